@@ -2,3 +2,6 @@
 
 pub mod merge_request;
 pub mod policy;
+pub mod store;
+pub mod gitlab;
+pub mod telemetry;

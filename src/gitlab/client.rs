@@ -1,0 +1,281 @@
+//! One HTTP client for all calls: connections are reused, every call is bounded in time, counted and retried by kind.
+//!
+//! Reads are retried here, with jitter and `Retry-After`; writes never are: between two tries the right answer may
+//! change, so whoever writes decides again. Redirects are not followed (a `POST` would turn into a `GET` and the token
+//! would travel): they are errors that name the remedy.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue, LINK, RETRY_AFTER};
+use reqwest::{Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::telemetry::{CallLabels, Metrics};
+
+use super::error::{self, Error};
+
+/// The whole of one call, from connect to the last byte. The lease of a claim must outlast it.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a read is tried before its failure is reported.
+const TRIES: u32 = 3;
+/// The pause before the second try; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// A longer `Retry-After` is the caller's to wait for, not a connection's.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// GitLab's largest page (contract section 5.4).
+const PER_PAGE: &str = "100";
+/// How many pages of one list are read at most: 20,000 entries.
+const MOST_PAGES: usize = 200;
+
+/// Why a client could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The URL can't carry API paths.
+    #[error("`gitlab.url` is `{0}`: give an address such as `https://gitlab.example.com`")]
+    Url(String),
+    /// The token has characters that no header can carry.
+    #[error("`gitlab.token` has characters that no HTTP header can carry")]
+    Token,
+    /// The HTTP library refused.
+    #[error("the HTTP client can't be built")]
+    Http(#[source] reqwest::Error),
+}
+
+/// GitLab, as seen with one token.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    metrics: Arc<Metrics>,
+}
+
+/// A value and the moment at which GitLab gave it, on GitLab's own clock (`Date`), to the second.
+#[derive(Debug, Clone)]
+pub struct Dated<T> {
+    /// What GitLab gave.
+    pub value: T,
+    /// When, if the answer said so.
+    pub date: Option<Timestamp>,
+}
+
+impl Client {
+    /// Prepares calls to `url` (a sub-path such as `https://host/gitlab` is kept) with `token`.
+    pub fn new(url: &str, token: &SecretString, metrics: Arc<Metrics>) -> Result<Self, ClientError> {
+        let mut base = Url::parse(url).map_err(|_| ClientError::Url(url.to_owned()))?;
+        if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
+            return Err(ClientError::Url(url.to_owned()));
+        }
+        let path = format!("{}/api/v4/", base.path().trim_end_matches('/'));
+        base.set_path(&path);
+        base.set_query(None);
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
+            .map_err(|_| ClientError::Token)?;
+        bearer.set_sensitive(true);
+        let http = reqwest::Client::builder()
+            .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
+            .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(CALL_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(ClientError::Http)?;
+        Ok(Self { http, base, metrics })
+    }
+
+    /// Reads one value. `route` is the template that metrics and messages name.
+    pub(super) async fn read<T: DeserializeOwned>(&self, route: &'static str, path: &str) -> Result<T, Error> {
+        Ok(self.read_dated(route, path).await?.value)
+    }
+
+    /// Reads one value and GitLab's time of it.
+    pub(super) async fn read_dated<T: DeserializeOwned>(
+        &self,
+        route: &'static str,
+        path: &str,
+    ) -> Result<Dated<T>, Error> {
+        let url = self.url(route, path)?;
+        let (headers, body) = self.fetch(route, &url).await?;
+        Ok(Dated { value: parse(route, &body)?, date: date_of(&headers) })
+    }
+
+    /// Reads a list to its end by `Link: rel="next"`.
+    pub(super) async fn read_list<T: DeserializeOwned>(
+        &self,
+        route: &'static str,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Vec<T>, Error> {
+        let mut url = self.url(route, path)?;
+        url.query_pairs_mut().append_pair("per_page", PER_PAGE).extend_pairs(query);
+        let mut all = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let (headers, body) = self.fetch(route, &url).await?;
+            let page: Vec<T> = parse(route, &body)?;
+            all.extend(page);
+            match next_page(&headers, &self.base) {
+                Some(next) => url = next,
+                None => return Ok(all),
+            }
+        }
+        Err(Error::Malformed { route, reason: format!("the list has more than {MOST_PAGES} pages") })
+    }
+
+    /// Writes once; the caller judges what an unclear fate means.
+    pub(super) async fn write<B: Serialize + Sync>(
+        &self,
+        route: &'static str,
+        path: &str,
+        body: &B,
+    ) -> Result<(), Error> {
+        let url = self.url(route, path)?;
+        let request = self.http.request(Method::POST, url).json(body);
+        self.call(route, request).await.map(drop)
+    }
+
+    fn url(&self, route: &'static str, path: &str) -> Result<Url, Error> {
+        self.base.join(path).map_err(|error| Error::Malformed { route, reason: error.to_string() })
+    }
+
+    async fn fetch(&self, route: &'static str, url: &Url) -> Result<(HeaderMap, Vec<u8>), Error> {
+        let mut pause = FIRST_PAUSE;
+        for attempt in 1.. {
+            let error = match self.call(route, self.http.get(url.clone())).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let wait = error.retry_after().unwrap_or(pause);
+            if attempt == TRIES || !error.is_curable() || wait > LONGEST_PAUSE {
+                return Err(error);
+            }
+            tracing::debug!(route, attempt, %error, "reading again");
+            tokio::time::sleep(jittered(wait)).await;
+            pause *= 2;
+        }
+        Err(Error::NoAnswer { route, reason: "it was not tried".to_owned() })
+    }
+
+    async fn call(
+        &self,
+        route: &'static str,
+        request: reqwest::RequestBuilder,
+    ) -> Result<(HeaderMap, Vec<u8>), Error> {
+        let answer = async {
+            let mut response = request.send().await?;
+            let status = response.status();
+            let headers = std::mem::take(response.headers_mut());
+            Ok::<_, reqwest::Error>((status, headers, response.bytes().await?.to_vec()))
+        };
+        match answer.await {
+            Ok((status, headers, body)) => {
+                self.count(route, status.as_str());
+                judge(route, status, &headers, &body)?;
+                Ok((headers, body))
+            }
+            Err(error) => {
+                let kind = kind_of(&error);
+                self.count(route, kind);
+                Err(Error::NoAnswer { route, reason: reason_of(kind, error) })
+            }
+        }
+    }
+
+    fn count(&self, route: &'static str, status: &str) {
+        let labels = CallLabels { route, status: status.to_owned() };
+        self.metrics.gitlab_calls.get_or_create(&labels).inc();
+    }
+}
+
+/// Turns a status code into the kind of error that it means.
+fn judge(route: &'static str, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<(), Error> {
+    let retry_after = || {
+        let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds))
+    };
+    let code = status.as_u16();
+    match code {
+        200..=299 => Ok(()),
+        401 => Err(Error::Unauthorized { route }),
+        403 => Err(Error::Forbidden { route }),
+        404 => Err(Error::NotFound { route }),
+        409 => Err(Error::HeadMoved { head: error::head_in(&error::message(body)) }),
+        429 => Err(Error::RateLimited { route, retry_after: retry_after() }),
+        500.. => Err(Error::Unavailable { route, status: code, retry_after: retry_after() }),
+        _ => Err(Error::Refused { route, status: code, message: error::message(body) }),
+    }
+}
+
+fn parse<T: DeserializeOwned>(route: &'static str, body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|error| Error::Malformed { route, reason: error.to_string() })
+}
+
+/// The next page, if it lies on the same instance: a `Link` must never lead the token elsewhere. Behind a proxy GitLab
+/// may name itself by another scheme or host, so only the query is taken from it.
+fn next_page(headers: &HeaderMap, base: &Url) -> Option<Url> {
+    let links = headers.get(LINK)?.to_str().ok()?;
+    let next = links.split(',').find(|link| link.contains("rel=\"next\""))?;
+    let address = next.split_once('<')?.1.split_once('>')?.0;
+    let named = Url::parse(address).ok()?;
+    let at = named.path().find("/api/v4/")?;
+    let mut url = base.join(named.path().get(at + "/api/v4/".len()..)?).ok()?;
+    url.set_query(named.query());
+    Some(url)
+}
+
+fn date_of(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    DateTimeParser::new().parse_timestamp(date).ok()
+}
+
+fn kind_of(error: &reqwest::Error) -> &'static str {
+    if error.is_timeout() {
+        "timeout"
+    } else if error.is_body() || error.is_decode() {
+        "body"
+    } else {
+        "connection"
+    }
+}
+
+/// The innermost cause, without the URL (it names a project).
+fn reason_of(kind: &str, error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    format!("{kind} ({cause})")
+}
+
+/// Half to one and a half times the pause, so that many callers do not come back at once.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.5 + fastrand::f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_never_leads_to_another_host() {
+        let base = Url::parse("http://gitlab.internal/git/api/v4/").unwrap();
+        let mut headers = HeaderMap::new();
+        let link = "<https://evil.example/api/v4/projects/1/versions?page=2>; rel=\"next\", <https://x/>; rel=\"last\"";
+        headers.insert(LINK, HeaderValue::from_static(link));
+        let next = next_page(&headers, &base).unwrap();
+        assert_eq!(next.as_str(), "http://gitlab.internal/git/api/v4/projects/1/versions?page=2");
+    }
+
+    #[test]
+    fn the_date_header_is_gitlabs_clock() {
+        let mut headers = HeaderMap::new();
+        headers.insert(DATE, HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT"));
+        assert_eq!(date_of(&headers), Some("1994-11-06T08:49:37Z".parse().unwrap()));
+    }
+}

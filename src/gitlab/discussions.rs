@@ -1,0 +1,40 @@
+//! `GET …/discussions`: threads and whether they are resolved.
+
+use serde::Deserialize;
+
+use crate::merge_request::MergeRequestRef;
+
+use super::merge_requests::merge_request_path;
+use super::{BasicUser, Client, Error};
+
+const ROUTE: &str = "GET /projects/:id/merge_requests/:iid/discussions";
+
+/// A discussion: one note, or a thread of them.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Discussion {
+    /// GitLab's id.
+    pub id: String,
+    /// Its notes, oldest first.
+    #[serde(default)]
+    pub notes: Vec<Note>,
+}
+
+/// A note.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Note {
+    /// Who wrote it.
+    pub author: BasicUser,
+    /// Whether it can be resolved.
+    #[serde(default)]
+    pub resolvable: bool,
+    /// Whether it is resolved; absent where it can't be.
+    #[serde(default)]
+    pub resolved: Option<bool>,
+}
+
+impl Client {
+    /// Reads all discussions.
+    pub async fn discussions(&self, merge_request: MergeRequestRef) -> Result<Vec<Discussion>, Error> {
+        self.read_list(ROUTE, &merge_request_path(merge_request, "/discussions"), &[]).await
+    }
+}

@@ -1,0 +1,74 @@
+//! `GET /projects/:id/merge_requests/:iid`: what the merge request says of itself.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::merge_request::MergeRequestRef;
+
+use super::{BasicUser, Client, Error};
+
+const ROUTE: &str = "GET /projects/:id/merge_requests/:iid";
+
+/// A merge request as GitLab shows it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct MergeRequest {
+    /// The number in its project.
+    pub iid: u64,
+    /// The target project.
+    pub project_id: u64,
+    /// The title, `Draft:` prefix included.
+    pub title: String,
+    /// The description; GitLab gives null for none.
+    pub description: Option<String>,
+    /// `opened`, `closed`, `merged` or `locked` (while it is being merged).
+    pub state: String,
+    /// Label titles.
+    #[serde(default)]
+    pub labels: BTreeSet<String>,
+    /// Whether it is a draft (13.2 and later).
+    pub draft: Option<bool>,
+    /// The older word for `draft`.
+    pub work_in_progress: Option<bool>,
+    /// The branch to be merged.
+    pub source_branch: String,
+    /// The branch it goes into.
+    pub target_branch: String,
+    /// Where the source branch lives; null when a fork was deleted.
+    pub source_project_id: Option<u64>,
+    /// Who opened it.
+    pub author: BasicUser,
+    /// The head of the newest diff version; null while GitLab prepares it.
+    pub sha: Option<String>,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// How people refer to it.
+    pub references: References,
+}
+
+/// The ways to refer to a merge request.
+#[derive(Debug, Clone, Deserialize)]
+pub struct References {
+    /// `group/project!7`.
+    pub full: String,
+}
+
+impl MergeRequest {
+    /// The target project's full path at this moment.
+    pub fn project_path(&self) -> &str {
+        self.references.full.rsplit_once('!').map_or("", |(path, _)| path)
+    }
+}
+
+impl Client {
+    /// Reads a merge request: one call, for everything that it says of itself.
+    pub async fn merge_request(&self, merge_request: MergeRequestRef) -> Result<MergeRequest, Error> {
+        self.read(ROUTE, &merge_request_path(merge_request, "")).await
+    }
+}
+
+/// The path of a merge request's sub-resource (`""` for itself).
+pub(super) fn merge_request_path(merge_request: MergeRequestRef, rest: &str) -> String {
+    format!("projects/{}/merge_requests/{}{rest}", merge_request.project, merge_request.iid)
+}

@@ -1,0 +1,29 @@
+//! GitLab's REST API and webhooks as they are, and nothing of policy.
+//!
+//! One file per REST resource, each with the shapes that the product reads (a field that GitLab leaves out in some
+//! version is optional here) and one function per call. What GitLab's answers *mean* is decided a floor above.
+
+mod approvals;
+mod client;
+mod discussions;
+mod error;
+mod members;
+mod merge_requests;
+mod metadata;
+mod pipelines;
+mod status_checks;
+mod users;
+mod versions;
+pub mod webhook;
+
+pub use self::approvals::{ApprovedBy, Approvals};
+pub use self::client::{CALL_TIMEOUT, Client, ClientError, Dated};
+pub use self::discussions::{Discussion, Note};
+pub use self::error::Error;
+pub use self::members::Member;
+pub use self::merge_requests::{MergeRequest, References};
+pub use self::metadata::GitlabVersion;
+pub use self::pipelines::{Commit, Pipeline};
+pub use self::status_checks::{Status, StatusCheck};
+pub use self::users::BasicUser;
+pub use self::versions::{Diff, Version, VersionCommit, VersionDetail};

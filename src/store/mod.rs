@@ -1,0 +1,201 @@
+//! What survives a restart: deliveries, lanes, what GitLab shows, decisions.
+//!
+//! SQLite in one file, `WAL` with `synchronous=FULL`: when a write returns, it is on disk. Bodies of deliveries are
+//! never stored; what is kept of one is in [`Hint`]. One process owns the file, which a lock beside it proves, so
+//! leases of an earlier process are void at start. Nothing here knows GitLab's wire or evaluates anything.
+//!
+//! The seam for a second database is this door: rooms above speak [`Queue`], [`Decisions`] and the types listed here,
+//! never SQL.
+
+mod decisions;
+mod queue;
+mod status;
+mod writer;
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags};
+
+pub use self::decisions::{Decisions, NewAnswer, NewDecision, StoredAnswer, StoredDecision};
+pub use self::queue::{
+    Claim, Depth, Event, Hint, Memory, Observations, Queue, Recorded, Settlement, SightedApproval, Taken,
+};
+pub use self::status::{KnownStatus, Shown};
+
+use self::writer::Thread;
+
+/// The schema, one step per release that changed it; a step is never edited once released.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
+/// How long a connection waits for another one's lock (backups and the `sqlite3` shell take some).
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// `store.url` names no database that this build can open.
+    #[error("`{0}` is no store that can be opened; use `sqlite:PATH`")]
+    Url(String),
+    /// Another process holds the database.
+    #[error("the database `{0}` is in use by another countersign; one process serves one database")]
+    InUse(PathBuf),
+    /// The lock file or its folder can't be used.
+    #[error("the lock `{path}` can't be taken")]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The file was written by a newer release.
+    #[error(
+        "the database has schema {found}, this release knows {known}; run the newer release or restore a backup"
+    )]
+    Newer {
+        /// In the file.
+        found: usize,
+        /// In this build.
+        known: usize,
+    },
+    /// SQLite said no.
+    #[error("the database refused a statement")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The commit that would have held the work failed (disk full, input/output error).
+    #[error("the database could not commit")]
+    Commit(#[source] Arc<rusqlite::Error>),
+    /// A piece of work panicked; its changes were undone.
+    #[error("a write panicked and was undone")]
+    Panicked,
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// A thread could not be started.
+    #[error("a database thread could not be started")]
+    Thread(#[source] std::io::Error),
+    /// A row does not read as what was written.
+    #[error("a row of the database can't be read: {0}")]
+    Row(String),
+}
+
+/// The open database.
+pub struct Store {
+    writer: Thread,
+    reader: Thread,
+    threads: Vec<std::thread::JoinHandle<()>>,
+    // INVARIANT: held for as long as the store is open; dropping it lets another process in.
+    _lock: Option<File>,
+}
+
+impl Store {
+    /// Opens or creates the database that `url` (`sqlite:PATH`) names, brings its schema up to date, and voids the
+    /// leases of an earlier process.
+    pub fn open(url: &str) -> Result<Self, StoreError> {
+        let path = url.strip_prefix("sqlite:").filter(|path| !path.is_empty());
+        let path = Path::new(path.ok_or_else(|| StoreError::Url(url.to_owned()))?);
+        let lock = lock(path)?;
+        let mut connection = Connection::open(path)?;
+        prepare(&connection)?;
+        migrate(&mut connection)?;
+        queue::void_leases(&connection, Timestamp::now())?;
+        let reading = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        reading.busy_timeout(BUSY)?;
+        let (writer, writing) = Thread::writing(connection)?;
+        let (reader, reading) = Thread::reading(reading)?;
+        Ok(Self { writer, reader, threads: vec![writing, reading], _lock: Some(lock) })
+    }
+
+    /// Deliveries and lanes.
+    pub fn queue(&self) -> Queue {
+        Queue::new(self.writer.clone(), self.reader.clone())
+    }
+
+    /// Decisions, answers and their blobs.
+    pub fn decisions(&self) -> Decisions {
+        Decisions::new(self.reader.clone())
+    }
+
+    /// Proves that a write reaches the disk.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.writer
+            .run(|connection| {
+                connection.prepare_cached("UPDATE claim_counter SET value = value + 1")?.execute([])?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Finishes what is queued and closes the file. Every [`Queue`] and [`Decisions`] must be dropped before, or this
+    /// waits for them.
+    pub fn close(self) {
+        let Self { writer, reader, threads, _lock } = self;
+        drop((writer, reader));
+        for thread in threads {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let lock_path = PathBuf::from(name);
+    let failed = |source| StoreError::Lock { path: lock_path.clone(), source };
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+fn prepare(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL: the WAL is synced at each commit, before anyone hears of it.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let found = usize::try_from(found).unwrap_or(usize::MAX);
+    if found > MIGRATIONS.len() {
+        return Err(StoreError::Newer { found, known: MIGRATIONS.len() });
+    }
+    for (version, sql) in (1_u32..).zip(MIGRATIONS).skip(found) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Milliseconds since 1970, as the tables keep times.
+fn millis(time: Timestamp) -> i64 {
+    time.as_millisecond()
+}
+
+/// The time of a column.
+fn timestamp(millis: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(millis).map_err(|error| StoreError::Row(error.to_string()))
+}
+
+/// GitLab's ids are positive and far below 2⁶³; what is not would not fit a column.
+fn column(id: u64) -> Result<i64, StoreError> {
+    i64::try_from(id).map_err(|_| StoreError::Row(format!("the id {id} is out of range")))
+}
+
+/// The id of a column.
+fn id(column: i64) -> Result<u64, StoreError> {
+    u64::try_from(column).map_err(|_| StoreError::Row(format!("the id {column} is negative")))
+}

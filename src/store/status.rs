@@ -1,0 +1,130 @@
+//! What GitLab shows, as far as it is known, per check, merge request and SHA.
+//!
+//! Memory saves a POST, it never excuses one: a row is *known* only after our answer was confirmed or the status list
+//! was read; everything doubtful turns it to unknown, and then the list is read again.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, named_params};
+
+use crate::merge_request::{CheckName, CommitSha, MergeRequestRef, StatusCheckId};
+
+use super::{StoreError, column, id, millis};
+
+/// How many SHAs of one merge request are remembered; older ones are read again should they come back.
+const REMEMBERED: i64 = 200;
+
+/// What GitLab shows for a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// `pending`, and nobody posted it as far as we know: it never times out (contract section 1.3).
+    ImplicitPending,
+    /// `pending` that we posted: GitLab turns it to failed after two minutes (16.6 and later).
+    PostedPending,
+    /// `passed`.
+    Passed,
+    /// `failed`.
+    Failed,
+}
+
+impl Shown {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::ImplicitPending => "implicit_pending",
+            Self::PostedPending => "posted_pending",
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, StoreError> {
+        match text {
+            "implicit_pending" => Ok(Self::ImplicitPending),
+            "posted_pending" => Ok(Self::PostedPending),
+            "passed" => Ok(Self::Passed),
+            "failed" => Ok(Self::Failed),
+            other => Err(StoreError::Row(format!("`{other}` is no status"))),
+        }
+    }
+}
+
+/// One check on one SHA.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownStatus {
+    /// The SHA.
+    pub sha: CommitSha,
+    /// GitLab's id of the check.
+    pub check: StatusCheckId,
+    /// Our name for it.
+    pub name: CheckName,
+    /// The target branch for which GitLab listed the check.
+    pub target_branch: String,
+    /// What shows; none when it must be read again.
+    pub shown: Option<Shown>,
+}
+
+/// Marks a status as not known.
+pub(super) fn forget(
+    connection: &Connection,
+    merge_request: MergeRequestRef,
+    sha: &CommitSha,
+    check: StatusCheckId,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE status SET shown = NULL
+               WHERE project_id = ?1 AND iid = ?2 AND sha = ?3 AND status_check_id = ?4";
+    connection.prepare_cached(sql)?.execute((
+        column(merge_request.project.get())?,
+        column(merge_request.iid.get())?,
+        sha.as_str(),
+        column(check.get())?,
+    ))?;
+    Ok(())
+}
+
+/// Writes what is known of a status.
+pub(super) fn remember(
+    connection: &Connection,
+    merge_request: MergeRequestRef,
+    known: &KnownStatus,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO status (project_id, iid, sha, status_check_id, check_name, target_branch, shown, since)
+               VALUES (:project, :iid, :sha, :check, :name, :target, :shown, :now)
+               ON CONFLICT DO UPDATE SET check_name = excluded.check_name, target_branch = excluded.target_branch,
+                   shown = excluded.shown, since = excluded.since";
+    connection.prepare_cached(sql)?.execute(named_params! {
+        ":project": column(merge_request.project.get())?,
+        ":iid": column(merge_request.iid.get())?,
+        ":sha": known.sha.as_str(),
+        ":check": column(known.check.get())?,
+        ":name": known.name.as_str(),
+        ":target": known.target_branch,
+        ":shown": known.shown.map(Shown::as_str),
+        ":now": millis(now),
+    })?;
+    Ok(())
+}
+
+/// All that is remembered of a merge request, newest first.
+pub(super) fn of(
+    connection: &Connection,
+    merge_request: MergeRequestRef,
+) -> Result<Vec<KnownStatus>, StoreError> {
+    let sql = "SELECT sha, status_check_id, check_name, target_branch, shown FROM status
+               WHERE project_id = ?1 AND iid = ?2 ORDER BY since DESC LIMIT ?3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let key = (column(merge_request.project.get())?, column(merge_request.iid.get())?, REMEMBERED);
+    let mut rows = statement.query(key)?;
+    let mut statuses = Vec::new();
+    while let Some(row) = rows.next()? {
+        let unreadable = |error: crate::merge_request::WordError| StoreError::Row(error.to_string());
+        let shown: Option<String> = row.get(4)?;
+        statuses.push(KnownStatus {
+            sha: CommitSha::parse(&row.get::<_, String>(0)?).map_err(unreadable)?,
+            check: StatusCheckId::new(id(row.get(1)?)?),
+            name: CheckName::parse(&row.get::<_, String>(2)?).map_err(unreadable)?,
+            target_branch: row.get(3)?,
+            shown: shown.as_deref().map(Shown::parse).transpose()?,
+        });
+    }
+    Ok(statuses)
+}

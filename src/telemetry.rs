@@ -1,0 +1,196 @@
+//! Logs and metrics: the list of all of them is here.
+//!
+//! Logs go to stderr, one line for what an operator would want to know, readable alone, with the same field names
+//! everywhere (`project`, `iid`, `sha`, `check`, `revision`, `duration_ms`). Never logged: secrets, tokens, bodies, diff
+//! text. Metrics carry labels of low cardinality only: no project, no person.
+
+use std::io::IsTerminal;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The level is no filter.
+    #[error("`log.level` is `{level}`: {source}")]
+    Level {
+        /// What was configured.
+        level: String,
+        /// What is wrong with it.
+        source: tracing_subscriber::filter::ParseError,
+    },
+}
+
+/// Starts logging for the whole process; a second call in the same process changes nothing.
+pub fn start_logging(format: LogFormat, level: &str) -> Result<(), LogError> {
+    let filter = EnvFilter::try_new(level)
+        .map_err(|source| LogError::Level { level: level.to_owned(), source })?;
+    let registry = tracing_subscriber::registry().with(filter);
+    let stderr = std::io::stderr;
+    let _already_started = match format {
+        LogFormat::Json => {
+            registry.with(tracing_subscriber::fmt::layer().json().with_writer(stderr)).try_init()
+        }
+        LogFormat::Pretty => {
+            let ansi = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            let layer = tracing_subscriber::fmt::layer().with_target(false).with_ansi(ansi).with_writer(stderr);
+            registry.with(layer).try_init()
+        }
+    };
+    Ok(())
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum DeliveryOutcome {
+    /// Durably taken.
+    Taken,
+    /// Taken before.
+    Duplicate,
+    /// Understood, and its event wakes nothing.
+    NotForUs,
+    /// Outside of `gitlab.projects`.
+    OutOfScope,
+    /// Its URL and its body name different checks.
+    Misdirected,
+    /// Not JSON or not a GitLab event.
+    Malformed,
+    /// Signature or token wrong or missing.
+    Unauthorized,
+    /// Over the size limit.
+    TooLarge,
+    /// Too slow, or its connection broke.
+    CutOff,
+    /// It could not be made durable.
+    NotDurable,
+}
+
+/// Label of [`Metrics::deliveries`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DeliveryLabels {
+    /// See [`DeliveryOutcome`].
+    pub outcome: DeliveryOutcome,
+}
+
+/// Label of [`Metrics::evaluations`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct EvaluationLabels {
+    /// `passed`, `failed`, `waiting`, `undecided`.
+    pub verdict: &'static str,
+}
+
+/// Labels of [`Metrics::gitlab_calls`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CallLabels {
+    /// The route's template, with its method.
+    pub route: &'static str,
+    /// The status code, or `timeout`, `connection`, `body`.
+    pub status: String,
+}
+
+/// Label of [`Metrics::answers`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AnswerLabels {
+    /// `passed`, `failed`, `pending`; or `superseded`, `refused`, `unclear` when it did not take effect as meant.
+    pub status: &'static str,
+}
+
+/// All metrics of one process; no global recorder, so several can live side by side in tests.
+pub struct Metrics {
+    registry: Registry,
+    /// `countersign_deliveries_total`
+    pub deliveries: Family<DeliveryLabels, Counter>,
+    /// `countersign_evaluations_total`
+    pub evaluations: Family<EvaluationLabels, Counter>,
+    /// `countersign_gitlab_calls_total`
+    pub gitlab_calls: Family<CallLabels, Counter>,
+    /// `countersign_answers_total`
+    pub answers: Family<AnswerLabels, Counter>,
+    /// `countersign_delivery_to_answer_seconds`
+    pub delivery_to_answer: Histogram,
+    /// `countersign_queue_length`
+    pub queue_length: Gauge,
+    /// `countersign_queue_oldest_seconds`
+    pub queue_oldest: Gauge<f64, AtomicU64>,
+    /// `countersign_policies_broken`
+    pub policies_broken: Gauge,
+    /// `countersign_lanes_parked`
+    pub parked: Counter,
+    /// `countersign_evaluation_panics_total`
+    pub panics: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("countersign");
+        let buckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+        let metrics = Self {
+            deliveries: Family::default(),
+            evaluations: Family::default(),
+            gitlab_calls: Family::default(),
+            answers: Family::default(),
+            delivery_to_answer: Histogram::new(buckets),
+            queue_length: Gauge::default(),
+            queue_oldest: Gauge::default(),
+            policies_broken: Gauge::default(),
+            parked: Counter::default(),
+            panics: Counter::default(),
+            registry: Registry::default(),
+        };
+        registry.register("deliveries", "Deliveries by outcome", metrics.deliveries.clone());
+        registry.register("evaluations", "Decided checks by verdict", metrics.evaluations.clone());
+        registry.register("gitlab_calls", "Calls of GitLab's API by route and status", metrics.gitlab_calls.clone());
+        registry.register("answers", "Answers to GitLab by status", metrics.answers.clone());
+        registry.register(
+            "delivery_to_answer_seconds",
+            "From the oldest unserved delivery of a merge request to its settlement",
+            metrics.delivery_to_answer.clone(),
+        );
+        registry.register("queue_length", "Merge requests that are due or being decided", metrics.queue_length.clone());
+        registry.register("queue_oldest_seconds", "Age of the oldest unserved delivery", metrics.queue_oldest.clone());
+        registry.register("policies_broken", "1 while the policies on disk do not compile", metrics.policies_broken.clone());
+        registry.register("lanes_parked", "Answers that GitLab refused (401, 403, 404)", metrics.parked.clone());
+        registry.register("evaluation_panics", "Evaluations that panicked", metrics.panics.clone());
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    /// Counts a delivery.
+    pub fn count_delivery(&self, outcome: DeliveryOutcome) {
+        self.deliveries.get_or_create(&DeliveryLabels { outcome }).inc();
+    }
+
+    /// Counts an answer.
+    pub fn count_answer(&self, status: &'static str) {
+        self.answers.get_or_create(&AnswerLabels { status }).inc();
+    }
+
+    /// The exposition in OpenMetrics text.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string can't fail.
+        let _infallible = encode(&mut text, &self.registry);
+        text
+    }
+}
