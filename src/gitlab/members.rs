@@ -9,7 +9,6 @@ use super::{Client, Error};
 
 const GROUP: &str = "GET /groups/:id";
 const GROUP_MEMBER: &str = "GET /groups/:id/members/all/:user_id";
-const PROJECT: &str = "GET /projects/:id";
 const PROJECT_MEMBER: &str = "GET /projects/:id/members/all/:user_id";
 
 /// A membership.
@@ -40,11 +39,6 @@ impl Client {
     /// Reads a user's membership in a group; 404 means none if the group itself can be read.
     pub async fn group_member(&self, path: &str, user: UserId) -> Result<Member, Error> {
         self.read(GROUP_MEMBER, &format!("groups/{}/members/all/{user}", encode(path))).await
-    }
-
-    /// Proves that a project can be read by this token.
-    pub async fn prove_project(&self, project: ProjectId) -> Result<(), Error> {
-        self.read::<Existing>(PROJECT, &format!("projects/{project}")).await.map(drop)
     }
 
     /// Reads a user's membership in a project; 404 means none if the project itself can be read.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::merge_request::MergeRequestRef;
 
-use super::{BasicUser, Client, Error};
+use super::{BasicUser, Client, Dated, Error};
 
 const ROUTE: &str = "GET /projects/:id/merge_requests/:iid";
 
@@ -63,8 +63,8 @@ impl MergeRequest {
 
 impl Client {
     /// Reads a merge request: one call, for everything that it says of itself.
-    pub async fn merge_request(&self, merge_request: MergeRequestRef) -> Result<MergeRequest, Error> {
-        self.read(ROUTE, &merge_request_path(merge_request, "")).await
+    pub async fn merge_request(&self, merge_request: MergeRequestRef) -> Result<Dated<MergeRequest>, Error> {
+        self.read_dated(ROUTE, &merge_request_path(merge_request, "")).await
     }
 }
 

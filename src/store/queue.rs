@@ -148,6 +148,10 @@ pub enum Recorded {
 /// How a claim ends.
 #[derive(Debug, Clone, Default)]
 pub struct Settlement {
+    /// Decisions that were not recorded before because they had nothing to say to GitLab.
+    pub decisions: Vec<NewDecision>,
+    /// What the evaluation saw, unless it was recorded before.
+    pub observations: Observations,
     /// What GitLab shows from now on, as far as it is known.
     pub statuses: Vec<KnownStatus>,
     /// What was said and replied, by decision.
@@ -473,6 +477,10 @@ fn settle(
     settlement: &Settlement,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
+    for decision in &settlement.decisions {
+        decisions::insert(connection, claim.merge_request, decision)?;
+    }
+    observe(connection, claim.merge_request, &settlement.observations)?;
     for answer in &settlement.answers {
         decisions::insert_answer(connection, answer)?;
     }

@@ -1,0 +1,501 @@
+//! From a question to GitLab's answer: the only place that turns what GitLab says into facts.
+//!
+//! Everything about code is read by diff version. Approvals are the exception: GitLab has only "now", so they are read
+//! first and the versions after them: every approval then belongs to a version that the list already has, and a push
+//! in between shows as another head.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::{BoxFuture, FutureExt, join_all};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::gitlab::{self, Client, Error};
+use crate::merge_request::{CommitSha, User, UserId, VersionId};
+use crate::policy::fact::{
+    AccessLevel, Approval, ChangeKind, ChangedFile, Code, Commit, FactKey, Facts, Known, LineCount, Pipeline,
+    Thread, Unknown, Version,
+};
+
+use super::Moved;
+
+/// How many merge commits are looked at to find the pipeline of the head.
+const PIPELINES_TRACED: usize = 5;
+
+/// What is remembered of approvals.
+#[derive(Debug, Clone, Default)]
+pub struct ApprovalMemory {
+    /// Approvals seen at the last read, and not before when each was given.
+    pub seen: BTreeMap<UserId, Option<Timestamp>>,
+    /// When that read was, on GitLab's clock.
+    pub read_at: Option<Timestamp>,
+}
+
+/// The approvals of one read, to be remembered.
+#[derive(Debug, Clone)]
+pub struct ReadApprovals {
+    /// When, on GitLab's clock; none when GitLab did not say.
+    pub read_at: Option<Timestamp>,
+    /// All of them.
+    pub approvals: Vec<Approval>,
+}
+
+/// Answers questions about one merge request.
+pub(super) struct Reader<'a> {
+    pub(super) gitlab: &'a Client,
+    pub(super) approvals: &'a ApprovalMemory,
+    /// GitLab's clock at the read of the merge request: one clock dates pushes, approvals and the present.
+    pub(super) now: Timestamp,
+}
+
+/// The answers to one question or a family of them.
+enum Answer {
+    Versions(Known<Vec<Version>>),
+    Code(Known<Code>),
+    Patch(VersionId, Known<Code>),
+    Approvals(Known<Vec<Approval>>, Option<ReadApprovals>),
+    Pipeline(Known<Option<Pipeline>>),
+    Threads(Known<Vec<Thread>>),
+    Group(String, Known<()>),
+    GroupMember(String, UserId, Known<Option<AccessLevel>>),
+    ProjectMember(UserId, Known<Option<AccessLevel>>),
+    Email(String, Known<Option<UserId>>),
+    Moved,
+}
+
+/// The machine's own clock: the one place where it becomes a fact.
+pub(super) fn local_time() -> Timestamp {
+    Timestamp::now()
+}
+
+impl Reader<'_> {
+    /// Answers every question, those that do not depend on each other at the same time. Gives the approvals if they
+    /// were read.
+    pub(super) async fn answer(
+        &self,
+        facts: &mut Facts,
+        keys: BTreeSet<FactKey>,
+    ) -> Result<Option<ReadApprovals>, Moved> {
+        let answers = {
+            let facts = &*facts;
+            let mut family = CodeFamily::default();
+            let mut calls: Vec<BoxFuture<'_, Vec<Answer>>> = Vec::new();
+            for key in &keys {
+                match key {
+                    FactKey::Now => {}
+                    FactKey::Versions => family.versions = true,
+                    FactKey::Code => family.code = true,
+                    FactKey::Approvals => family.approvals = true,
+                    other => calls.push(self.one(facts, other.clone()).map(|answer| vec![answer]).boxed()),
+                }
+            }
+            if family.any() {
+                calls.push(self.code_family(facts, family).boxed());
+            }
+            join_all(calls).await
+        };
+        if keys.contains(&FactKey::Now) {
+            facts.now = Some(self.now);
+        }
+        self.settle(facts, answers.into_iter().flatten())
+    }
+
+    fn settle(
+        &self,
+        facts: &mut Facts,
+        answers: impl Iterator<Item = Answer>,
+    ) -> Result<Option<ReadApprovals>, Moved> {
+        let mut approvals = None;
+        for answer in answers {
+            match answer {
+                Answer::Versions(versions) => {
+                    if let Known::Value(versions) = &versions
+                        && let Some(newest) = versions.first()
+                    {
+                        let target = facts.merge_request.target_branch.clone();
+                        facts.sightings.version_targets.entry(newest.id).or_insert(target);
+                    }
+                    facts.versions = Some(versions);
+                }
+                Answer::Code(code) => facts.code = Some(code),
+                Answer::Patch(version, code) => drop(facts.patches.insert(version, code)),
+                Answer::Approvals(known, read) => {
+                    facts.approvals = Some(known);
+                    approvals = read;
+                }
+                Answer::Pipeline(pipeline) => facts.pipeline = Some(pipeline),
+                Answer::Threads(threads) => facts.threads = Some(threads),
+                Answer::Group(path, group) => drop(facts.groups.insert(path, group)),
+                Answer::GroupMember(path, user, member) => {
+                    facts.group_members.entry(path).or_default().insert(user, member);
+                }
+                Answer::ProjectMember(user, member) => drop(facts.project_members.insert(user, member)),
+                Answer::Email(email, user) => drop(facts.emails.insert(email, user)),
+                Answer::Moved => return Err(Moved),
+            }
+        }
+        Ok(approvals)
+    }
+
+    async fn one(&self, facts: &Facts, key: FactKey) -> Answer {
+        let subject = &facts.merge_request;
+        match key {
+            FactKey::Pipeline => Answer::Pipeline(self.pipeline(facts).await.unwrap_or_else(Known::Unknown)),
+            FactKey::Threads => {
+                let read = self.gitlab.discussions(subject.merge_request).await;
+                Answer::Threads(known(read.map(unresolved)))
+            }
+            FactKey::Patch(version) => {
+                let read = self.gitlab.version(subject.merge_request, version).await;
+                Answer::Patch(version, read.map_err(unknown).and_then(|detail| code_of(&detail)).into())
+            }
+            FactKey::Group(path) => {
+                let proof = known(self.gitlab.prove_group(&path).await);
+                Answer::Group(path, proof)
+            }
+            FactKey::GroupMember(path, user) => {
+                let member = match facts.groups.get(&path) {
+                    Some(Known::Value(())) => self.gitlab.group_member(&path, user).await,
+                    // A 404 proves nothing before the group itself was read.
+                    _ => {
+                        let why = format!("the group `{path}` was not read");
+                        let unread = Known::Unknown(Unknown { why, curable: false });
+                        return Answer::GroupMember(path, user, unread);
+                    }
+                };
+                let level = self.active_level(member);
+                Answer::GroupMember(path, user, level)
+            }
+            FactKey::ProjectMember(user) => {
+                // The project was read with the merge request, so a 404 means "no member".
+                let member = self.gitlab.project_member(subject.merge_request.project, user).await;
+                Answer::ProjectMember(user, self.active_level(member))
+            }
+            FactKey::Email(email) => {
+                let found = known(self.gitlab.users_by_email(&email).await.map(|users| match &*users {
+                    [user] => Some(UserId::new(user.id)),
+                    _ => None,
+                }));
+                Answer::Email(email, found)
+            }
+            FactKey::Now | FactKey::Versions | FactKey::Code | FactKey::Approvals => Answer::Moved,
+        }
+    }
+
+    /// Approvals, versions and code, in the order that makes them agree.
+    async fn code_family(&self, facts: &Facts, wanted: CodeFamily) -> Vec<Answer> {
+        let subject = &facts.merge_request;
+        let mut answers = Vec::new();
+        if wanted.approvals {
+            let read = self.gitlab.approvals(subject.merge_request).await;
+            answers.push(self.approvals_of(read));
+        }
+        let known_versions = match &facts.versions {
+            Some(Known::Value(versions)) if !wanted.approvals => Ok(versions.clone()),
+            _ => self.versions(facts).await,
+        };
+        let versions = match known_versions {
+            Ok(versions) => versions,
+            Err(unknown) => {
+                if wanted.code {
+                    answers.push(Answer::Code(Known::Unknown(unknown.clone())));
+                }
+                answers.push(Answer::Versions(Known::Unknown(unknown)));
+                return answers;
+            }
+        };
+        let newest = versions.first().map(|version| (version.id, version.head.clone()));
+        let Some((newest, head)) = newest else { return vec![Answer::Moved] };
+        let before = match &facts.versions {
+            Some(Known::Value(before)) => before.first().map(|version| version.id),
+            _ => None,
+        };
+        if head != subject.sha || before.is_some_and(|before| before != newest) {
+            return vec![Answer::Moved];
+        }
+        answers.push(Answer::Versions(Known::Value(versions)));
+        if wanted.code {
+            let read = self.gitlab.version(subject.merge_request, newest).await;
+            let code = read.map_err(unknown).and_then(|detail| code_of(&detail));
+            answers.push(Answer::Code(code.into()));
+        }
+        answers
+    }
+
+    async fn versions(&self, facts: &Facts) -> Result<Vec<Version>, Unknown> {
+        let read = self.gitlab.versions(facts.merge_request.merge_request).await.map_err(unknown)?;
+        read.iter()
+            .map(|version| {
+                Ok(Version {
+                    id: VersionId::new(version.id),
+                    head: CommitSha::parse(&version.head_commit_sha).map_err(unreadable)?,
+                    created_at: version.created_at,
+                })
+            })
+            .collect()
+    }
+
+    fn approvals_of(&self, read: Result<gitlab::Dated<gitlab::Approvals>, Error>) -> Answer {
+        let read = match read {
+            Ok(read) => read,
+            Err(error) => return Answer::Approvals(Known::Unknown(unknown(error)), None),
+        };
+        let approvals: Vec<Approval> = read
+            .value
+            .approved_by
+            .into_iter()
+            .map(|approval| {
+                let id = UserId::new(approval.user.id);
+                // Not seen at the last read, so given since; seen then, so what was known then still holds.
+                let sighted = self.approvals.seen.get(&id).copied().unwrap_or(self.approvals.read_at);
+                Approval {
+                    user: User { id, username: approval.user.username },
+                    not_before: approval.approved_at.or(sighted),
+                }
+            })
+            .collect();
+        let remembered = ReadApprovals { read_at: read.date, approvals: approvals.clone() };
+        Answer::Approvals(Known::Value(approvals), Some(remembered))
+    }
+
+    /// The newest pipeline whose commit is the head or merges it, merge trains left out (design section 4).
+    async fn pipeline(&self, facts: &Facts) -> Result<Known<Option<Pipeline>>, Unknown> {
+        let subject = &facts.merge_request;
+        let pipelines = self.gitlab.pipelines(subject.merge_request).await.map_err(unknown)?;
+        let mut traced = 0;
+        for pipeline in pipelines {
+            if pipeline.r#ref.ends_with("/train") {
+                continue;
+            }
+            let sha = CommitSha::parse(&pipeline.sha).map_err(unreadable)?;
+            let mut of_head = sha == subject.sha;
+            if !of_head && pipeline.r#ref.ends_with("/merge") {
+                if traced == PIPELINES_TRACED {
+                    let why = "too many pipelines of other commits stand before the head's".to_owned();
+                    return Err(Unknown { why, curable: true });
+                }
+                traced += 1;
+                let commit =
+                    self.gitlab.commit(subject.merge_request.project, &sha).await.map_err(unknown)?;
+                of_head = commit.parent_ids.iter().any(|parent| parent == subject.sha.as_str());
+            }
+            if of_head {
+                return Ok(Known::Value(Some(Pipeline {
+                    id: pipeline.id,
+                    status: pipeline.status,
+                    sha,
+                    r#ref: pipeline.r#ref,
+                })));
+            }
+        }
+        Ok(Known::Value(None))
+    }
+
+    /// The role of an active, unexpired membership; a 404 proves that there is none.
+    fn active_level(&self, member: Result<gitlab::Member, Error>) -> Known<Option<AccessLevel>> {
+        let member = match member {
+            Ok(member) => member,
+            Err(Error::NotFound { .. }) => return Known::Value(None),
+            Err(error) => return Known::Unknown(unknown(error)),
+        };
+        let is_active = |state: &Option<String>| state.as_deref().is_none_or(|state| state == "active");
+        let today = self.now.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let expired = member.expires_at.is_some_and(|day| day <= today);
+        if is_active(&member.state) && is_active(&member.membership_state) && !expired {
+            Known::Value(Some(AccessLevel(member.access_level)))
+        } else {
+            Known::Value(None)
+        }
+    }
+}
+
+/// Which of the facts about code are wanted in this round.
+#[derive(Default, Clone, Copy)]
+struct CodeFamily {
+    versions: bool,
+    code: bool,
+    approvals: bool,
+}
+
+impl CodeFamily {
+    fn any(self) -> bool {
+        self.versions || self.code || self.approvals
+    }
+}
+
+fn known<T>(read: Result<T, Error>) -> Known<T> {
+    read.map_err(unknown).into()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+fn unknown(error: Error) -> Unknown {
+    Unknown { curable: error.is_curable(), why: error.to_string() }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+fn unreadable(error: crate::merge_request::WordError) -> Unknown {
+    Unknown { why: error.to_string(), curable: true }
+}
+
+impl<T> From<Result<T, Unknown>> for Known<T> {
+    fn from(result: Result<T, Unknown>) -> Self {
+        match result {
+            Ok(value) => Self::Value(value),
+            Err(unknown) => Self::Unknown(unknown),
+        }
+    }
+}
+
+fn unresolved(discussions: Vec<gitlab::Discussion>) -> Vec<Thread> {
+    discussions
+        .into_iter()
+        .filter(|discussion| {
+            discussion.notes.iter().any(|note| note.resolvable && note.resolved != Some(true))
+        })
+        .filter_map(|discussion| {
+            let author = &discussion.notes.first()?.author;
+            let author = User { id: UserId::new(author.id), username: author.username.clone() };
+            Some(Thread { id: discussion.id, author })
+        })
+        .collect()
+}
+
+fn code_of(detail: &gitlab::VersionDetail) -> Result<Code, Unknown> {
+    let commits = detail
+        .commits
+        .iter()
+        .map(|commit| {
+            Ok(Commit {
+                sha: CommitSha::parse(&commit.id).map_err(unreadable)?,
+                message: commit.message.clone().unwrap_or_default(),
+                author_email: commit.author_email.clone().unwrap_or_default(),
+                committer_email: commit.committer_email.clone().unwrap_or_default(),
+            })
+        })
+        .collect::<Result<Vec<_>, Unknown>>()?;
+    Ok(Code {
+        version: VersionId::new(detail.id),
+        files: detail.diffs.iter().map(file_of).collect(),
+        complete: is_complete(detail),
+        commits,
+    })
+}
+
+/// Whether the list has every file: GitLab cuts it by its diff limits and says so only in `real_size` (`"1000+"`).
+fn is_complete(detail: &gitlab::VersionDetail) -> bool {
+    let counted = detail.real_size.as_deref().and_then(|size| size.parse::<usize>().ok());
+    match (counted, detail.state.as_deref()) {
+        (_, Some(state)) if state.starts_with("overflow") || state == "without_files" => false,
+        (Some(count), _) => count == detail.diffs.len(),
+        (None, state) => detail.real_size.is_none() && state == Some("empty") && detail.diffs.is_empty(),
+    }
+}
+
+fn file_of(diff: &gitlab::Diff) -> ChangedFile {
+    let kind = match (diff.new_file, diff.deleted_file, diff.renamed_file || diff.old_path != diff.new_path) {
+        (true, _, _) => ChangeKind::Added,
+        (_, true, _) => ChangeKind::Deleted,
+        (_, _, true) => ChangeKind::Renamed,
+        (false, false, false) => ChangeKind::Modified,
+    };
+    let text = text_of(diff);
+    ChangedFile {
+        old_path: diff.old_path.clone(),
+        new_path: diff.new_path.clone(),
+        old_mode: diff.a_mode.clone().unwrap_or_default(),
+        new_mode: diff.b_mode.clone().unwrap_or_default(),
+        kind,
+        lines: text.map(count_lines),
+        hunks_sha256: text.and_then(hunks_digest),
+    }
+}
+
+/// The hunks, if GitLab gave them. An empty text is a change without hunks only where GitLab says that it left nothing
+/// out (18.x); before, nothing tells a collapsed file from an empty one.
+fn text_of(diff: &gitlab::Diff) -> Option<&str> {
+    let left_out = diff.collapsed == Some(true) || diff.too_large == Some(true);
+    let says = diff.collapsed.is_some() || diff.too_large.is_some();
+    match diff.diff.as_deref() {
+        _ if left_out => None,
+        Some("") | None => says.then_some(""),
+        Some(text) => Some(text),
+    }
+}
+
+/// The lines from the first hunk on: a header of file names may stand before it.
+fn hunk_lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split_inclusive('\n').skip_while(|line| !line.starts_with("@@"))
+}
+
+fn count_lines(text: &str) -> LineCount {
+    let count = |sign: char| hunk_lines(text).filter(|line| line.starts_with(sign)).count() as u64;
+    LineCount { added: count('+'), removed: count('-') }
+}
+
+/// The digest of the hunks without their line numbers; none for binary files, whose text says nothing of the content.
+fn hunks_digest(text: &str) -> Option<String> {
+    if !text.is_empty() && hunk_lines(text).next().is_none() {
+        return None;
+    }
+    let mut digest = Sha256::new();
+    for line in hunk_lines(text) {
+        digest.update(if line.starts_with("@@") { "@@\n" } else { line });
+    }
+    Some(hex::encode(digest.finalize()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn diff(json: serde_json::Value) -> ChangedFile {
+        let mut whole = serde_json::json!({"old_path": "a", "new_path": "a", "a_mode": "100644",
+            "b_mode": "100644", "diff": "@@ -1 +1 @@\n-x\n+y\n", "collapsed": false, "too_large": false});
+        for (key, value) in json.as_object().unwrap() {
+            whole[key] = value.clone();
+        }
+        file_of(&serde_json::from_value(whole).unwrap())
+    }
+
+    #[test]
+    fn moved_hunks_have_the_same_digest_and_other_space_another() {
+        let here = diff(serde_json::json!({}));
+        let moved = diff(serde_json::json!({"diff": "@@ -91 +95 @@ fn f()\n-x\n+y\n"}));
+        let spaced = diff(serde_json::json!({"diff": "@@ -1 +1 @@\n-x\n+y \n"}));
+        assert_eq!(here.hunks_sha256, moved.hunks_sha256);
+        assert_ne!(here.hunks_sha256, spaced.hunks_sha256);
+        assert_eq!(here.lines, Some(LineCount { added: 1, removed: 1 }));
+    }
+
+    #[test]
+    fn what_was_left_out_is_not_known() {
+        for left_out in [
+            serde_json::json!({"collapsed": true, "diff": ""}),
+            serde_json::json!({"too_large": true, "diff": ""}),
+            serde_json::json!({"collapsed": null, "too_large": null, "diff": ""}),
+        ] {
+            let file = diff(left_out);
+            assert_eq!((file.lines, file.hunks_sha256), (None, None));
+        }
+        let binary = diff(serde_json::json!({"diff": "Binary files a/x and b/x differ\n"}));
+        assert_eq!(binary.hunks_sha256, None);
+        let rename = diff(serde_json::json!({"new_path": "b", "renamed_file": true, "diff": ""}));
+        assert_eq!((rename.kind, rename.hunks_sha256.is_some()), (ChangeKind::Renamed, true));
+    }
+
+    #[test]
+    fn a_list_is_complete_only_if_it_is_as_long_as_counted() {
+        let detail = |size: serde_json::Value, state: &str, files: usize| -> gitlab::VersionDetail {
+            let file = serde_json::json!({"old_path": "a", "new_path": "a"});
+            serde_json::from_value(serde_json::json!({"id": 1, "head_commit_sha": "x", "state": state,
+                "real_size": size, "diffs": vec![file; files]}))
+            .unwrap()
+        };
+        assert!(is_complete(&detail("2".into(), "collected", 2)));
+        assert!(!is_complete(&detail("3".into(), "collected", 2)));
+        assert!(!is_complete(&detail("1000+".into(), "collected", 1000)));
+        assert!(!is_complete(&detail("2".into(), "overflow", 2)));
+        assert!(!is_complete(&detail(serde_json::Value::Null, "collected", 0)));
+        assert!(is_complete(&detail(serde_json::Value::Null, "empty", 0)));
+    }
+}

@@ -1,0 +1,272 @@
+//! From a merge request's address to a verdict: read, evaluate, fetch what is asked, evaluate again.
+//!
+//! This room posts nothing and stores nothing: the worker, and later explaining and planning, call it alike. All of a
+//! merge request's checks are decided from one set of facts, and all of them are of one SHA: where GitLab shows
+//! another push between two reads, it starts over.
+
+mod facts;
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::gitlab::{self, Client, Dated};
+use crate::merge_request::{CheckName, CommitSha, MergeRequestRef, ProjectId, StatusCheckId, User, UserId};
+use crate::policy::evaluation::{Evaluation, Step, Verdict};
+use crate::policy::fact::{FactKey, Facts, MergeRequestFacts, Sightings};
+use crate::policy::{PolicySet, evaluate};
+use crate::scope::{CheckAddress, ProjectScope};
+
+pub use self::facts::{ApprovalMemory, ReadApprovals};
+
+/// How often a merge request that moves under our eyes is read anew before the worker tries later.
+const STARTS: usize = 3;
+/// How many rounds of questions an evaluation may take; four families deep is the longest chain there is.
+const ROUNDS: usize = 12;
+
+/// What decides: GitLab to ask, and which projects and checks are ours.
+#[derive(Clone)]
+pub struct Decider {
+    /// GitLab.
+    pub gitlab: Client,
+    /// Which URLs are ours.
+    pub address: CheckAddress,
+    /// Which projects are ours.
+    pub scope: Arc<ProjectScope>,
+}
+
+/// What the caller brings from its memory.
+#[derive(Debug, Clone, Default)]
+pub struct Remembered {
+    /// Pushers and version targets.
+    pub sightings: Sightings,
+    /// Approvals seen before.
+    pub approvals: ApprovalMemory,
+}
+
+/// One of our checks on the merge request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// GitLab's id.
+    pub id: StatusCheckId,
+    /// Our name.
+    pub name: CheckName,
+}
+
+/// What a look at a merge request came to.
+#[derive(Debug)]
+pub enum Look {
+    /// It is open and every check of ours has a verdict.
+    Decided(Box<Decided>),
+    /// It is closed, merged, or being merged: nothing to answer.
+    Ended,
+    /// GitLab is still preparing it: there is no SHA to speak about yet.
+    Preparing,
+    /// Its project is outside of `gitlab.projects`.
+    OutOfScope,
+    /// GitLab lists no check of ours for its target branch.
+    NoCheck,
+    /// It changed at every try.
+    Moving,
+}
+
+/// Verdicts and all that they were made from.
+#[derive(Debug)]
+pub struct Decided {
+    /// One per check of ours.
+    pub checks: Vec<(Check, Evaluation)>,
+    /// The facts, of one SHA.
+    pub facts: Facts,
+    /// What GitLab showed for our checks, if the list was read.
+    pub listed: Option<Vec<(StatusCheckId, gitlab::Status)>>,
+    /// The approvals as read, if they were.
+    pub approvals: Option<ReadApprovals>,
+}
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// GitLab gave no merge request to speak about.
+    #[error(transparent)]
+    Gitlab(#[from] gitlab::Error),
+    /// The list of status checks shows no URLs, so ours can't be told apart.
+    #[error("GitLab shows no URLs of status checks: the token's role on the project is below Developer")]
+    UrlsHidden,
+    /// What GitLab says of the merge request can't be taken for one.
+    #[error("GitLab's merge request can't be read: {0}")]
+    Unreadable(String),
+}
+
+/// Another push showed up between two reads.
+struct Moved;
+
+impl Decider {
+    /// Looks at a merge request and decides all its checks of ours. `known` tells which checks GitLab lists for it, as
+    /// far as that is remembered for that SHA and target branch; where it tells nothing, or `list` asks for it, the
+    /// list is read beside the rest.
+    pub async fn look(
+        &self,
+        merge_request: MergeRequestRef,
+        policies: &PolicySet,
+        remembered: &Remembered,
+        list: bool,
+        known: &(dyn Fn(&MergeRequestFacts) -> Vec<Check> + Sync),
+    ) -> Result<Look, Failure> {
+        for _ in 0..STARTS {
+            if let Ok(look) = self.look_once(merge_request, policies, remembered, list, known).await? {
+                return Ok(look);
+            }
+        }
+        Ok(Look::Moving)
+    }
+
+    async fn look_once(
+        &self,
+        merge_request: MergeRequestRef,
+        policies: &PolicySet,
+        remembered: &Remembered,
+        list: bool,
+        known: &(dyn Fn(&MergeRequestFacts) -> Vec<Check> + Sync),
+    ) -> Result<Result<Look, Moved>, Failure> {
+        let listing = async {
+            if list { self.list(merge_request).await.map(Some) } else { Ok(None) }
+        };
+        let (read, listed) =
+            futures_util::future::join(self.gitlab.merge_request(merge_request), listing).await;
+        let Dated { value: read, date } = read?;
+        if !self.scope.contains(read.project_path()) {
+            return Ok(Ok(Look::OutOfScope));
+        }
+        if read.state != "opened" {
+            return Ok(Ok(Look::Ended));
+        }
+        let Some(sha) = &read.sha else { return Ok(Ok(Look::Preparing)) };
+        let subject = subject_of(merge_request, sha, &read)?;
+        let (checks, listed) = self.our_checks(&subject, listed, known).await?;
+        if checks.is_empty() {
+            return Ok(Ok(Look::NoCheck));
+        }
+        let reader = facts::Reader {
+            gitlab: &self.gitlab,
+            approvals: &remembered.approvals,
+            now: date.unwrap_or_else(facts::local_time),
+        };
+        let facts = Facts::new(subject, remembered.sightings.clone());
+        Ok(decide(&reader, policies, checks, facts, listed).await)
+    }
+
+    /// Our checks: as listed now, else as remembered, else by reading the list.
+    async fn our_checks(
+        &self,
+        subject: &MergeRequestFacts,
+        listed: Result<Option<Vec<gitlab::StatusCheck>>, Failure>,
+        known: &(dyn Fn(&MergeRequestFacts) -> Vec<Check> + Sync),
+    ) -> Result<(Vec<Check>, Option<Vec<(StatusCheckId, gitlab::Status)>>), Failure> {
+        let listed = match listed? {
+            Some(listed) => listed,
+            None => {
+                let known = known(subject);
+                if !known.is_empty() {
+                    return Ok((known, None));
+                }
+                self.list(subject.merge_request).await?
+            }
+        };
+        let ours: Vec<_> = listed
+            .iter()
+            .filter_map(|check| Some((check, self.address.name_of(&check.external_url)?)))
+            .collect();
+        let checks =
+            ours.iter().map(|(check, name)| Check { id: StatusCheckId::new(check.id), name: name.clone() });
+        let shown = ours.iter().map(|(check, _)| (StatusCheckId::new(check.id), check.status));
+        Ok((checks.collect(), Some(shown.collect())))
+    }
+
+    async fn list(&self, merge_request: MergeRequestRef) -> Result<Vec<gitlab::StatusCheck>, Failure> {
+        let listed = self.gitlab.status_checks(merge_request).await?;
+        if !listed.is_empty() && listed.iter().all(|check| check.external_url.is_empty()) {
+            return Err(Failure::UrlsHidden);
+        }
+        Ok(listed)
+    }
+}
+
+/// The loop: every round answers all that was asked, so it ends.
+async fn decide(
+    reader: &facts::Reader<'_>,
+    policies: &PolicySet,
+    checks: Vec<Check>,
+    mut facts: Facts,
+    listed: Option<Vec<(StatusCheckId, gitlab::Status)>>,
+) -> Result<Look, Moved> {
+    let mut approvals = None;
+    for _ in 0..ROUNDS {
+        let (evaluations, needs) = evaluate_all(policies, &checks, &facts);
+        if needs.is_empty() {
+            let checks = checks.into_iter().zip(evaluations).collect();
+            return Ok(Look::Decided(Box::new(Decided { checks, facts, listed, approvals })));
+        }
+        if let Some(read) = reader.answer(&mut facts, needs).await? {
+            approvals = Some(read);
+        }
+    }
+    let evaluations = checks.iter().map(|_| undecidable("the evaluation asked for ever more facts"));
+    let checks = checks.iter().cloned().zip(evaluations).collect();
+    Ok(Look::Decided(Box::new(Decided { checks, facts, listed, approvals })))
+}
+
+/// Evaluates every check; what any of them still needs comes back beside.
+fn evaluate_all(
+    policies: &PolicySet,
+    checks: &[Check],
+    facts: &Facts,
+) -> (Vec<Evaluation>, BTreeSet<FactKey>) {
+    let mut evaluations = Vec::with_capacity(checks.len());
+    let mut needs = BTreeSet::new();
+    for check in checks {
+        // A panic is a defect of ours and must neither pass anything nor take other merge requests down.
+        let step = catch_unwind(AssertUnwindSafe(|| evaluate(policies, &check.name, facts)));
+        match step {
+            Ok(Step::Decided(evaluation)) => evaluations.push(evaluation),
+            Ok(Step::Needs(keys)) => needs.extend(keys),
+            Err(_) => {
+                tracing::error!(check = %check.name, "an evaluation panicked; nothing passes by it");
+                evaluations.push(undecidable("the evaluation panicked, which is a defect of countersign"));
+            }
+        }
+    }
+    (evaluations, needs)
+}
+
+fn undecidable(why: &str) -> Evaluation {
+    Evaluation {
+        verdict: Verdict::UndecidedIncurable,
+        summary: format!("could not be decided: {why}"),
+        policies: Vec::new(),
+        recheck_at: None,
+    }
+}
+
+fn subject_of(
+    merge_request: MergeRequestRef,
+    sha: &str,
+    read: &gitlab::MergeRequest,
+) -> Result<MergeRequestFacts, Failure> {
+    if (read.project_id, read.iid) != (merge_request.project.get(), merge_request.iid.get()) {
+        return Err(Failure::Unreadable(format!("it says that it is {}!{}", read.project_id, read.iid)));
+    }
+    Ok(MergeRequestFacts {
+        merge_request,
+        project_path: read.project_path().to_owned(),
+        sha: CommitSha::parse(sha).map_err(|error| Failure::Unreadable(error.to_string()))?,
+        title: read.title.clone(),
+        description: read.description.clone().unwrap_or_default(),
+        labels: read.labels.clone(),
+        draft: read.draft.or(read.work_in_progress).unwrap_or(false),
+        source_branch: read.source_branch.clone(),
+        target_branch: read.target_branch.clone(),
+        source_project: read.source_project_id.map(ProjectId::new),
+        author: User { id: UserId::new(read.author.id), username: read.author.username.clone() },
+        created_at: read.created_at,
+    })
+}

@@ -1,0 +1,93 @@
+//! What GitLab, probes and people reach over HTTP.
+//!
+//! The server writes rows and reads none but for metrics; it never calls GitLab. Whoever decides meets it in the store.
+
+mod authentication;
+mod body;
+mod connection;
+mod health;
+mod page;
+mod unsigned;
+mod webhook;
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App, HttpServer, web};
+
+pub use self::authentication::{Secrets, SigningKey, derive_secret};
+pub use self::health::Vitals;
+pub use self::webhook::Intake;
+
+use self::body::Budget;
+use self::unsigned::Allowance;
+use crate::scope::WEBHOOK_PATH;
+
+/// How long a client may take for its request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long requests in flight may take once the server stops.
+const SHUTDOWN_SECONDS: u64 = 3;
+
+/// A bound server, not yet running.
+pub struct Bound {
+    server: Server,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Bound {
+    /// Where it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// How to stop it.
+    pub fn handle(&self) -> ServerHandle {
+        self.server.handle()
+    }
+
+    /// Serves until it is stopped.
+    pub async fn run(self) -> std::io::Result<()> {
+        self.server.await
+    }
+}
+
+/// Binds the routes to a listener.
+pub fn bind(
+    listener: TcpListener,
+    intake: Intake,
+    unsigned_possible: bool,
+    vitals: Vitals,
+) -> std::io::Result<Bound> {
+    let shared = web::Data::new(webhook::Shared {
+        intake,
+        budget: Budget::default(),
+        unsigned: Allowance::new(unsigned_possible),
+    });
+    let vitals = web::Data::new(vitals);
+    let server = HttpServer::new(move || {
+        let receive = web::resource(WEBHOOK_PATH)
+            .route(web::post().to(|request, payload, shared| webhook::receive(request, None, payload, shared)))
+            .route(web::get().to(page::webhook));
+        let receive_named = web::resource(format!("{WEBHOOK_PATH}/{{name}}"))
+            .route(web::post().to(|request, name: web::Path<String>, payload, shared| {
+                webhook::receive(request, Some(name), payload, shared)
+            }))
+            .route(web::get().to(page::webhook));
+        App::new()
+            .app_data(shared.clone())
+            .app_data(vitals.clone())
+            .service(receive)
+            .service(receive_named)
+            .route("/healthz", web::get().to(health::live))
+            .route("/readyz", web::get().to(health::ready))
+            .route("/metrics", web::get().to(health::metrics))
+    })
+    .on_connect(connection::remember)
+    .client_request_timeout(HEAD_TIMEOUT)
+    .shutdown_timeout(SHUTDOWN_SECONDS)
+    .disable_signals()
+    .listen(listener)?;
+    let addresses = server.addrs();
+    Ok(Bound { server: server.run(), addresses })
+}

@@ -1,0 +1,260 @@
+//! `POST /webhooks/gitlab`: authenticate, read the hint, put it on disk, answer. Nothing else happens here.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_LENGTH, RETRY_AFTER};
+use actix_web::{HttpRequest, HttpResponse, web};
+use jiff::Timestamp;
+
+use crate::gitlab::webhook::{Delivery, Subject, parse};
+use crate::merge_request::{CheckName, StatusCheckId};
+use crate::scope::{CheckAddress, ProjectScope};
+use crate::store::{Event, Hint, Queue, Taken};
+use crate::telemetry::{DeliveryOutcome, Metrics};
+
+use super::authentication::{Kind, Secrets, Verification, Voucher, derived_secret_signs};
+use super::body::{self, Body, BodyFault, Budget};
+use super::connection;
+use super::unsigned::Allowance;
+
+/// What the intake needs.
+pub struct Intake {
+    /// Where deliveries go.
+    pub queue: Queue,
+    /// What they are verified with.
+    pub secrets: Secrets,
+    /// `gitlab.projects`.
+    pub scope: Arc<ProjectScope>,
+    /// `webhooks.allow_unsigned`.
+    pub allow_unsigned: ProjectScope,
+    /// Which URLs are ours.
+    pub address: CheckAddress,
+    /// Where outcomes are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The state of the route, shared by all threads.
+pub(super) struct Shared {
+    pub(super) intake: Intake,
+    pub(super) budget: Budget,
+    pub(super) unsigned: Allowance,
+}
+
+/// What is answered, and what it is counted as.
+struct Refusal {
+    outcome: DeliveryOutcome,
+    why: String,
+}
+
+fn refuse(outcome: DeliveryOutcome, why: impl Into<String>) -> Refusal {
+    Refusal { outcome, why: why.into() }
+}
+
+/// Takes a delivery for the check that the URL names, or for the default one.
+pub(super) async fn receive(
+    request: HttpRequest,
+    name: Option<web::Path<String>>,
+    payload: web::Payload,
+    shared: web::Data<Shared>,
+) -> HttpResponse {
+    let name = match name.map(|name| CheckName::parse(&name)).transpose() {
+        Ok(name) => name.unwrap_or_default(),
+        Err(error) => return HttpResponse::NotFound().body(format!("{error}\n")),
+    };
+    let outcome = take(&request, &name, payload, &shared).await;
+    let (outcome, why) = match outcome {
+        Ok(taken) => taken,
+        Err((kind, refusal)) => {
+            shared.intake.metrics.count_delivery(refusal.outcome);
+            tracing::warn!(outcome = ?refusal.outcome, why = refusal.why, "delivery refused");
+            return respond(&request, kind, refusal.outcome, &refusal.why);
+        }
+    };
+    shared.intake.metrics.count_delivery(outcome);
+    respond(&request, Some(Kind::Hook), outcome, why)
+}
+
+async fn take(
+    request: &HttpRequest,
+    name: &CheckName,
+    payload: web::Payload,
+    shared: &Shared,
+) -> Result<(DeliveryOutcome, &'static str), (Option<Kind>, Refusal)> {
+    let intake = &shared.intake;
+    let now = Timestamp::now();
+    let mut verification = Verification::begin(request.headers(), &intake.secrets, now.as_second())
+        .map_err(|refused| (None, refuse(DeliveryOutcome::Unauthorized, refused.0)))?;
+    let kind = verification.kind();
+    let failed = |refusal| (Some(kind), refusal);
+    if verification.is_unsigned() && !shared.unsigned.is_possible() {
+        return Err(failed(refuse(DeliveryOutcome::Unauthorized, "no signature and no token")));
+    }
+    let announced =
+        request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let body = body::read(payload, announced, &shared.budget, &mut verification)
+        .await
+        .map_err(|fault| failed(refuse(outcome_of(fault), why_of(fault))))?;
+    let key = verification.idempotency_key().map(str::to_owned);
+    let voucher = verification
+        .finish()
+        .map_err(|refused| failed(refuse(DeliveryOutcome::Unauthorized, refused.0)))?;
+    let delivery = admit(intake, shared, kind, voucher, &body).map_err(failed)?;
+    let Some((subject, check, event)) = destination(intake, name, delivery)? else {
+        return Ok((DeliveryOutcome::NotForUs, "this event wakes nothing"));
+    };
+    if subject.project_path.as_ref().is_some_and(|path| !intake.scope.contains(path)) {
+        return Ok((DeliveryOutcome::OutOfScope, "the project is outside of `gitlab.projects`"));
+    }
+    store(intake, subject, check, event, key, &body).await.map_err(failed)
+}
+
+/// Reads the body, once it is known that it may be read: what nothing vouches for is refused before anything is made of
+/// it, unless its project is on the list of those that can't sign.
+fn admit(
+    intake: &Intake,
+    shared: &Shared,
+    kind: Kind,
+    voucher: Voucher,
+    body: &Body,
+) -> Result<Delivery, Refusal> {
+    let delivery = parse(&body.bytes);
+    let unauthorized = |why: &str| refuse(DeliveryOutcome::Unauthorized, why);
+    let vouched = match (&voucher, &delivery) {
+        (Voucher::Verified, _) => true,
+        (Voucher::Derived { signature }, Ok(Delivery::StatusCheck { external_url, subject, .. })) => {
+            let check = external_url.as_deref().and_then(|url| intake.address.name_of(url));
+            intake.secrets.master.as_ref().zip(check).is_some_and(|(master, check)| {
+                let project = subject.merge_request.project;
+                derived_secret_signs(master, project, &check, &body.bytes, signature)
+            })
+        }
+        (Voucher::Derived { .. }, _) => false,
+        (Voucher::Unsigned, Ok(Delivery::StatusCheck { subject, .. })) => {
+            let path = subject.project_path.as_deref();
+            path.is_some_and(|path| intake.allow_unsigned.contains(path)) && shared.unsigned.admit()
+        }
+        (Voucher::Unsigned, _) => false,
+    };
+    if !vouched {
+        return Err(unauthorized("nothing vouches for it"));
+    }
+    let delivery = delivery.map_err(|error| refuse(DeliveryOutcome::Malformed, error.to_string()))?;
+    match (kind, &delivery) {
+        (Kind::StatusCheck, Delivery::StatusCheck { .. }) | (Kind::Hook, _) => Ok(delivery),
+        (Kind::StatusCheck, _) => Err(refuse(
+            DeliveryOutcome::Malformed,
+            "neither a status check (no `external_approval_rule`) nor a hook (no `X-Gitlab-Event`)",
+        )),
+    }
+}
+
+type Destination = (Subject, Option<StatusCheckId>, Event);
+
+/// Where a delivery goes: to a lane, or nowhere.
+#[expect(clippy::type_complexity, reason = "the error is what the caller answers with")]
+fn destination(
+    intake: &Intake,
+    name: &CheckName,
+    delivery: Delivery,
+) -> Result<Option<Destination>, (Option<Kind>, Refusal)> {
+    Ok(match delivery {
+        Delivery::StatusCheck { check, external_url, subject } => {
+            let configured = external_url.as_deref().and_then(|url| intake.address.name_of(url));
+            if configured.as_ref().is_some_and(|configured| configured != name) {
+                let why = "its URL in GitLab names another check than the address that it came to";
+                return Err((Some(Kind::StatusCheck), refuse(DeliveryOutcome::Misdirected, why)));
+            }
+            Some((subject, Some(check), Event::StatusCheck))
+        }
+        Delivery::MergeRequest(subject) => Some((subject, None, Event::MergeRequest)),
+        Delivery::Companion(subject) => Some((subject, None, Event::Companion)),
+        Delivery::Other { kind } => {
+            tracing::debug!(kind, "an event that wakes nothing");
+            None
+        }
+    })
+}
+
+async fn store(
+    intake: &Intake,
+    subject: Subject,
+    check: Option<StatusCheckId>,
+    event: Event,
+    key: Option<String>,
+    body: &Body,
+) -> Result<(DeliveryOutcome, &'static str), Refusal> {
+    let (project, iid) = (subject.merge_request.project, subject.merge_request.iid);
+    let hint = Hint {
+        merge_request: subject.merge_request,
+        event,
+        action: subject.action,
+        status_check: check,
+        sha: subject.sha,
+        pusher: subject.pusher,
+        distrust: subject.distrust,
+        digest: body.digest,
+        idempotency_key: key,
+    };
+    let event = hint.event.as_str();
+    match intake.queue.take(hint).await {
+        Ok(Taken::New) => {
+            tracing::debug!(%project, %iid, event, "delivery taken");
+            Ok((DeliveryOutcome::Taken, "taken"))
+        }
+        Ok(Taken::Duplicate) => {
+            tracing::debug!(%project, %iid, event, "delivery taken before");
+            Ok((DeliveryOutcome::Duplicate, "taken before"))
+        }
+        Err(error) => {
+            tracing::error!(%project, %iid, error = &error as &dyn std::error::Error, "delivery not durable");
+            Err(refuse(DeliveryOutcome::NotDurable, "it could not be made durable"))
+        }
+    }
+}
+
+fn outcome_of(fault: BodyFault) -> DeliveryOutcome {
+    match fault {
+        BodyFault::TooLarge => DeliveryOutcome::TooLarge,
+        BodyFault::TooSlow | BodyFault::Broken => DeliveryOutcome::CutOff,
+        BodyFault::NoMemory => DeliveryOutcome::NotDurable,
+    }
+}
+
+fn why_of(fault: BodyFault) -> &'static str {
+    match fault {
+        BodyFault::TooLarge => "the body is over 25 MiB",
+        BodyFault::TooSlow => "the body took over 10 s",
+        BodyFault::Broken => "the connection broke",
+        BodyFault::NoMemory => "too many bodies at once",
+    }
+}
+
+/// The answers of design section 3. Strangers learn nothing of why they were refused.
+fn respond(request: &HttpRequest, kind: Option<Kind>, outcome: DeliveryOutcome, why: &str) -> HttpResponse {
+    let answer = |status: StatusCode, why: &str| {
+        let mut response = HttpResponse::build(status);
+        if !status.is_success() {
+            response.force_close();
+        }
+        response.json(serde_json::json!({ "message": why }))
+    };
+    match outcome {
+        DeliveryOutcome::Taken | DeliveryOutcome::Duplicate => answer(StatusCode::ACCEPTED, why),
+        DeliveryOutcome::NotForUs | DeliveryOutcome::OutOfScope | DeliveryOutcome::Misdirected => {
+            answer(StatusCode::OK, why)
+        }
+        DeliveryOutcome::Malformed => answer(StatusCode::BAD_REQUEST, why),
+        DeliveryOutcome::Unauthorized => {
+            answer(StatusCode::UNAUTHORIZED, "signature or token wrong or missing")
+        }
+        DeliveryOutcome::TooLarge => answer(StatusCode::PAYLOAD_TOO_LARGE, why),
+        DeliveryOutcome::CutOff => connection::close(request),
+        DeliveryOutcome::NotDurable if kind == Some(Kind::Hook) => {
+            HttpResponse::ServiceUnavailable()
+                .insert_header((RETRY_AFTER, "10"))
+                .json(serde_json::json!({ "message": why }))
+        }
+        DeliveryOutcome::NotDurable => connection::close(request),
+    }
+}

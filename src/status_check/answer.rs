@@ -1,0 +1,190 @@
+//! From a verdict to what is said to GitLab: the only place that makes this step (design section 5).
+//!
+//! Silence is allowed only while GitLab is known to show the right thing, and for waiting also while it shows a
+//! pending that never times out. What GitLab shows is never taken from memory that could be wrong: doubt reads the
+//! list, and where even that gave nothing, something is posted.
+
+use crate::gitlab::{GitlabVersion, Status};
+use crate::policy::evaluation::Verdict;
+use crate::store::Shown;
+
+/// Which words a GitLab version takes (contract section 1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vocabulary {
+    /// 16.5 and later: `passed`, `failed`, `pending`.
+    Full,
+    /// 15.0 to 16.4: `passed`, `failed`.
+    WithoutPending,
+    /// Before 15.0: whatever is posted approves.
+    OnlyPassed,
+    /// The version is not known: only what is right everywhere may be said.
+    Unproven,
+}
+
+impl From<GitlabVersion> for Vocabulary {
+    fn from(version: GitlabVersion) -> Self {
+        match (version.major, version.minor) {
+            (17.., _) | (16, 5..) => Self::Full,
+            (15.., _) => Self::WithoutPending,
+            _ => Self::OnlyPassed,
+        }
+    }
+}
+
+/// What besides the verdict decides the answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances {
+    /// What GitLab shows; none when it is not known.
+    pub shown: Option<Shown>,
+    /// What this GitLab understands.
+    pub vocabulary: Vocabulary,
+    /// `answers.waiting = "failed"`.
+    pub waiting_is_failed: bool,
+    /// Whether `answers.undecided_after` is over.
+    pub undecided_too_long: bool,
+    /// Whether a new `passed` may be given: not while the policies on disk have been broken for too long.
+    pub may_grant: bool,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// GitLab shows the right thing.
+    Silence,
+    /// Say this.
+    Post(Status),
+    /// The right thing can't be said to this GitLab, or not yet; what it shows stands. Never in place of a pass.
+    Unsayable,
+}
+
+/// What a verdict means under the circumstances.
+pub fn answer(verdict: Verdict, circumstances: Circumstances) -> Answer {
+    let Circumstances { shown, .. } = circumstances;
+    match verdict {
+        Verdict::Passed => match shown {
+            Some(Shown::Passed) => Answer::Silence,
+            _ if !circumstances.may_grant => Answer::Unsayable,
+            Some(Shown::ImplicitPending | Shown::PostedPending | Shown::Failed) | None => {
+                Answer::Post(Status::Passed)
+            }
+        },
+        Verdict::Failed => failed(circumstances),
+        Verdict::Waiting if circumstances.waiting_is_failed => failed(circumstances),
+        Verdict::Waiting => match shown {
+            Some(Shown::ImplicitPending | Shown::PostedPending) => Answer::Silence,
+            Some(Shown::Passed | Shown::Failed) | None => pending(circumstances),
+        },
+        Verdict::UndecidedIncurable => failed(circumstances),
+        Verdict::UndecidedCurable if circumstances.undecided_too_long => failed(circumstances),
+        Verdict::UndecidedCurable => match shown {
+            Some(Shown::ImplicitPending | Shown::PostedPending | Shown::Failed) => Answer::Silence,
+            Some(Shown::Passed) | None => pending(circumstances),
+        },
+    }
+}
+
+fn failed(circumstances: Circumstances) -> Answer {
+    if circumstances.shown == Some(Shown::Failed) {
+        return Answer::Silence;
+    }
+    match circumstances.vocabulary {
+        Vocabulary::Full | Vocabulary::WithoutPending => Answer::Post(Status::Failed),
+        Vocabulary::OnlyPassed | Vocabulary::Unproven => Answer::Unsayable,
+    }
+}
+
+/// Takes back what shows, in the mildest word that this GitLab understands.
+fn pending(circumstances: Circumstances) -> Answer {
+    match circumstances.vocabulary {
+        Vocabulary::Full => Answer::Post(Status::Pending),
+        Vocabulary::WithoutPending => failed(circumstances),
+        Vocabulary::OnlyPassed | Vocabulary::Unproven => Answer::Unsayable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Circumstances = Circumstances {
+        shown: None,
+        vocabulary: Vocabulary::Full,
+        waiting_is_failed: false,
+        undecided_too_long: false,
+        may_grant: true,
+    };
+    const SHOWN: [Option<Shown>; 5] = [
+        None,
+        Some(Shown::ImplicitPending),
+        Some(Shown::PostedPending),
+        Some(Shown::Passed),
+        Some(Shown::Failed),
+    ];
+    const VERDICTS: [Verdict; 5] = [
+        Verdict::Passed,
+        Verdict::Failed,
+        Verdict::Waiting,
+        Verdict::UndecidedCurable,
+        Verdict::UndecidedIncurable,
+    ];
+
+    #[test]
+    fn the_column_for_16_5_reads_as_the_design_has_it() {
+        let row = |verdict| SHOWN.map(|shown| answer(verdict, Circumstances { shown, ..NOW }));
+        let (silence, post) = (Answer::Silence, Answer::Post);
+        let (passed, failed, pending) =
+            (post(Status::Passed), post(Status::Failed), post(Status::Pending));
+        //                    shown:            unknown  implicit  posted   passed   failed
+        assert_eq!(row(Verdict::Passed), [passed, passed, passed, silence, passed]);
+        assert_eq!(row(Verdict::Failed), [failed, failed, failed, failed, silence]);
+        assert_eq!(row(Verdict::Waiting), [pending, silence, silence, pending, pending]);
+        assert_eq!(row(Verdict::UndecidedCurable), [pending, silence, silence, pending, silence]);
+        assert_eq!(row(Verdict::UndecidedIncurable), [failed, failed, failed, failed, silence]);
+    }
+
+    #[test]
+    fn only_a_passed_verdict_ever_leads_to_passed() {
+        for vocabulary in
+            [Vocabulary::Full, Vocabulary::WithoutPending, Vocabulary::OnlyPassed, Vocabulary::Unproven]
+        {
+            for (verdict, shown) in VERDICTS.into_iter().flat_map(|v| SHOWN.map(|shown| (v, shown))) {
+                for flags in 0..8 {
+                    let circumstances = Circumstances {
+                        shown,
+                        vocabulary,
+                        waiting_is_failed: flags & 1 != 0,
+                        undecided_too_long: flags & 2 != 0,
+                        may_grant: flags & 4 != 0,
+                    };
+                    let said = answer(verdict, circumstances);
+                    if verdict != Verdict::Passed || !circumstances.may_grant {
+                        assert_ne!(said, Answer::Post(Status::Passed), "{verdict:?} {circumstances:?}");
+                    }
+                    // Before 15.0 every post approves, whatever its word.
+                    if verdict != Verdict::Passed
+                        && matches!(vocabulary, Vocabulary::OnlyPassed | Vocabulary::Unproven)
+                    {
+                        assert!(!matches!(said, Answer::Post(_)), "{verdict:?} {circumstances:?}");
+                    }
+                    // A passed that shows is never left standing in silence by another verdict.
+                    if verdict != Verdict::Passed && shown == Some(Shown::Passed) {
+                        assert_ne!(said, Answer::Silence, "{verdict:?} {circumstances:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pending_is_said_only_where_gitlab_knows_the_word() {
+        let shown = Some(Shown::Passed);
+        let older = Circumstances { shown, vocabulary: Vocabulary::WithoutPending, ..NOW };
+        assert_eq!(answer(Verdict::Waiting, older), Answer::Post(Status::Failed));
+        let version = |text: (u16, u16)| Vocabulary::from(GitlabVersion { major: text.0, minor: text.1 });
+        assert_eq!(version((16, 5)), Vocabulary::Full);
+        assert_eq!(version((19, 0)), Vocabulary::Full);
+        assert_eq!(version((16, 4)), Vocabulary::WithoutPending);
+        assert_eq!(version((15, 0)), Vocabulary::WithoutPending);
+        assert_eq!(version((14, 10)), Vocabulary::OnlyPassed);
+    }
+}

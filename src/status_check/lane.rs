@@ -1,0 +1,399 @@
+//! One claimed merge request: what is remembered of it, its look, its answers, its settlement.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::decision::{ApprovalMemory, Check, Decided, Failure, Look, Remembered};
+use crate::gitlab::{Error, Status};
+use crate::merge_request::{CheckName, StatusCheckId};
+use crate::policy::PolicySet;
+use crate::policy::evaluation::{Evaluation, Reason, RuleState, Truth, Verdict};
+use crate::policy::fact::{Known, MergeRequestFacts, Sightings};
+use crate::store::{
+    Claim, KnownStatus, Memory, NewAnswer, NewDecision, Observations, Recorded, Settlement, Shown,
+    SightedApproval, StoreError,
+};
+use crate::telemetry::EvaluationLabels;
+
+use super::answer::{Answer, Circumstances, Vocabulary, answer};
+use super::record::{Cause, Particulars, Shared, canonical, verdict_word};
+use super::worker::{Worker, parked, pause, since_then};
+
+/// How soon a rule that waits for a pipeline or for GitLab is looked at again without any event.
+const UNSETTLED_LOOK: Duration = Duration::from_secs(60);
+/// The least pause before time is looked at again: GitLab dates to the second.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A claimed merge request with what is remembered of it.
+pub(super) struct Lane<'a> {
+    worker: &'a Worker,
+    pub(super) claim: Claim,
+    memory: Memory,
+}
+
+/// One check's verdict and what will be said about it.
+struct Said {
+    check: Check,
+    verdict: Verdict,
+    shown: Option<Shown>,
+    answer: Answer,
+}
+
+/// What became of an answer.
+struct Outcome {
+    shown: Option<Shown>,
+    answer: Option<NewAnswer>,
+    /// When to come back, if the answer did not take effect as meant.
+    again: Option<Duration>,
+}
+
+/// A settlement that comes back after a pause.
+pub(super) fn again(settled_as: &'static str, pause: Duration) -> Settlement {
+    let next = Some(Timestamp::now() + pause);
+    Settlement { unfinished: true, next, settled_as, ..Settlement::default() }
+}
+
+impl<'a> Lane<'a> {
+    pub(super) async fn open(worker: &'a Worker, claim: Claim) -> Result<Self, StoreError> {
+        let memory = worker.queue.memory(claim.merge_request).await?;
+        Ok(Self { worker, claim, memory })
+    }
+
+    /// Looks at the merge request with everything that is remembered of it.
+    pub(super) async fn look(&self, policies: &PolicySet) -> Result<Look, Failure> {
+        let remembered = Remembered {
+            sightings: Sightings {
+                pushers: self.memory.pushers.iter().copied().collect(),
+                version_targets: self.memory.version_targets.clone(),
+            },
+            approvals: ApprovalMemory {
+                seen: self.memory.approvals.clone(),
+                read_at: self.memory.approvals_read_at,
+            },
+        };
+        let list = self.claim.distrust || self.memory.statuses.is_empty();
+        let known = |subject: &MergeRequestFacts| self.known_checks(subject);
+        self.worker.decider.look(self.claim.merge_request, policies, &remembered, list, &known).await
+    }
+
+    /// The checks that are remembered for this very SHA and target branch; none of them if any is in doubt.
+    fn known_checks(&self, subject: &MergeRequestFacts) -> Vec<Check> {
+        let of_head: Vec<_> = self.of_head(subject).collect();
+        if of_head.iter().any(|known| known.shown.is_none()) {
+            return Vec::new();
+        }
+        of_head.iter().map(|known| Check { id: known.check, name: known.name.clone() }).collect()
+    }
+
+    fn of_head(&self, subject: &MergeRequestFacts) -> impl Iterator<Item = &KnownStatus> {
+        self.memory
+            .statuses
+            .iter()
+            .filter(|known| known.sha == subject.sha && known.target_branch == subject.target_branch)
+    }
+
+    /// Records what was decided, says what is to be said, and settles.
+    pub(super) async fn answer(self, policies: &PolicySet, decided: Decided) -> Result<(), StoreError> {
+        let said = self.weigh(&decided).await;
+        let (decisions, observations) = self.write_down(policies, &decided, &said)?;
+        let posts: Vec<_> = said
+            .iter()
+            .filter(|said| matches!(said.answer, Answer::Post(_)))
+            .map(|said| (decided.facts.merge_request.sha.clone(), said.check.id))
+            .collect();
+        let mut settlement = self.aftermath(&decided, &said);
+        if posts.is_empty() {
+            settlement.decisions = decisions;
+            settlement.observations = observations;
+            return self.settle(settlement).await;
+        }
+        let queue = &self.worker.queue;
+        let (recorded, numbers) = queue.record(&self.claim, decisions, observations, posts).await?;
+        if recorded == Recorded::Superseded {
+            settlement.settled_as = "superseded";
+            return self.settle(settlement).await;
+        }
+        for (index, (said, number)) in said.iter().zip(numbers).enumerate() {
+            let Answer::Post(status) = said.answer else { continue };
+            if !self.may_still_speak(index == 0, policies).await? {
+                settlement.settled_as = "superseded";
+                forget(&mut settlement, said.check.id);
+                continue;
+            }
+            let outcome = self.post(&decided.facts.merge_request, said, number, status).await;
+            take_in(&mut settlement, said.check.id, outcome);
+        }
+        self.settle(settlement).await
+    }
+
+    /// Whether nothing newer came and no other policies came into force. The first answer follows the record at once,
+    /// which proved the claim in the same commit.
+    async fn may_still_speak(&self, just_recorded: bool, policies: &PolicySet) -> Result<bool, StoreError> {
+        if self.worker.bundle.current().revision() != policies.revision() {
+            return Ok(false);
+        }
+        Ok(just_recorded || self.worker.queue.is_current(&self.claim).await?)
+    }
+
+    /// What each verdict means for what GitLab shows.
+    async fn weigh(&self, decided: &Decided) -> Vec<Said> {
+        // Who can't say anything but passed need not ask which words there are.
+        let only_passes = decided.checks.iter().all(|(_, evaluation)| evaluation.verdict == Verdict::Passed);
+        let vocabulary = if only_passes { Vocabulary::Unproven } else { self.worker.vocabulary().await };
+        let undecided_for = self.claim.undecided_since.map_or(Duration::ZERO, since_then);
+        let mut said = Vec::new();
+        for (check, evaluation) in &decided.checks {
+            let shown = self.shown(decided, check.id);
+            let circumstances = Circumstances {
+                shown,
+                vocabulary,
+                waiting_is_failed: self.worker.settings.waiting_is_failed,
+                undecided_too_long: undecided_for >= self.worker.settings.undecided_after,
+                may_grant: self.worker.may_grant(),
+            };
+            let answer = answer(evaluation.verdict, circumstances);
+            self.tell(&decided.facts.merge_request, &check.name, evaluation, answer, vocabulary);
+            said.push(Said { check: check.clone(), verdict: evaluation.verdict, shown, answer });
+        }
+        said
+    }
+
+    fn shown(&self, decided: &Decided, check: StatusCheckId) -> Option<Shown> {
+        if let Some(listed) = &decided.listed {
+            let status = listed.iter().find(|(id, _)| *id == check).map(|(_, status)| status);
+            return status.map(|status| match status {
+                Status::Passed => Shown::Passed,
+                Status::Failed => Shown::Failed,
+                Status::Pending => Shown::ImplicitPending,
+            });
+        }
+        self.of_head(&decided.facts.merge_request).find(|known| known.check == check)?.shown
+    }
+
+    fn tell(
+        &self,
+        subject: &MergeRequestFacts,
+        check: &CheckName,
+        evaluation: &Evaluation,
+        answer: Answer,
+        vocabulary: Vocabulary,
+    ) {
+        let verdict = verdict_word(evaluation.verdict);
+        self.worker.metrics.evaluations.get_or_create(&EvaluationLabels { verdict }).inc();
+        let (project, iid, sha) =
+            (subject.merge_request.project, subject.merge_request.iid, subject.sha.short());
+        tracing::info!(%project, %iid, sha, %check, verdict, ?answer, summary = evaluation.summary, "decided");
+        if answer == Answer::Unsayable {
+            tracing::error!(%project, %iid, sha, %check, verdict, ?vocabulary,
+                "the verdict can't be said to this GitLab now; what it shows may be wrong");
+        }
+    }
+
+    /// The canonical records, and what the evaluation saw that later ones need.
+    fn write_down(
+        &self,
+        policies: &PolicySet,
+        decided: &Decided,
+        said: &[Said],
+    ) -> Result<(Vec<NewDecision>, Observations), StoreError> {
+        let unwritable = |error: serde_json::Error| StoreError::Row(error.to_string());
+        let shared = Shared::new(&decided.facts, policies).map_err(unwritable)?;
+        let cause = self.cause();
+        let decided_at = Timestamp::now();
+        let sha = &decided.facts.merge_request.sha;
+        let mut decisions = Vec::new();
+        for (said, (check, evaluation)) in said.iter().zip(&decided.checks) {
+            let answer = if let Answer::Post(status) = said.answer { Some(status) } else { None };
+            let particulars = Particulars {
+                decided_at,
+                cause: &cause,
+                merge_request: self.claim.merge_request,
+                sha,
+                check: check.id,
+                check_name: &check.name,
+                evaluation,
+                answer,
+            };
+            decisions.push(NewDecision {
+                decided_at,
+                sha: sha.clone(),
+                check: check.id,
+                name: check.name.clone(),
+                verdict: verdict_word(said.verdict),
+                record: canonical(&shared, particulars).map_err(unwritable)?,
+                blobs: shared.blobs(),
+            });
+        }
+        Ok((decisions, observations(decided)))
+    }
+
+    fn cause(&self) -> Cause {
+        let delivery = self.claim.waiting_since.and(self.memory.newest_delivery.clone());
+        let (event, action) = delivery.unwrap_or_else(|| ("time".to_owned(), None));
+        Cause { event, action, delivery: self.claim.generation, attempt: self.claim.attempt }
+    }
+
+    /// The settlement as it is before anything was said: what shows, and when to come back.
+    fn aftermath(&self, decided: &Decided, said: &[Said]) -> Settlement {
+        let subject = &decided.facts.merge_request;
+        let statuses = said.iter().map(|said| KnownStatus {
+            sha: subject.sha.clone(),
+            check: said.check.id,
+            name: said.check.name.clone(),
+            target_branch: subject.target_branch.clone(),
+            shown: said.shown,
+        });
+        let mut settlement =
+            Settlement { statuses: statuses.collect(), settled_as: "answered", ..Settlement::default() };
+        for (_, evaluation) in &decided.checks {
+            let next = evaluation.recheck_at.map(|at| at.max(Timestamp::now() + LEAST_PAUSE));
+            settlement.next = earliest(settlement.next, next);
+            if is_unsettled(evaluation) {
+                settlement.next = earliest(settlement.next, Some(Timestamp::now() + UNSETTLED_LOOK));
+            }
+        }
+        let curable = said.iter().any(|said| said.verdict == Verdict::UndecidedCurable);
+        if curable || said.iter().any(|said| said.answer == Answer::Unsayable) {
+            settlement.unfinished = true;
+            settlement.undecided = curable;
+            settlement.settled_as = "undecided";
+            settlement.next = earliest(settlement.next, Some(Timestamp::now() + pause(self.claim.attempt)));
+        }
+        settlement
+    }
+
+    async fn post(
+        &self,
+        subject: &MergeRequestFacts,
+        said: &Said,
+        decision: i64,
+        status: Status,
+    ) -> Outcome {
+        let sent_at = Timestamp::now();
+        let gitlab = &self.worker.decider.gitlab;
+        let result = gitlab.respond(self.claim.merge_request, said.check.id, &subject.sha, status).await;
+        let reply = match &result {
+            Ok(()) => "taken".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let answer = NewAnswer {
+            decision,
+            status: status.as_str(),
+            sent_at,
+            replied_at: Timestamp::now(),
+            reply: reply.clone(),
+        };
+        let (project, iid, sha) =
+            (subject.merge_request.project, subject.merge_request.iid, subject.sha.short());
+        let metrics = &self.worker.metrics;
+        let error = match result {
+            Ok(()) => {
+                metrics.count_answer(status.as_str());
+                tracing::info!(%project, %iid, sha, check = %said.check.name, status = status.as_str(), "answered");
+                let shown = match status {
+                    Status::Passed => Shown::Passed,
+                    Status::Failed => Shown::Failed,
+                    Status::Pending => Shown::PostedPending,
+                };
+                return Outcome { shown: Some(shown), answer: Some(answer), again: None };
+            }
+            Err(error) => error,
+        };
+        tracing::warn!(%project, %iid, sha, check = %said.check.name, status = status.as_str(), %reply, "not answered");
+        let pause = self.after_refusal(&error).await;
+        Outcome { shown: None, answer: Some(answer), again: Some(pause) }
+    }
+
+    /// How long to wait after an answer that did not take effect as meant, or whose fate is unclear.
+    async fn after_refusal(&self, error: &Error) -> Duration {
+        let metrics = &self.worker.metrics;
+        match error {
+            Error::HeadMoved { .. } => {
+                metrics.count_answer("superseded");
+                // The new head is looked at once; a GitLab that goes on naming another one is given time.
+                if self.claim.attempt == 1 { Duration::ZERO } else { pause(self.claim.attempt - 1) }
+            }
+            Error::RateLimited { retry_after, .. } => {
+                metrics.count_answer("refused");
+                retry_after.unwrap_or_else(|| pause(self.claim.attempt))
+            }
+            Error::Unavailable { .. } | Error::NoAnswer { .. } | Error::Malformed { .. } => {
+                metrics.count_answer("unclear");
+                error.retry_after().unwrap_or_else(|| pause(self.claim.attempt))
+            }
+            Error::Unauthorized { .. }
+            | Error::Forbidden { .. }
+            | Error::NotFound { .. }
+            | Error::Refused { .. } => {
+                metrics.count_answer("refused");
+                metrics.parked.inc();
+                self.worker.doubt_version().await;
+                parked()
+            }
+        }
+    }
+
+    /// Ends the claim.
+    pub(super) async fn settle(self, settlement: Settlement) -> Result<(), StoreError> {
+        if !settlement.unfinished
+            && let Some(since) = self.claim.waiting_since
+        {
+            self.worker.metrics.delivery_to_answer.observe(since_then(since).as_secs_f64());
+        }
+        self.worker.queue.settle(self.claim, settlement).await
+    }
+}
+
+/// What later evaluations need of this one's reads.
+fn observations(decided: &Decided) -> Observations {
+    let newest = match &decided.facts.versions {
+        Some(Known::Value(versions)) => versions.first().map(|version| version.id),
+        _ => None,
+    };
+    let target = decided.facts.merge_request.target_branch.clone();
+    let approvals = decided.approvals.as_ref().and_then(|read| {
+        let sighted = read.approvals.iter().map(|approval| SightedApproval {
+            user: approval.user.id,
+            not_before: approval.not_before,
+        });
+        Some((read.read_at?, sighted.collect()))
+    });
+    Observations { version_target: newest.map(|newest| (newest, target)), approvals }
+}
+
+/// Whether a blocking rule waits for something that no person has to do.
+fn is_unsettled(evaluation: &Evaluation) -> bool {
+    fn has_unsettled(reason: &Reason) -> bool {
+        reason.truth == Truth::Unsettled || reason.parts.iter().any(has_unsettled)
+    }
+    evaluation.policies.iter().flat_map(|policy| &policy.rules).any(|rule| {
+        rule.state == RuleState::Waiting
+            && rule.when.iter().chain(&rule.require).any(has_unsettled)
+    })
+}
+
+fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
+}
+
+/// What shows for a check is not known any more.
+fn forget(settlement: &mut Settlement, check: StatusCheckId) {
+    for known in settlement.statuses.iter_mut().filter(|known| known.check == check) {
+        known.shown = None;
+    }
+    settlement.unfinished = true;
+    settlement.next = earliest(settlement.next, Some(Timestamp::now()));
+}
+
+fn take_in(settlement: &mut Settlement, check: StatusCheckId, outcome: Outcome) {
+    for known in settlement.statuses.iter_mut().filter(|known| known.check == check) {
+        known.shown = outcome.shown;
+    }
+    settlement.answers.extend(outcome.answer);
+    if let Some(pause) = outcome.again {
+        settlement.unfinished = true;
+        settlement.settled_as = "not answered";
+        settlement.next = earliest(settlement.next, Some(Timestamp::now() + pause));
+    }
+}

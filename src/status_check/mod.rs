@@ -1,0 +1,13 @@
+//! From a claimed lane to a given answer.
+//!
+//! The worker claims merge requests that are due, decides each with the room below, writes the decision down, answers
+//! GitLab, and settles the claim. It meets the server only in the store.
+
+mod answer;
+mod lane;
+mod record;
+mod worker;
+
+pub use self::answer::{Answer, Circumstances, Vocabulary, answer};
+pub use self::record::{Cause, Record};
+pub use self::worker::{Settings, Worker};

@@ -1,0 +1,128 @@
+//! The record of a decision: canonical bytes that say all of it, for the replay and the chain to come.
+//!
+//! Canonical means: JSON in UTF-8, keys in the order declared here, no space between tokens, maps in the order of their
+//! keys. Facts and policy sources are named by the SHA-256 of their own canonical bytes. GitLab's reply comes later
+//! and stands beside the record, not in it.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::gitlab::Status;
+use crate::merge_request::{CheckName, CommitSha, MergeRequestRef, StatusCheckId};
+use crate::policy::PolicySet;
+use crate::policy::evaluation::{Evaluation, Verdict};
+use crate::policy::fact::Facts;
+
+/// The version of the record's form.
+const FORMAT: u32 = 1;
+
+/// Why a decision was made.
+#[derive(Debug, Clone, Serialize)]
+pub struct Cause {
+    /// `status_check`, `merge_request`, `companion` (the newest delivery), or `time` when none was unserved.
+    pub event: String,
+    /// GitLab's `action`, if the delivery had one.
+    pub action: Option<String>,
+    /// The newest delivery's number.
+    pub delivery: i64,
+    /// Which try this was.
+    pub attempt: u32,
+}
+
+/// A decision as it will be kept.
+#[derive(Serialize)]
+pub struct Record<'a> {
+    format: u32,
+    engine: &'static str,
+    decided_at: Timestamp,
+    cause: &'a Cause,
+    merge_request: MergeRequestRef,
+    sha: &'a CommitSha,
+    check: StatusCheckId,
+    check_name: &'a CheckName,
+    facts_format: u32,
+    facts: String,
+    revision: String,
+    policies: Vec<Source<'a>>,
+    evaluation: &'a Evaluation,
+    answer: Option<Status>,
+}
+
+#[derive(Serialize)]
+struct Source<'a> {
+    path: &'a str,
+    sha256: String,
+}
+
+/// What several checks of one merge request share: the facts and the policies, hashed once.
+pub(super) struct Shared<'a> {
+    facts: Vec<u8>,
+    facts_sha256: String,
+    policies: &'a PolicySet,
+}
+
+impl<'a> Shared<'a> {
+    pub(super) fn new(facts: &Facts, policies: &'a PolicySet) -> Result<Self, serde_json::Error> {
+        let facts = serde_json::to_vec(facts)?;
+        Ok(Self { facts_sha256: hex_digest(&facts), facts, policies })
+    }
+
+    /// The blobs that the records name.
+    pub(super) fn blobs(&self) -> Vec<Vec<u8>> {
+        let sources = self.policies.sources().iter().map(|source| source.text.clone().into_bytes());
+        std::iter::once(self.facts.clone()).chain(sources).collect()
+    }
+}
+
+/// What is particular to one check.
+pub(super) struct Particulars<'a> {
+    pub(super) decided_at: Timestamp,
+    pub(super) cause: &'a Cause,
+    pub(super) merge_request: MergeRequestRef,
+    pub(super) sha: &'a CommitSha,
+    pub(super) check: StatusCheckId,
+    pub(super) check_name: &'a CheckName,
+    pub(super) evaluation: &'a Evaluation,
+    pub(super) answer: Option<Status>,
+}
+
+/// The canonical bytes of a decision.
+pub(super) fn canonical(
+    shared: &Shared<'_>,
+    particulars: Particulars<'_>,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let sources = shared.policies.sources().iter();
+    serde_json::to_vec(&Record {
+        format: FORMAT,
+        engine: env!("CARGO_PKG_VERSION"),
+        decided_at: particulars.decided_at,
+        cause: particulars.cause,
+        merge_request: particulars.merge_request,
+        sha: particulars.sha,
+        check: particulars.check,
+        check_name: particulars.check_name,
+        facts_format: Facts::FORMAT,
+        facts: shared.facts_sha256.clone(),
+        revision: shared.policies.revision().to_string(),
+        policies: sources
+            .map(|source| Source { path: &source.path, sha256: hex_digest(source.text.as_bytes()) })
+            .collect(),
+        evaluation: particulars.evaluation,
+        answer: particulars.answer,
+    })
+}
+
+/// The verdict in the word of tables and metrics.
+pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "passed",
+        Verdict::Failed => "failed",
+        Verdict::Waiting => "waiting",
+        Verdict::UndecidedCurable | Verdict::UndecidedIncurable => "undecided",
+    }
+}
+
+fn hex_digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
