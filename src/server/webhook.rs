@@ -100,7 +100,8 @@ async fn take(
         .finish()
         .map_err(|refused| failed(refuse(DeliveryOutcome::Unauthorized, refused.0)))?;
     let delivery = admit(intake, shared, kind, voucher, &body).map_err(failed)?;
-    let Some((subject, check, event)) = destination(intake, name, delivery)? else {
+    let destination = destination(intake, name, delivery).map_err(failed)?;
+    let Some((subject, check, event)) = destination else {
         return Ok((DeliveryOutcome::NotForUs, "this event wakes nothing"));
     };
     if subject.project_path.as_ref().is_some_and(|path| !intake.scope.contains(path)) {
@@ -152,18 +153,17 @@ fn admit(
 type Destination = (Subject, Option<StatusCheckId>, Event);
 
 /// Where a delivery goes: to a lane, or nowhere.
-#[expect(clippy::type_complexity, reason = "the error is what the caller answers with")]
 fn destination(
     intake: &Intake,
     name: &CheckName,
     delivery: Delivery,
-) -> Result<Option<Destination>, (Option<Kind>, Refusal)> {
+) -> Result<Option<Destination>, Refusal> {
     Ok(match delivery {
         Delivery::StatusCheck { check, external_url, subject } => {
             let configured = external_url.as_deref().and_then(|url| intake.address.name_of(url));
             if configured.as_ref().is_some_and(|configured| configured != name) {
                 let why = "its URL in GitLab names another check than the address that it came to";
-                return Err((Some(Kind::StatusCheck), refuse(DeliveryOutcome::Misdirected, why)));
+                return Err(refuse(DeliveryOutcome::Misdirected, why));
             }
             Some((subject, Some(check), Event::StatusCheck))
         }

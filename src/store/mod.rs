@@ -14,7 +14,7 @@ mod writer;
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -84,9 +84,10 @@ pub enum StoreError {
 pub struct Store {
     writer: Thread,
     reader: Thread,
-    threads: Vec<std::thread::JoinHandle<()>>,
+    queue: Queue,
+    threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
     // INVARIANT: held for as long as the store is open; dropping it lets another process in.
-    _lock: Option<File>,
+    _lock: File,
 }
 
 impl Store {
@@ -107,12 +108,13 @@ impl Store {
         reading.busy_timeout(BUSY)?;
         let (writer, writing) = Thread::writing(connection)?;
         let (reader, reading) = Thread::reading(reading)?;
-        Ok(Self { writer, reader, threads: vec![writing, reading], _lock: Some(lock) })
+        let queue = Queue::new(writer.clone(), reader.clone());
+        Ok(Self { writer, reader, queue, threads: Mutex::new(vec![writing, reading]), _lock: lock })
     }
 
     /// Deliveries and lanes.
-    pub fn queue(&self) -> Queue {
-        Queue::new(self.writer.clone(), self.reader.clone())
+    pub fn queue(&self) -> &Queue {
+        &self.queue
     }
 
     /// Decisions, answers and their blobs.
@@ -130,14 +132,17 @@ impl Store {
             .await
     }
 
-    /// Finishes what is queued and closes the file. Every [`Queue`] and [`Decisions`] must be dropped before, or this
-    /// waits for them.
-    pub fn close(self) {
-        let Self { writer, reader, threads, _lock } = self;
-        drop((writer, reader));
-        for thread in threads {
-            let _panicked = thread.join();
-        }
+    /// Finishes what is queued and closes the database; whatever comes later fails.
+    pub async fn close(&self) {
+        self.writer.stop().await;
+        self.reader.stop().await;
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                let _panicked = thread.join();
+            }
+        });
+        let _joined = joined.await;
     }
 }
 

@@ -75,10 +75,13 @@ fn in_savepoint<T>(
     result
 }
 
-/// A handle on one database thread; the thread ends when the last handle is dropped.
+/// What a thread is told: some work, or nothing, which ends it.
+type Message = Option<Box<dyn Work>>;
+
+/// A handle on one database thread.
 #[derive(Clone)]
 pub(super) struct Thread {
-    pieces: mpsc::Sender<Box<dyn Work>>,
+    pieces: mpsc::Sender<Message>,
     writes: bool,
 }
 
@@ -114,14 +117,23 @@ impl Thread {
     {
         let (reply, answer) = oneshot::channel();
         let piece = Piece { work: Some(work), result: None, reply, savepoint: self.writes };
-        self.pieces.send(Box::new(piece)).await.map_err(|_| StoreError::Closed)?;
+        self.pieces.send(Some(Box::new(piece))).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Ends the thread after what it was given before.
+    pub(super) async fn stop(&self) {
+        // A thread that is gone needs no telling.
+        let _gone = self.pieces.send(None).await;
     }
 }
 
-fn write_batches(connection: &Connection, mut inbox: mpsc::Receiver<Box<dyn Work>>) {
-    let mut batch: Vec<Box<dyn Work>> = Vec::with_capacity(BATCH);
-    while inbox.blocking_recv_many(&mut batch, BATCH) > 0 {
+fn write_batches(connection: &Connection, mut inbox: mpsc::Receiver<Message>) {
+    let mut messages: Vec<Message> = Vec::with_capacity(BATCH);
+    let mut stopped = false;
+    while !stopped && inbox.blocking_recv_many(&mut messages, BATCH) > 0 {
+        stopped = messages.iter().any(Option::is_none);
+        let mut batch: Vec<_> = messages.drain(..).flatten().collect();
         let committed = write_batch(connection, &mut batch).map_err(Arc::new);
         if let Err(error) = &committed {
             tracing::error!(%error, pieces = batch.len(), "a commit failed; nothing of it was taken");
@@ -129,7 +141,7 @@ fn write_batches(connection: &Connection, mut inbox: mpsc::Receiver<Box<dyn Work
                 let _undone = connection.execute_batch("ROLLBACK");
             }
         }
-        for piece in batch.drain(..) {
+        for piece in batch {
             piece.finish(committed.clone());
         }
     }
@@ -144,8 +156,8 @@ fn write_batch(connection: &Connection, batch: &mut [Box<dyn Work>]) -> Result<(
     Ok(())
 }
 
-fn read_pieces(connection: &Connection, mut inbox: mpsc::Receiver<Box<dyn Work>>) {
-    while let Some(mut piece) = inbox.blocking_recv() {
+fn read_pieces(connection: &Connection, mut inbox: mpsc::Receiver<Message>) {
+    while let Some(Some(mut piece)) = inbox.blocking_recv() {
         piece.run(connection);
         piece.finish(Ok(()));
     }

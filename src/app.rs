@@ -1,0 +1,244 @@
+//! The composition root: from a configuration to running parts, and back to rest.
+//!
+//! Everything is built once, here, and the tests build through it too. Order of the start: logs, policies, store,
+//! GitLab, worker, server; the reverse at the stop.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::bundle::{Bundle, LoadError, Reload};
+use crate::config::{Config, ConfigError, WaitingAnswer};
+use crate::decision::Decider;
+use crate::gitlab::{Client, ClientError};
+use crate::scope::{CheckAddress, ProjectScope, ScopeError};
+use crate::server::{self, Intake, Secrets, SigningKey, Vitals};
+use crate::status_check::{Settings, Worker};
+use crate::store::{Store, StoreError};
+use crate::telemetry::Metrics;
+
+/// How often the policies on disk are compared with those in force.
+const POLICIES_LOOK: Duration = Duration::from_secs(2);
+/// How often old deliveries are forgotten.
+const PRUNING: Duration = Duration::from_secs(600);
+/// How long claimed merge requests may take once the service stops; with the server's own time it stays below 10 s.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Why the service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The policies are wrong.
+    #[error("the policies can't be used")]
+    Policies(#[from] LoadError),
+    /// The store can't be opened.
+    #[error("the store `{url}` can't be opened")]
+    Store {
+        /// `store.url`
+        url: String,
+        /// Why.
+        source: StoreError,
+    },
+    /// The GitLab client can't be built.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A project glob is wrong.
+    #[error("`{key}`: {source}")]
+    Scope {
+        /// The key.
+        key: &'static str,
+        /// What is wrong.
+        source: ScopeError,
+    },
+    /// The address can't be listened on.
+    #[error("`server.listen`: can't listen on {address}: {source}")]
+    Listen {
+        /// `server.listen`
+        address: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The server can't be set up.
+    #[error("the HTTP server can't be set up")]
+    Server(#[source] std::io::Error),
+}
+
+impl StartError {
+    /// Whether the user can mend it (configuration, policies), as opposed to the machine.
+    pub fn is_users(&self) -> bool {
+        match self {
+            Self::Config(_) | Self::Policies(_) | Self::Client(_) | Self::Scope { .. } => true,
+            Self::Store { source, .. } => matches!(source, StoreError::Url(_)),
+            Self::Listen { .. } | Self::Server(_) => false,
+        }
+    }
+}
+
+/// The running service.
+pub struct App {
+    addresses: Vec<SocketAddr>,
+    store: Arc<Store>,
+    metrics: Arc<Metrics>,
+    server: actix_web::dev::ServerHandle,
+    serving: JoinHandle<std::io::Result<()>>,
+    working: JoinHandle<()>,
+    caring: JoinHandle<()>,
+    stop: CancellationToken,
+    abort: CancellationToken,
+}
+
+impl App {
+    /// Starts everything. When this returns, deliveries are taken. `bundle` is the policies to serve with.
+    pub async fn start(config: &Config, bundle: Arc<Bundle>) -> Result<Self, StartError> {
+        let metrics = Arc::new(Metrics::default());
+        let secrets = secrets(config)?;
+        let gitlab_url = config.gitlab.required_url()?;
+        let gitlab = Client::new(gitlab_url.as_str(), &config.gitlab.required_token()?, Arc::clone(&metrics))?;
+        let scope = Arc::new(compile("gitlab.projects", &config.gitlab.projects)?);
+        let allow_unsigned = compile("webhooks.allow_unsigned", &config.webhooks.allow_unsigned)?;
+        let address = CheckAddress::new(config.server.public_url.clone());
+        let listener = listen(&config.server.listen)?;
+        let url = config.store.url.clone();
+        let opened = tokio::task::spawn_blocking(move || Store::open(&url)).await;
+        let store = opened.unwrap_or(Err(StoreError::Closed));
+        let store = Arc::new(store.map_err(|source| StartError::Store { url: config.store.url.clone(), source })?);
+
+        let decider = Decider { gitlab, address: address.clone(), scope: Arc::clone(&scope) };
+        let settings = Settings {
+            waiting_is_failed: config.answers.waiting == WaitingAnswer::Failed,
+            undecided_after: config.answers.undecided_after,
+            stale_after: config.policies.stale_after,
+        };
+        let queue = store.queue().clone();
+        let worker =
+            Arc::new(Worker::new(queue.clone(), decider, Arc::clone(&bundle), Arc::clone(&metrics), settings));
+        let watched = Arc::clone(&bundle);
+        let vitals = Vitals {
+            store: Arc::clone(&store),
+            metrics: Arc::clone(&metrics),
+            policies_broken: Box::new(move || watched.broken_since().is_some()),
+        };
+        let intake =
+            Intake { queue, secrets, scope, allow_unsigned, address, metrics: Arc::clone(&metrics) };
+        let unsigned_possible = !config.webhooks.allow_unsigned.is_empty();
+        let bound = server::bind(listener, intake, unsigned_possible, vitals).map_err(StartError::Server)?;
+
+        let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
+        Ok(Self {
+            addresses: bound.addresses().to_vec(),
+            server: bound.handle(),
+            serving: tokio::spawn(bound.run()),
+            working: tokio::spawn(worker.run(stop.clone(), abort.clone())),
+            caring: tokio::spawn(care(bundle, Arc::clone(&store), stop.clone())),
+            store,
+            metrics,
+            stop,
+            abort,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The open store.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The metrics of this service.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Stops taking, finishes or hands back what is claimed, closes the store; within 10 s.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.server.stop(true).await;
+        let _served = self.serving.await;
+        let mut working = self.working;
+        if tokio::time::timeout(DRAIN, &mut working).await.is_err() {
+            tracing::warn!("handing back what is not finished");
+            self.abort.cancel();
+            let _worked = working.await;
+        }
+        let _cared = self.caring.await;
+        self.store.close().await;
+    }
+}
+
+/// What is done from time to time: policies that changed on disk, deliveries that are old.
+async fn care(bundle: Arc<Bundle>, store: Arc<Store>, stop: CancellationToken) {
+    let mut looks = tokio::time::interval(POLICIES_LOOK);
+    let mut prunings = tokio::time::interval(PRUNING);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = looks.tick() => reload(&bundle).await,
+            _ = prunings.tick() => if let Err(error) = store.queue().prune().await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "old deliveries were not forgotten");
+            },
+        }
+    }
+}
+
+async fn reload(bundle: &Arc<Bundle>) {
+    let reloading = Arc::clone(bundle);
+    match tokio::task::spawn_blocking(move || reloading.reload()).await {
+        Ok(Reload::Unchanged) | Err(_) => {}
+        Ok(Reload::Replaced(revision)) => tracing::info!(%revision, "new policies are in force"),
+        Ok(Reload::Broken(error)) => {
+            tracing::error!(%error, "the policies on disk can't be used; the last good ones stay in force");
+        }
+    }
+}
+
+fn secrets(config: &Config) -> Result<Secrets, ConfigError> {
+    let webhooks = &config.webhooks;
+    let key = "webhooks.signing_tokens";
+    let signing = webhooks
+        .signing_tokens()?
+        .iter()
+        .map(|token| {
+            let problem = "holds something that is not `whsec_` and the base64 of 32 bytes".to_owned();
+            SigningKey::parse(token).ok_or(ConfigError::Value { key, problem })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let secrets = Secrets {
+        status_check: webhooks.status_check_secrets()?,
+        master: webhooks.master_secret()?,
+        tokens: webhooks.tokens()?,
+        signing,
+    };
+    let nothing = secrets.status_check.is_empty()
+        && secrets.master.is_none()
+        && secrets.tokens.is_empty()
+        && secrets.signing.is_empty()
+        && webhooks.allow_unsigned.is_empty();
+    if nothing {
+        let problem = "is missing: without `status_check_secrets`, `master_secret`, `tokens`, `signing_tokens` or \
+                       `allow_unsigned` no delivery could ever be taken";
+        return Err(ConfigError::Value { key: "webhooks.status_check_secrets", problem: problem.to_owned() });
+    }
+    Ok(secrets)
+}
+
+fn compile(key: &'static str, patterns: &[String]) -> Result<ProjectScope, StartError> {
+    ProjectScope::compile(patterns.iter().map(String::as_str)).map_err(|source| StartError::Scope { key, source })
+}
+
+fn listen(address: &str) -> Result<TcpListener, StartError> {
+    let failed = |source| StartError::Listen { address: address.to_owned(), source };
+    TcpListener::bind(address).map_err(failed)
+}
+
+/// Policies as configured.
+pub fn load_bundle(config: &Config) -> Result<Arc<Bundle>, StartError> {
+    Ok(Arc::new(Bundle::open(&config.policies.path)?))
+}

@@ -1,0 +1,461 @@
+//! The configuration: defaults compiled in, then a file, then the environment.
+//!
+//! `deploy/config.default.toml` is the defaults, the reference and the example in one. Every key can also be given as
+//! `COUNTERSIGN__SECTION__KEY`, every secret as a file (`…_file`). Unknown keys are refused with the nearest known one,
+//! all of them at once. Secrets are [`SecretString`]s from the first moment: nothing here can print them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use config::{File, FileFormat, Map, Source, Value, ValueKind};
+use jiff::SignedDuration;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+use crate::telemetry::LogFormat;
+
+/// The compiled-in defaults and reference.
+pub const DEFAULTS: &str = include_str!("../deploy/config.default.toml");
+/// What the names of environment variables begin with.
+pub const ENVIRONMENT_PREFIX: &str = "COUNTERSIGN__";
+
+/// Every key there is, with whether it is a list. A test compares it with the reference.
+const KEYS: &[(&str, bool)] = &[
+    ("answers.undecided_after", false),
+    ("answers.waiting", false),
+    ("gitlab.projects", true),
+    ("gitlab.token", false),
+    ("gitlab.token_file", false),
+    ("gitlab.url", false),
+    ("log.format", false),
+    ("log.level", false),
+    ("policies.path", false),
+    ("policies.stale_after", false),
+    ("server.listen", false),
+    ("server.public_url", false),
+    ("store.url", false),
+    ("webhooks.allow_unsigned", true),
+    ("webhooks.master_secret", false),
+    ("webhooks.master_secret_file", false),
+    ("webhooks.signing_tokens", true),
+    ("webhooks.signing_tokens_file", false),
+    ("webhooks.status_check_secrets", true),
+    ("webhooks.status_check_secrets_file", false),
+    ("webhooks.tokens", true),
+    ("webhooks.tokens_file", false),
+];
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is absent, no TOML, or a value has the wrong type.
+    #[error("the configuration can't be read: {0}")]
+    Unreadable(#[from] config::ConfigError),
+    /// Keys that nothing reads.
+    #[error("unknown configuration {}", unknown_keys(.0))]
+    UnknownKeys(Vec<(String, Option<String>)>),
+    /// A file that holds a secret can't be read.
+    #[error("`{key}` names `{path}`, which can't be read: {source}")]
+    SecretFile {
+        /// The key.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A value that reads and makes no sense.
+    #[error("`{key}` {problem}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+}
+
+fn unknown_keys(keys: &[(String, Option<String>)]) -> String {
+    let sentences = keys.iter().map(|(key, near)| match near {
+        Some(near) => format!("`{key}` (did you mean `{near}`?)"),
+        None => format!("`{key}`"),
+    });
+    let noun = if keys.len() == 1 { "key" } else { "keys" };
+    format!("{noun} {}", sentences.collect::<Vec<_>>().join(", "))
+}
+
+/// The whole configuration.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `[server]`
+    pub server: ServerConfig,
+    /// `[gitlab]`
+    pub gitlab: GitlabConfig,
+    /// `[webhooks]`
+    #[serde(default)]
+    pub webhooks: WebhooksConfig,
+    /// `[store]`
+    pub store: StoreConfig,
+    /// `[policies]`
+    pub policies: PoliciesConfig,
+    /// `[answers]`
+    pub answers: AnswersConfig,
+    /// `[log]`
+    pub log: LogConfig,
+}
+
+/// Where to listen.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Address and port.
+    pub listen: String,
+    /// What stands before `/webhooks/gitlab` in our checks' URLs.
+    pub public_url: Option<Url>,
+}
+
+/// Which GitLab, and as whom.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GitlabConfig {
+    /// The instance.
+    pub url: Option<Url>,
+    token: Option<SecretString>,
+    token_file: Option<PathBuf>,
+    /// Project globs.
+    pub projects: Vec<String>,
+}
+
+/// What deliveries are verified with.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebhooksConfig {
+    status_check_secrets: Vec<SecretString>,
+    status_check_secrets_file: Option<PathBuf>,
+    master_secret: Option<SecretString>,
+    master_secret_file: Option<PathBuf>,
+    tokens: Vec<SecretString>,
+    tokens_file: Option<PathBuf>,
+    signing_tokens: Vec<SecretString>,
+    signing_tokens_file: Option<PathBuf>,
+    /// Project globs that may go unsigned.
+    pub allow_unsigned: Vec<String>,
+}
+
+/// Where things are kept.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreConfig {
+    /// `sqlite:PATH`
+    pub url: String,
+}
+
+/// Where policies are.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoliciesConfig {
+    /// The directory.
+    pub path: PathBuf,
+    /// How long the last good set stays fully in force after a broken one.
+    #[serde(deserialize_with = "duration")]
+    pub stale_after: Duration,
+}
+
+/// What GitLab is told.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswersConfig {
+    /// The word for waiting.
+    pub waiting: WaitingAnswer,
+    /// How long undecided stays pending.
+    #[serde(deserialize_with = "duration")]
+    pub undecided_after: Duration,
+}
+
+/// `answers.waiting`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WaitingAnswer {
+    /// Silence, or `pending`.
+    Pending,
+    /// `failed`.
+    Failed,
+}
+
+/// How to log.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    /// Pretty or JSON.
+    pub format: LogFormat,
+    /// A level or a filter.
+    pub level: String,
+}
+
+impl Config {
+    /// Reads the defaults, then `file`, then `environment` (all of it: foreign variables are passed over).
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut builder = config::Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        if let Some(file) = file {
+            builder = builder.add_source(File::from(file).format(FileFormat::Toml));
+        }
+        let merged = builder.add_source(Environment::of(environment)).build()?;
+        refuse_unknown_keys(&merged)?;
+        Ok(merged.try_deserialize()?)
+    }
+}
+
+impl GitlabConfig {
+    /// The instance's address.
+    pub fn required_url(&self) -> Result<&Url, ConfigError> {
+        let problem = "is missing: the address of your GitLab, such as `https://gitlab.example.com`".to_owned();
+        self.url.as_ref().ok_or(ConfigError::Value { key: "gitlab.url", problem })
+    }
+
+    /// The token, from the key or its file.
+    pub fn required_token(&self) -> Result<SecretString, ConfigError> {
+        let token = one("gitlab.token", "gitlab.token_file", self.token.as_ref(), self.token_file.as_deref())?;
+        let problem = "is missing: a token with scope `api` and at least the role Developer".to_owned();
+        token.ok_or(ConfigError::Value { key: "gitlab.token", problem })
+    }
+}
+
+impl WebhooksConfig {
+    /// `status_check_secrets`, from the key and its file.
+    pub fn status_check_secrets(&self) -> Result<Vec<SecretString>, ConfigError> {
+        let file = self.status_check_secrets_file.as_deref();
+        several("webhooks.status_check_secrets", "webhooks.status_check_secrets_file", &self.status_check_secrets, file)
+    }
+
+    /// `master_secret`, from the key or its file.
+    pub fn master_secret(&self) -> Result<Option<SecretString>, ConfigError> {
+        let file = self.master_secret_file.as_deref();
+        one("webhooks.master_secret", "webhooks.master_secret_file", self.master_secret.as_ref(), file)
+    }
+
+    /// `tokens`, from the key and its file.
+    pub fn tokens(&self) -> Result<Vec<SecretString>, ConfigError> {
+        several("webhooks.tokens", "webhooks.tokens_file", &self.tokens, self.tokens_file.as_deref())
+    }
+
+    /// `signing_tokens`, from the key and its file.
+    pub fn signing_tokens(&self) -> Result<Vec<SecretString>, ConfigError> {
+        let file = self.signing_tokens_file.as_deref();
+        several("webhooks.signing_tokens", "webhooks.signing_tokens_file", &self.signing_tokens, file)
+    }
+}
+
+/// One secret from its key or its file.
+fn one(
+    key: &'static str,
+    file_key: &'static str,
+    value: Option<&SecretString>,
+    file: Option<&Path>,
+) -> Result<Option<SecretString>, ConfigError> {
+    if value.is_some() && file.is_some() {
+        let problem = format!("and `{file_key}` are both set; keep one");
+        return Err(ConfigError::Value { key, problem });
+    }
+    let read = file.map(|file| read_secret(file_key, file)).transpose()?;
+    let secret = value.cloned().or(read);
+    if secret.as_ref().is_some_and(|secret| secret.expose_secret().is_empty()) {
+        return Err(ConfigError::Value { key, problem: "is empty".to_owned() });
+    }
+    Ok(secret)
+}
+
+/// Several secrets from their key and, one a line, from their file.
+fn several(
+    key: &'static str,
+    file_key: &'static str,
+    values: &[SecretString],
+    file: Option<&Path>,
+) -> Result<Vec<SecretString>, ConfigError> {
+    let mut secrets = values.to_vec();
+    if let Some(file) = file {
+        let text = read_secret(file_key, file)?;
+        let lines = text.expose_secret().lines().filter(|line| !line.is_empty());
+        secrets.extend(lines.map(SecretString::from));
+    }
+    if secrets.iter().any(|secret| secret.expose_secret().is_empty()) {
+        return Err(ConfigError::Value { key, problem: "holds an empty secret, which anyone could guess".to_owned() });
+    }
+    Ok(secrets)
+}
+
+fn read_secret(key: &'static str, path: &Path) -> Result<SecretString, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::SecretFile { key, path: path.to_owned(), source })?;
+    Ok(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+fn refuse_unknown_keys(merged: &config::Config) -> Result<(), ConfigError> {
+    let mut unknown = Vec::new();
+    for (section, value) in merged.collect()? {
+        match value.kind {
+            ValueKind::Table(table) => {
+                for key in table.keys() {
+                    unknown.extend(unless_known(format!("{section}.{key}")));
+                }
+            }
+            _ => unknown.extend(unless_known(section)),
+        }
+    }
+    unknown.sort();
+    if unknown.is_empty() { Ok(()) } else { Err(ConfigError::UnknownKeys(unknown)) }
+}
+
+/// The key and the nearest known one; none if it is known itself.
+fn unless_known(key: String) -> Option<(String, Option<String>)> {
+    if KEYS.iter().any(|(known, _)| *known == key) {
+        return None;
+    }
+    let nearest = KEYS
+        .iter()
+        .map(|(known, _)| (strsim::normalized_damerau_levenshtein(known, &key), *known))
+        .filter(|(likeness, _)| *likeness > 0.6)
+        .max_by(|one, other| one.0.total_cmp(&other.0))
+        .map(|(_, known)| known.to_owned());
+    Some((key, nearest))
+}
+
+/// A duration in words: `90s`, `10m`, `1h 30m`.
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let parsed = text.parse::<SignedDuration>().ok().and_then(|signed| Duration::try_from(signed).ok());
+    parsed.ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no duration such as `90s`, `10m` or `1h`")))
+}
+
+/// The environment as a source. Values stay text: the library's own source would turn the secret `0123` into 123.
+#[derive(Debug, Clone)]
+struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let ours = variables.into_iter().filter_map(|(name, value)| {
+            let key = name.strip_prefix(ENVIRONMENT_PREFIX)?;
+            Some((key.to_lowercase().replace("__", "."), value))
+        });
+        Self(ours.collect())
+    }
+}
+
+impl Source for Environment {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
+        let origin = "the environment".to_owned();
+        let values = self.0.iter().map(|(key, text)| {
+            let is_list = KEYS.iter().any(|(known, list)| known == key && *list);
+            let kind = if is_list {
+                let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+                ValueKind::Array(entries.map(|entry| Value::new(Some(&origin), entry)).collect())
+            } else {
+                ValueKind::String(text.clone())
+            };
+            (key.clone(), Value::new(Some(&origin), kind))
+        });
+        Ok(values.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::load(None, variables)
+    }
+
+    fn load_file(text: &str) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("countersign.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::load(Some(&path), [])
+    }
+
+    #[test]
+    fn the_defaults_are_whole_but_for_what_nobody_can_guess() {
+        let config = load(&[]).unwrap();
+        assert_eq!(config.server.listen, "127.0.0.1:8080");
+        assert_eq!(config.answers.undecided_after, Duration::from_secs(600));
+        assert!(config.gitlab.required_url().is_err());
+        assert!(config.gitlab.required_token().is_err());
+        assert!(config.webhooks.tokens().unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_reference_names_every_key_and_no_other() {
+        let mut section = "";
+        let mut named = Vec::new();
+        for line in DEFAULTS.lines() {
+            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                section = name;
+            }
+            let line = line.strip_prefix("# ").unwrap_or(line);
+            if let Some((key, _)) = line.split_once(" = ")
+                && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            {
+                named.push(format!("{section}.{key}"));
+            }
+        }
+        named.sort();
+        let known: Vec<_> = KEYS.iter().map(|(key, _)| (*key).to_owned()).collect();
+        assert_eq!(named, known);
+    }
+
+    #[test]
+    fn a_secret_of_digits_stays_as_it_is() {
+        let config = load(&[
+            ("COUNTERSIGN__WEBHOOKS__STATUS_CHECK_SECRETS", "0123, 456"),
+            ("COUNTERSIGN__GITLAB__TOKEN", "0099"),
+        ])
+        .unwrap();
+        let secrets = config.webhooks.status_check_secrets().unwrap();
+        let plain: Vec<_> = secrets.iter().map(ExposeSecret::expose_secret).collect();
+        assert_eq!(plain, ["0123", "456"]);
+        assert_eq!(config.gitlab.required_token().unwrap().expose_secret(), "0099");
+    }
+
+    #[test]
+    fn unknown_keys_are_named_with_their_nearest_all_at_once() {
+        let error = load_file("[server]\nlisten_on = \"x\"\n[gitlap]\nurl = \"x\"\n").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "unknown configuration keys `gitlap.url` (did you mean `gitlab.url`?), \
+             `server.listen_on` (did you mean `server.listen`?)"
+        );
+        assert!(load(&[("COUNTERSIGN__LOG__LEVLE", "info")]).is_err());
+        assert!(load(&[("COUNTERSIGN_PORT", "tcp://10.0.0.1:80"), ("COUNTERSIGN_CONFIG", "x")]).is_ok());
+    }
+
+    #[test]
+    fn secrets_come_from_files_and_never_show() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens");
+        std::fs::write(&path, "one\ntwo\n").unwrap();
+        let config = load(&[("COUNTERSIGN__WEBHOOKS__TOKENS_FILE", path.to_str().unwrap())]).unwrap();
+        assert_eq!(config.webhooks.tokens().unwrap().len(), 2);
+        let config = load(&[("COUNTERSIGN__GITLAB__TOKEN", "glpat-visible")]).unwrap();
+        assert!(!format!("{config:?}").contains("glpat-visible"));
+        let absent = load(&[("COUNTERSIGN__GITLAB__TOKEN_FILE", "/nowhere/token")]).unwrap();
+        let error = absent.gitlab.required_token().unwrap_err().to_string();
+        assert!(error.contains("gitlab.token_file") && error.contains("/nowhere/token"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_value_names_its_key() {
+        for text in ["[answers]\nwaiting = \"maybe\"\n", "[policies]\nstale_after = \"soon\"\n"] {
+            let error = load_file(text).unwrap_err().to_string();
+            assert!(error.contains("answers.waiting") || error.contains("policies.stale_after"), "{error}");
+        }
+    }
+}
