@@ -98,7 +98,8 @@ impl App {
         let metrics = Arc::new(Metrics::default());
         let secrets = secrets(config)?;
         let gitlab_url = config.gitlab.required_url()?;
-        let gitlab = Client::new(gitlab_url.as_str(), &config.gitlab.required_token()?, Arc::clone(&metrics))?;
+        let gitlab =
+            Client::new(gitlab_url.as_str(), &config.gitlab.required_token()?, Arc::clone(&metrics))?;
         let scope = Arc::new(compile("gitlab.projects", &config.gitlab.projects)?);
         let allow_unsigned = compile("webhooks.allow_unsigned", &config.webhooks.allow_unsigned)?;
         let address = CheckAddress::new(config.server.public_url.clone());
@@ -106,7 +107,8 @@ impl App {
         let url = config.store.url.clone();
         let opened = tokio::task::spawn_blocking(move || Store::open(&url)).await;
         let store = opened.unwrap_or(Err(StoreError::Closed));
-        let store = Arc::new(store.map_err(|source| StartError::Store { url: config.store.url.clone(), source })?);
+        let store =
+            Arc::new(store.map_err(|source| StartError::Store { url: config.store.url.clone(), source })?);
 
         let decider = Decider { gitlab, address: address.clone(), scope: Arc::clone(&scope) };
         let settings = Settings {
@@ -115,16 +117,20 @@ impl App {
             stale_after: config.policies.stale_after,
         };
         let queue = store.queue().clone();
-        let worker =
-            Arc::new(Worker::new(queue.clone(), decider, Arc::clone(&bundle), Arc::clone(&metrics), settings));
+        let worker = Arc::new(Worker::new(
+            queue.clone(),
+            decider,
+            Arc::clone(&bundle),
+            Arc::clone(&metrics),
+            settings,
+        ));
         let watched = Arc::clone(&bundle);
         let vitals = Vitals {
             store: Arc::clone(&store),
             metrics: Arc::clone(&metrics),
             policies_broken: Box::new(move || watched.broken_since().is_some()),
         };
-        let intake =
-            Intake { queue, secrets, scope, allow_unsigned, address, metrics: Arc::clone(&metrics) };
+        let intake = Intake { queue, secrets, scope, allow_unsigned, address, metrics: Arc::clone(&metrics) };
         let unsigned_possible = !config.webhooks.allow_unsigned.is_empty();
         let bound = server::bind(listener, intake, unsigned_possible, vitals).map_err(StartError::Server)?;
 
@@ -230,7 +236,8 @@ fn secrets(config: &Config) -> Result<Secrets, ConfigError> {
 }
 
 fn compile(key: &'static str, patterns: &[String]) -> Result<ProjectScope, StartError> {
-    ProjectScope::compile(patterns.iter().map(String::as_str)).map_err(|source| StartError::Scope { key, source })
+    ProjectScope::compile(patterns.iter().map(String::as_str))
+        .map_err(|source| StartError::Scope { key, source })
 }
 
 fn listen(address: &str) -> Result<TcpListener, StartError> {

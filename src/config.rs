@@ -213,13 +213,15 @@ impl Config {
 impl GitlabConfig {
     /// The instance's address.
     pub fn required_url(&self) -> Result<&Url, ConfigError> {
-        let problem = "is missing: the address of your GitLab, such as `https://gitlab.example.com`".to_owned();
+        let problem =
+            "is missing: the address of your GitLab, such as `https://gitlab.example.com`".to_owned();
         self.url.as_ref().ok_or(ConfigError::Value { key: "gitlab.url", problem })
     }
 
     /// The token, from the key or its file.
     pub fn required_token(&self) -> Result<SecretString, ConfigError> {
-        let token = one("gitlab.token", "gitlab.token_file", self.token.as_ref(), self.token_file.as_deref())?;
+        let token =
+            one("gitlab.token", "gitlab.token_file", self.token.as_ref(), self.token_file.as_deref())?;
         let problem = "is missing: a token with scope `api` and at least the role Developer".to_owned();
         token.ok_or(ConfigError::Value { key: "gitlab.token", problem })
     }
@@ -229,7 +231,12 @@ impl WebhooksConfig {
     /// `status_check_secrets`, from the key and its file.
     pub fn status_check_secrets(&self) -> Result<Vec<SecretString>, ConfigError> {
         let file = self.status_check_secrets_file.as_deref();
-        several("webhooks.status_check_secrets", "webhooks.status_check_secrets_file", &self.status_check_secrets, file)
+        several(
+            "webhooks.status_check_secrets",
+            "webhooks.status_check_secrets_file",
+            &self.status_check_secrets,
+            file,
+        )
     }
 
     /// `master_secret`, from the key or its file.
@@ -283,14 +290,20 @@ fn several(
         secrets.extend(lines.map(SecretString::from));
     }
     if secrets.iter().any(|secret| secret.expose_secret().is_empty()) {
-        return Err(ConfigError::Value { key, problem: "holds an empty secret, which anyone could guess".to_owned() });
+        return Err(ConfigError::Value {
+            key,
+            problem: "holds an empty secret, which anyone could guess".to_owned(),
+        });
     }
     Ok(secrets)
 }
 
 fn read_secret(key: &'static str, path: &Path) -> Result<SecretString, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::SecretFile { key, path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::SecretFile {
+        key,
+        path: path.to_owned(),
+        source,
+    })?;
     Ok(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
@@ -328,7 +341,9 @@ fn unless_known(key: String) -> Option<(String, Option<String>)> {
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     let parsed = text.parse::<SignedDuration>().ok().and_then(|signed| Duration::try_from(signed).ok());
-    parsed.ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no duration such as `90s`, `10m` or `1h`")))
+    parsed.ok_or_else(|| {
+        serde::de::Error::custom(format!("`{text}` is no duration such as `90s`, `10m` or `1h`"))
+    })
 }
 
 /// The environment as a source. Values stay text: the library's own source would turn the secret `0123` into 123.

@@ -1,1 +1,2 @@
+//! The `countersign` command.
 fn main() {}

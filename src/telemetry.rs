@@ -43,8 +43,8 @@ pub enum LogError {
 
 /// Starts logging for the whole process; a second call in the same process changes nothing.
 pub fn start_logging(format: LogFormat, level: &str) -> Result<(), LogError> {
-    let filter = EnvFilter::try_new(level)
-        .map_err(|source| LogError::Level { level: level.to_owned(), source })?;
+    let filter =
+        EnvFilter::try_new(level).map_err(|source| LogError::Level { level: level.to_owned(), source })?;
     let registry = tracing_subscriber::registry().with(filter);
     let stderr = std::io::stderr;
     let _already_started = match format {
@@ -53,7 +53,8 @@ pub fn start_logging(format: LogFormat, level: &str) -> Result<(), LogError> {
         }
         LogFormat::Pretty => {
             let ansi = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            let layer = tracing_subscriber::fmt::layer().with_target(false).with_ansi(ansi).with_writer(stderr);
+            let layer =
+                tracing_subscriber::fmt::layer().with_target(false).with_ansi(ansi).with_writer(stderr);
             registry.with(layer).try_init()
         }
     };
@@ -159,17 +160,37 @@ impl Default for Metrics {
         };
         registry.register("deliveries", "Deliveries by outcome", metrics.deliveries.clone());
         registry.register("evaluations", "Decided checks by verdict", metrics.evaluations.clone());
-        registry.register("gitlab_calls", "Calls of GitLab's API by route and status", metrics.gitlab_calls.clone());
+        registry.register(
+            "gitlab_calls",
+            "Calls of GitLab's API by route and status",
+            metrics.gitlab_calls.clone(),
+        );
         registry.register("answers", "Answers to GitLab by status", metrics.answers.clone());
         registry.register(
             "delivery_to_answer_seconds",
             "From the oldest unserved delivery of a merge request to its settlement",
             metrics.delivery_to_answer.clone(),
         );
-        registry.register("queue_length", "Merge requests that are due or being decided", metrics.queue_length.clone());
-        registry.register("queue_oldest_seconds", "Age of the oldest unserved delivery", metrics.queue_oldest.clone());
-        registry.register("policies_broken", "1 while the policies on disk do not compile", metrics.policies_broken.clone());
-        registry.register("lanes_parked", "Answers that GitLab refused (401, 403, 404)", metrics.parked.clone());
+        registry.register(
+            "queue_length",
+            "Merge requests that are due or being decided",
+            metrics.queue_length.clone(),
+        );
+        registry.register(
+            "queue_oldest_seconds",
+            "Age of the oldest unserved delivery",
+            metrics.queue_oldest.clone(),
+        );
+        registry.register(
+            "policies_broken",
+            "1 while the policies on disk do not compile",
+            metrics.policies_broken.clone(),
+        );
+        registry.register(
+            "lanes_parked",
+            "Answers that GitLab refused (401, 403, 404)",
+            metrics.parked.clone(),
+        );
         registry.register("evaluation_panics", "Evaluations that panicked", metrics.panics.clone());
         Self { registry, ..metrics }
     }

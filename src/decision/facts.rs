@@ -97,46 +97,45 @@ impl Reader<'_> {
         if keys.contains(&FactKey::Now) {
             facts.now = Some(self.now);
         }
-        self.settle(facts, answers.into_iter().flatten())
+        settle(facts, answers.into_iter().flatten())
     }
+}
 
-    fn settle(
-        &self,
-        facts: &mut Facts,
-        answers: impl Iterator<Item = Answer>,
-    ) -> Result<Option<ReadApprovals>, Moved> {
-        let mut approvals = None;
-        for answer in answers {
-            match answer {
-                Answer::Versions(versions) => {
-                    if let Known::Value(versions) = &versions
-                        && let Some(newest) = versions.first()
-                    {
-                        let target = facts.merge_request.target_branch.clone();
-                        facts.sightings.version_targets.entry(newest.id).or_insert(target);
-                    }
-                    facts.versions = Some(versions);
+/// Puts answers where they belong.
+fn settle(facts: &mut Facts, answers: impl Iterator<Item = Answer>) -> Result<Option<ReadApprovals>, Moved> {
+    let mut approvals = None;
+    for answer in answers {
+        match answer {
+            Answer::Versions(versions) => {
+                if let Known::Value(versions) = &versions
+                    && let Some(newest) = versions.first()
+                {
+                    let target = facts.merge_request.target_branch.clone();
+                    facts.sightings.version_targets.entry(newest.id).or_insert(target);
                 }
-                Answer::Code(code) => facts.code = Some(code),
-                Answer::Patch(version, code) => drop(facts.patches.insert(version, code)),
-                Answer::Approvals(known, read) => {
-                    facts.approvals = Some(known);
-                    approvals = read;
-                }
-                Answer::Pipeline(pipeline) => facts.pipeline = Some(pipeline),
-                Answer::Threads(threads) => facts.threads = Some(threads),
-                Answer::Group(path, group) => drop(facts.groups.insert(path, group)),
-                Answer::GroupMember(path, user, member) => {
-                    facts.group_members.entry(path).or_default().insert(user, member);
-                }
-                Answer::ProjectMember(user, member) => drop(facts.project_members.insert(user, member)),
-                Answer::Email(email, user) => drop(facts.emails.insert(email, user)),
-                Answer::Moved => return Err(Moved),
+                facts.versions = Some(versions);
             }
+            Answer::Code(code) => facts.code = Some(code),
+            Answer::Patch(version, code) => drop(facts.patches.insert(version, code)),
+            Answer::Approvals(known, read) => {
+                facts.approvals = Some(known);
+                approvals = read;
+            }
+            Answer::Pipeline(pipeline) => facts.pipeline = Some(pipeline),
+            Answer::Threads(threads) => facts.threads = Some(threads),
+            Answer::Group(path, group) => drop(facts.groups.insert(path, group)),
+            Answer::GroupMember(path, user, member) => {
+                facts.group_members.entry(path).or_default().insert(user, member);
+            }
+            Answer::ProjectMember(user, member) => drop(facts.project_members.insert(user, member)),
+            Answer::Email(email, user) => drop(facts.emails.insert(email, user)),
+            Answer::Moved => return Err(Moved),
         }
-        Ok(approvals)
     }
+    Ok(approvals)
+}
 
+impl Reader<'_> {
     async fn one(&self, facts: &Facts, key: FactKey) -> Answer {
         let subject = &facts.merge_request;
         match key {
@@ -154,15 +153,12 @@ impl Reader<'_> {
                 Answer::Group(path, proof)
             }
             FactKey::GroupMember(path, user) => {
-                let member = match facts.groups.get(&path) {
-                    Some(Known::Value(())) => self.gitlab.group_member(&path, user).await,
+                let Some(Known::Value(())) = facts.groups.get(&path) else {
                     // A 404 proves nothing before the group itself was read.
-                    _ => {
-                        let why = format!("the group `{path}` was not read");
-                        let unread = Known::Unknown(Unknown { why, curable: false });
-                        return Answer::GroupMember(path, user, unread);
-                    }
+                    let why = format!("the group `{path}` was not read");
+                    return Answer::GroupMember(path, user, Known::Unknown(Unknown { why, curable: false }));
                 };
+                let member = self.gitlab.group_member(&path, user).await;
                 let level = self.active_level(member);
                 Answer::GroupMember(path, user, level)
             }

@@ -128,9 +128,7 @@ impl Decider {
         list: bool,
         known: &(dyn Fn(&MergeRequestFacts) -> Vec<Check> + Sync),
     ) -> Result<Result<Look, Moved>, Failure> {
-        let listing = async {
-            if list { self.list(merge_request).await.map(Some) } else { Ok(None) }
-        };
+        let listing = async { if list { self.list(merge_request).await.map(Some) } else { Ok(None) } };
         let (read, listed) =
             futures_util::future::join(self.gitlab.merge_request(merge_request), listing).await;
         let Dated { value: read, date } = read?;
@@ -162,15 +160,14 @@ impl Decider {
         listed: Result<Option<Vec<gitlab::StatusCheck>>, Failure>,
         known: &(dyn Fn(&MergeRequestFacts) -> Vec<Check> + Sync),
     ) -> Result<(Vec<Check>, Option<Vec<(StatusCheckId, gitlab::Status)>>), Failure> {
-        let listed = match listed? {
-            Some(listed) => listed,
-            None => {
-                let known = known(subject);
-                if !known.is_empty() {
-                    return Ok((known, None));
-                }
-                self.list(subject.merge_request).await?
+        let listed = if let Some(listed) = listed? {
+            listed
+        } else {
+            let known = known(subject);
+            if !known.is_empty() {
+                return Ok((known, None));
             }
+            self.list(subject.merge_request).await?
         };
         let ours: Vec<_> = listed
             .iter()

@@ -90,7 +90,11 @@ impl Client {
     }
 
     /// Reads one value. `route` is the template that metrics and messages name.
-    pub(super) async fn read<T: DeserializeOwned>(&self, route: &'static str, path: &str) -> Result<T, Error> {
+    pub(super) async fn read<T: DeserializeOwned>(
+        &self,
+        route: &'static str,
+        path: &str,
+    ) -> Result<T, Error> {
         Ok(self.read_dated(route, path).await?.value)
     }
 

@@ -10,7 +10,9 @@ use crate::merge_request::CommitSha;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// 401: the token is wrong or expired, or (on status check routes) the project has no Ultimate licence.
-    #[error("GitLab answered 401 to {route}: the token is not accepted, or external status checks are not licensed")]
+    #[error(
+        "GitLab answered 401 to {route}: the token is not accepted, or external status checks are not licensed"
+    )]
     Unauthorized {
         /// The route's template.
         route: &'static str,
@@ -83,7 +85,10 @@ impl Error {
     /// Whether the same call may succeed later without anybody mending anything.
     pub fn is_curable(&self) -> bool {
         match self {
-            Self::Unauthorized { .. } | Self::Forbidden { .. } | Self::NotFound { .. } | Self::Refused { .. } => false,
+            Self::Unauthorized { .. }
+            | Self::Forbidden { .. }
+            | Self::NotFound { .. }
+            | Self::Refused { .. } => false,
             Self::HeadMoved { .. }
             | Self::RateLimited { .. }
             | Self::Unavailable { .. }

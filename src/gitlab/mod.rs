@@ -16,7 +16,7 @@ mod users;
 mod versions;
 pub mod webhook;
 
-pub use self::approvals::{ApprovedBy, Approvals};
+pub use self::approvals::{Approvals, ApprovedBy};
 pub use self::client::{CALL_TIMEOUT, Client, ClientError, Dated};
 pub use self::discussions::{Discussion, Note};
 pub use self::error::Error;

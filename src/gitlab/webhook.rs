@@ -72,7 +72,7 @@ pub fn parse(body: &[u8]) -> Result<Delivery, BodyError> {
     let body: Body = serde_json::from_slice(body).map_err(|_| BodyError::NotJson)?;
     if let Some(rule) = body.external_approval_rule {
         let check = rule.id.ok_or(BodyError::NoSubject("external_approval_rule.id"))?;
-        let subject = body.object_attributes.subject(body.project, body.user, body.object_oldrev)?;
+        let subject = body.object_attributes.subject(body.project, body.user, body.oldrev.is_some())?;
         return Ok(Delivery::StatusCheck {
             check: StatusCheckId::new(check),
             external_url: rule.external_url,
@@ -81,7 +81,7 @@ pub fn parse(body: &[u8]) -> Result<Delivery, BodyError> {
     }
     let kind = body.object_kind.or(body.event_name).ok_or(BodyError::NoKind)?;
     if kind == "merge_request" {
-        let subject = body.object_attributes.subject(body.project, body.user, body.object_oldrev)?;
+        let subject = body.object_attributes.subject(body.project, body.user, body.oldrev.is_some())?;
         return Ok(Delivery::MergeRequest(subject));
     }
     if let Some(subject) = body.merge_request.and_then(|attributes| attributes.companion(body.project)) {
@@ -106,8 +106,8 @@ struct Body {
     merge_request: Option<Attributes>,
     #[serde(default, deserialize_with = "lenient")]
     external_approval_rule: Option<Rule>,
-    #[serde(default, rename = "oldrev", deserialize_with = "lenient")]
-    object_oldrev: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    oldrev: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -159,14 +159,13 @@ impl Attributes {
         self,
         project: Option<Project>,
         user: Option<Identified>,
-        outer_oldrev: Option<String>,
+        pushed: bool,
     ) -> Result<Subject, BodyError> {
-        let pushed = self.oldrev.is_some() || outer_oldrev.is_some();
+        let pushed = pushed || self.oldrev.is_some();
         let action = self.action.clone();
         let mut subject = self.located(project)?;
         let opened = action.as_deref() == Some("open");
-        subject.pusher =
-            if pushed || opened { user.and_then(|user| user.id).map(UserId::new) } else { None };
+        subject.pusher = if pushed || opened { user.and_then(|user| user.id).map(UserId::new) } else { None };
         subject.distrust = pushed || matches!(action.as_deref(), None | Some("reopen"));
         subject.action = action;
         Ok(subject)
@@ -259,7 +258,8 @@ mod tests {
 
     #[test]
     fn an_event_without_its_merge_request_is_refused() {
-        for attributes in [r#"{}"#, r#"{"iid":0,"target_project_id":6}"#, r#"{"iid":-1}"#, "null", "[]", "7"] {
+        for attributes in ["{}", r#"{"iid":0,"target_project_id":6}"#, r#"{"iid":-1}"#, "null", "[]", "7"]
+        {
             let body = format!(r#"{{"object_kind":"merge_request","object_attributes":{attributes}}}"#);
             assert!(matches!(parse(body.as_bytes()), Err(BodyError::NoSubject(_))), "{attributes}");
         }

@@ -56,7 +56,7 @@ impl SigningKey {
 
 /// Which of GitLab's two ways a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// No event header: it can only be a status-check delivery.
     StatusCheck,
     /// With an event header.
@@ -65,13 +65,13 @@ pub enum Kind {
 
 /// A credential is wrong, missing, doubled or malformed. Nobody outside learns which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refused(
+pub(super) struct Refused(
     /// Which, for the log.
-    pub &'static str,
+    pub(super) &'static str,
 );
 
 /// A delivery being verified while its body arrives.
-pub struct Verification {
+pub(super) struct Verification {
     kind: Kind,
     idempotency_key: Option<String>,
     scheme: Scheme,
@@ -90,7 +90,7 @@ enum Scheme {
 
 /// How a body was vouched for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Voucher {
+pub(super) enum Voucher {
     /// By a credential of ours.
     Verified,
     /// By the derived secret of a project, if it matches [`derived_secret_signs`].
@@ -104,7 +104,7 @@ pub enum Voucher {
 
 impl Verification {
     /// Reads the headers. A wrong token is refused here, before a byte of the body is kept.
-    pub fn begin(headers: &HeaderMap, secrets: &Secrets, now: i64) -> Result<Self, Refused> {
+    pub(super) fn begin(headers: &HeaderMap, secrets: &Secrets, now: i64) -> Result<Self, Refused> {
         let kind = kind_of(headers)?;
         let idempotency_key =
             single(headers, IDEMPOTENCY_KEY)?.filter(|key| (1..=LONGEST_KEY).contains(&key.len()));
@@ -116,22 +116,22 @@ impl Verification {
     }
 
     /// Which way it came.
-    pub fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         self.kind
     }
 
     /// GitLab's `Idempotency-Key`, the same at each repetition of one event.
-    pub fn idempotency_key(&self) -> Option<&str> {
+    pub(super) fn idempotency_key(&self) -> Option<&str> {
         self.idempotency_key.as_deref()
     }
 
     /// Whether nothing vouches for it.
-    pub fn is_unsigned(&self) -> bool {
+    pub(super) fn is_unsigned(&self) -> bool {
         matches!(self.scheme, Scheme::Unsigned)
     }
 
     /// Takes in a piece of the body.
-    pub fn update(&mut self, piece: &[u8]) {
+    pub(super) fn update(&mut self, piece: &[u8]) {
         match &mut self.scheme {
             Scheme::Signed { running, .. } | Scheme::SignedOrDerived { running, .. } => {
                 for hmac in running {
@@ -143,14 +143,14 @@ impl Verification {
     }
 
     /// Judges the whole body.
-    pub fn finish(self) -> Result<Voucher, Refused> {
+    pub(super) fn finish(self) -> Result<Voucher, Refused> {
         match self.scheme {
             Scheme::Token => Ok(Voucher::Verified),
             Scheme::Unsigned => Ok(Voucher::Unsigned),
             Scheme::Signed { running, expected } => {
-                let right = running.iter().any(|hmac| {
-                    expected.iter().any(|expected| hmac.clone().verify_slice(expected).is_ok())
-                });
+                let right = running
+                    .iter()
+                    .any(|hmac| expected.iter().any(|expected| hmac.clone().verify_slice(expected).is_ok()));
                 if right { Ok(Voucher::Verified) } else { Err(Refused("the signature is wrong")) }
             }
             Scheme::SignedOrDerived { running, expected } => {
@@ -163,7 +163,7 @@ impl Verification {
 
 /// Whether `signature` signs `body` with the secret of one project's check, which is derived from the master secret by
 /// HMAC-SHA256 over `project_id:check_name`, in hex.
-pub fn derived_secret_signs(
+pub(super) fn derived_secret_signs(
     master: &SecretString,
     project: ProjectId,
     check: &CheckName,
@@ -189,12 +189,18 @@ fn status_check_scheme(headers: &HeaderMap, secrets: &Secrets) -> Result<Scheme,
     let Some(signature) = single(headers, SIGNATURE)? else {
         // A hook's credential without its event header is no status check's.
         let of_a_hook = headers.contains_key(TOKEN) || headers.contains_key(WEBHOOK_SIGNATURE);
-        return if of_a_hook { Err(Refused("a hook's credential without `X-Gitlab-Event`")) } else { Ok(Scheme::Unsigned) };
+        return if of_a_hook {
+            Err(Refused("a hook's credential without `X-Gitlab-Event`"))
+        } else {
+            Ok(Scheme::Unsigned)
+        };
     };
-    let lower_hex = signature.len() == 64 && signature.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let lower_hex =
+        signature.len() == 64 && signature.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let expected = if lower_hex { hex::decode(signature).ok() } else { None };
     let expected = expected.ok_or(Refused("the signature is not 64 lower-case hex digits"))?;
-    let running = secrets.status_check.iter().filter_map(|secret| keyed(secret.expose_secret().as_bytes())).collect();
+    let running =
+        secrets.status_check.iter().filter_map(|secret| keyed(secret.expose_secret().as_bytes())).collect();
     Ok(match &secrets.master {
         Some(_) => Scheme::SignedOrDerived { running, expected },
         None => Scheme::Signed { running, expected: vec![expected] },
@@ -218,7 +224,12 @@ fn hook_scheme(headers: &HeaderMap, secrets: &Secrets, now: i64) -> Result<Schem
     if bool::from(right) { Ok(Scheme::Token) } else { Err(Refused("the token is wrong")) }
 }
 
-fn signed_hook(headers: &HeaderMap, signatures: &str, secrets: &Secrets, now: i64) -> Result<Scheme, Refused> {
+fn signed_hook(
+    headers: &HeaderMap,
+    signatures: &str,
+    secrets: &Secrets,
+    now: i64,
+) -> Result<Scheme, Refused> {
     let id = single(headers, WEBHOOK_ID)?.ok_or(Refused("`webhook-id` is missing"))?;
     let timestamp = single(headers, WEBHOOK_TIMESTAMP)?.ok_or(Refused("`webhook-timestamp` is missing"))?;
     let sent: i64 = timestamp.parse().map_err(|_| Refused("`webhook-timestamp` is not a number"))?;
@@ -230,7 +241,8 @@ fn signed_hook(headers: &HeaderMap, signatures: &str, secrets: &Secrets, now: i6
         .filter_map(|signature| STANDARD.decode(signature.strip_prefix("v1,")?).ok())
         .collect();
     let prefix = format!("{id}.{timestamp}.");
-    let running = secrets.signing.iter().filter_map(|key| Some(keyed(&key.0)?.chain_update(&prefix))).collect();
+    let running =
+        secrets.signing.iter().filter_map(|key| Some(keyed(&key.0)?.chain_update(&prefix))).collect();
     Ok(Scheme::Signed { running, expected })
 }
 
@@ -271,7 +283,12 @@ mod tests {
         }
     }
 
-    fn verify(secrets: &Secrets, now: i64, headers: &[(&'static str, &str)], body: &[u8]) -> Result<Voucher, Refused> {
+    fn verify(
+        secrets: &Secrets,
+        now: i64,
+        headers: &[(&'static str, &str)],
+        body: &[u8],
+    ) -> Result<Voucher, Refused> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());

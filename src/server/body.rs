@@ -79,7 +79,8 @@ async fn read_pieces(
         // Memory is held as it is used, not as it is announced: an idle sender holds none.
         let permits = u32::try_from(piece.len()).map_err(|_| BodyFault::TooLarge)?;
         *waits_for_memory = true;
-        let more = Arc::clone(&budget.0).acquire_many_owned(permits).await.map_err(|_| BodyFault::NoMemory)?;
+        let more =
+            Arc::clone(&budget.0).acquire_many_owned(permits).await.map_err(|_| BodyFault::NoMemory)?;
         *waits_for_memory = false;
         match &mut held {
             Some(held) => held.merge(more),

@@ -67,7 +67,9 @@ pub fn bind(
     let vitals = web::Data::new(vitals);
     let server = HttpServer::new(move || {
         let receive = web::resource(WEBHOOK_PATH)
-            .route(web::post().to(|request, payload, shared| webhook::receive(request, None, payload, shared)))
+            .route(
+                web::post().to(|request, payload, shared| webhook::receive(request, None, payload, shared)),
+            )
             .route(web::get().to(page::webhook));
         let receive_named = web::resource(format!("{WEBHOOK_PATH}/{{name}}"))
             .route(web::post().to(|request, name: web::Path<String>, payload, shared| {

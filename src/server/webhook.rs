@@ -96,10 +96,9 @@ async fn take(
         .await
         .map_err(|fault| failed(refuse(outcome_of(fault), why_of(fault))))?;
     let key = verification.idempotency_key().map(str::to_owned);
-    let voucher = verification
-        .finish()
-        .map_err(|refused| failed(refuse(DeliveryOutcome::Unauthorized, refused.0)))?;
-    let delivery = admit(intake, shared, kind, voucher, &body).map_err(failed)?;
+    let voucher =
+        verification.finish().map_err(|refused| failed(refuse(DeliveryOutcome::Unauthorized, refused.0)))?;
+    let delivery = admit(intake, shared, kind, &voucher, &body).map_err(failed)?;
     let destination = destination(intake, name, delivery).map_err(failed)?;
     let Some((subject, check, event)) = destination else {
         return Ok((DeliveryOutcome::NotForUs, "this event wakes nothing"));
@@ -116,12 +115,12 @@ fn admit(
     intake: &Intake,
     shared: &Shared,
     kind: Kind,
-    voucher: Voucher,
+    voucher: &Voucher,
     body: &Body,
 ) -> Result<Delivery, Refusal> {
     let delivery = parse(&body.bytes);
     let unauthorized = |why: &str| refuse(DeliveryOutcome::Unauthorized, why);
-    let vouched = match (&voucher, &delivery) {
+    let is_admitted = match (voucher, &delivery) {
         (Voucher::Verified, _) => true,
         (Voucher::Derived { signature }, Ok(Delivery::StatusCheck { external_url, subject, .. })) => {
             let check = external_url.as_deref().and_then(|url| intake.address.name_of(url));
@@ -137,7 +136,7 @@ fn admit(
         }
         (Voucher::Unsigned, _) => false,
     };
-    if !vouched {
+    if !is_admitted {
         return Err(unauthorized("nothing vouches for it"));
     }
     let delivery = delivery.map_err(|error| refuse(DeliveryOutcome::Malformed, error.to_string()))?;
@@ -250,11 +249,9 @@ fn respond(request: &HttpRequest, kind: Option<Kind>, outcome: DeliveryOutcome, 
         }
         DeliveryOutcome::TooLarge => answer(StatusCode::PAYLOAD_TOO_LARGE, why),
         DeliveryOutcome::CutOff => connection::close(request),
-        DeliveryOutcome::NotDurable if kind == Some(Kind::Hook) => {
-            HttpResponse::ServiceUnavailable()
-                .insert_header((RETRY_AFTER, "10"))
-                .json(serde_json::json!({ "message": why }))
-        }
+        DeliveryOutcome::NotDurable if kind == Some(Kind::Hook) => HttpResponse::ServiceUnavailable()
+            .insert_header((RETRY_AFTER, "10"))
+            .json(serde_json::json!({ "message": why })),
         DeliveryOutcome::NotDurable => connection::close(request),
     }
 }

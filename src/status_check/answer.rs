@@ -132,8 +132,7 @@ mod tests {
     fn the_column_for_16_5_reads_as_the_design_has_it() {
         let row = |verdict| SHOWN.map(|shown| answer(verdict, Circumstances { shown, ..NOW }));
         let (silence, post) = (Answer::Silence, Answer::Post);
-        let (passed, failed, pending) =
-            (post(Status::Passed), post(Status::Failed), post(Status::Pending));
+        let (passed, failed, pending) = (post(Status::Passed), post(Status::Failed), post(Status::Pending));
         //                    shown:            unknown  implicit  posted   passed   failed
         assert_eq!(row(Verdict::Passed), [passed, passed, passed, silence, passed]);
         assert_eq!(row(Verdict::Failed), [failed, failed, failed, failed, silence]);

@@ -221,7 +221,7 @@ impl<'a> Lane<'a> {
                 check: check.id,
                 name: check.name.clone(),
                 verdict: verdict_word(said.verdict),
-                record: canonical(&shared, particulars).map_err(unwritable)?,
+                record: canonical(&shared, &particulars).map_err(unwritable)?,
                 blobs: shared.blobs(),
             });
         }
@@ -263,13 +263,7 @@ impl<'a> Lane<'a> {
         settlement
     }
 
-    async fn post(
-        &self,
-        subject: &MergeRequestFacts,
-        said: &Said,
-        decision: i64,
-        status: Status,
-    ) -> Outcome {
+    async fn post(&self, subject: &MergeRequestFacts, said: &Said, decision: i64, status: Status) -> Outcome {
         let sent_at = Timestamp::now();
         let gitlab = &self.worker.decider.gitlab;
         let result = gitlab.respond(self.claim.merge_request, said.check.id, &subject.sha, status).await;
@@ -353,10 +347,10 @@ fn observations(decided: &Decided) -> Observations {
     };
     let target = decided.facts.merge_request.target_branch.clone();
     let approvals = decided.approvals.as_ref().and_then(|read| {
-        let sighted = read.approvals.iter().map(|approval| SightedApproval {
-            user: approval.user.id,
-            not_before: approval.not_before,
-        });
+        let sighted = read
+            .approvals
+            .iter()
+            .map(|approval| SightedApproval { user: approval.user.id, not_before: approval.not_before });
         Some((read.read_at?, sighted.collect()))
     });
     Observations { version_target: newest.map(|newest| (newest, target)), approvals }
@@ -368,8 +362,7 @@ fn is_unsettled(evaluation: &Evaluation) -> bool {
         reason.truth == Truth::Unsettled || reason.parts.iter().any(has_unsettled)
     }
     evaluation.policies.iter().flat_map(|policy| &policy.rules).any(|rule| {
-        rule.state == RuleState::Waiting
-            && rule.when.iter().chain(&rule.require).any(has_unsettled)
+        rule.state == RuleState::Waiting && rule.when.iter().chain(&rule.require).any(has_unsettled)
     })
 }
 

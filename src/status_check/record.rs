@@ -90,7 +90,7 @@ pub(super) struct Particulars<'a> {
 /// The canonical bytes of a decision.
 pub(super) fn canonical(
     shared: &Shared<'_>,
-    particulars: Particulars<'_>,
+    particulars: &Particulars<'_>,
 ) -> Result<Vec<u8>, serde_json::Error> {
     let sources = shared.policies.sources().iter();
     serde_json::to_vec(&Record {

@@ -148,7 +148,8 @@ pub(super) fn insert(
 
 /// Writes what was said for a decision.
 pub(super) fn insert_answer(connection: &Connection, answer: &NewAnswer) -> Result<(), StoreError> {
-    let sql = "INSERT INTO answer (decision_id, status, sent_at, replied_at, reply) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let sql =
+        "INSERT INTO answer (decision_id, status, sent_at, replied_at, reply) VALUES (?1, ?2, ?3, ?4, ?5)";
     connection.prepare_cached(sql)?.execute((
         answer.decision,
         answer.status,
@@ -202,8 +203,6 @@ fn deflate(bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
 
 fn inflate(bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
     let mut plain = Vec::new();
-    ZlibDecoder::new(bytes)
-        .read_to_end(&mut plain)
-        .map_err(|error| StoreError::Row(error.to_string()))?;
+    ZlibDecoder::new(bytes).read_to_end(&mut plain).map_err(|error| StoreError::Row(error.to_string()))?;
     Ok(plain)
 }

@@ -151,8 +151,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     name.push(".lock");
     let lock_path = PathBuf::from(name);
     let failed = |source| StoreError::Lock { path: lock_path.clone(), source };
-    let file =
-        File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(failed)?;
+    let file = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),

@@ -14,7 +14,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use tokio::sync::Notify;
 
-use crate::merge_request::{CommitSha, MergeRequestIid, MergeRequestRef, ProjectId, StatusCheckId, UserId, VersionId};
+use crate::merge_request::{
+    CommitSha, MergeRequestIid, MergeRequestRef, ProjectId, StatusCheckId, UserId, VersionId,
+};
 
 use super::decisions::{self, NewDecision};
 use super::status::{self, KnownStatus};
@@ -542,14 +544,16 @@ fn memory(connection: &Connection, merge_request: MergeRequestRef) -> Result<Mem
     for user in statement.query_map(key, |row| row.get::<_, i64>(0))? {
         memory.pushers.push(UserId::new(id(user?)?));
     }
-    let mut statement = connection
-        .prepare_cached("SELECT version_id, target_branch FROM version_target WHERE project_id = ?1 AND iid = ?2")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT version_id, target_branch FROM version_target WHERE project_id = ?1 AND iid = ?2",
+    )?;
     for version in statement.query_map(key, |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))? {
         let (version, target) = version?;
         memory.version_targets.insert(VersionId::new(id(version)?), target);
     }
-    let mut statement = connection
-        .prepare_cached("SELECT user_id, not_before FROM approval_sighting WHERE project_id = ?1 AND iid = ?2")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT user_id, not_before FROM approval_sighting WHERE project_id = ?1 AND iid = ?2",
+    )?;
     for seen in statement.query_map(key, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)))? {
         let (user, not_before) = seen?;
         memory.approvals.insert(UserId::new(id(user)?), not_before.map(timestamp).transpose()?);

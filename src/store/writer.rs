@@ -102,10 +102,13 @@ impl Thread {
         writes: bool,
     ) -> Result<(Self, thread::JoinHandle<()>), StoreError> {
         let (pieces, inbox) = mpsc::channel(BACKLOG);
-        let handle = thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || if writes { write_batches(&connection, inbox) } else { read_pieces(&connection, inbox) })
-            .map_err(StoreError::Thread)?;
+        let handle =
+            thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(move || {
+                    if writes { write_batches(&connection, inbox) } else { read_pieces(&connection, inbox) }
+                })
+                .map_err(StoreError::Thread)?;
         Ok((Self { pieces, writes }, handle))
     }
 

@@ -1,0 +1,49 @@
+//! `source_branch` and `target_branch`: names with GitLab's own wildcards.
+//!
+//! Violated when they do not fit: only the author can choose other branches.
+
+use crate::policy::document::Node;
+use crate::policy::evaluation::{Remedy, Truth};
+use crate::policy::fact::MergeRequestFacts;
+use crate::policy::finding::Finding;
+use crate::policy::pattern::Names;
+
+/// Which branches fit.
+#[derive(Debug, Clone)]
+pub(in crate::policy) struct Branch(Names);
+
+impl Branch {
+    pub(super) fn build(node: &Node) -> Option<Self> {
+        let words = node.all_words();
+        (!words.is_empty()).then(|| Self(Names::new(words.iter().map(|words| words.text))))
+    }
+
+    pub(super) fn of_source(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
+        let remedy = Remedy::ChangeSourceBranch { to: self.wish(wanted) };
+        self.judge("source", &request.source_branch).mended_by(wanted, [remedy])
+    }
+
+    pub(super) fn of_target(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
+        let remedy = Remedy::ChangeTargetBranch { to: self.wish(wanted) };
+        self.judge("target", &request.target_branch).mended_by(wanted, [remedy])
+    }
+
+    fn judge(&self, which: &str, branch: &str) -> Finding {
+        let condition = format!("{which}_branch");
+        let names = self.0.describe();
+        if self.0.matches(branch) {
+            Finding::new(&condition, Truth::True, format!("the {which} branch `{branch}` is one of {names}"))
+        } else {
+            Finding::new(
+                &condition,
+                Truth::Violated,
+                format!("the {which} branch `{branch}` is not one of {names}"),
+            )
+        }
+    }
+
+    fn wish(&self, wanted: bool) -> String {
+        let names = self.0.describe();
+        if wanted { names } else { format!("none of {names}") }
+    }
+}

@@ -1,0 +1,92 @@
+//! `pipeline`: how the pipeline of the head ended.
+//!
+//! Unsettled while it runs, and for a word that GitLab may invent later. Violated when it ended otherwise than
+//! required: failed, canceled and skipped pipelines don't mend themselves. Waiting at `manual`, where a person has to
+//! press a button. No pipeline at all is unsettled until one had time to appear, and violated from then on.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::vocabulary::PIPELINE_STATUSES;
+use crate::policy::document::Node;
+use crate::policy::duration::render;
+use crate::policy::evaluation::{Remedy, Truth};
+use crate::policy::fact::{FactKey, Pipeline};
+use crate::policy::finding::{Finding, Stop, both, known};
+use crate::policy::view::View;
+
+/// The word for no pipeline at all.
+const MISSING: &str = "missing";
+/// How long GitLab may take to create a pipeline.
+const MISSING_AFTER: SignedDuration = SignedDuration::from_mins(10);
+
+/// Which statuses are enough.
+#[derive(Debug, Clone)]
+pub(in crate::policy) struct PipelineStatus {
+    allowed: Vec<String>,
+    missing_after: SignedDuration,
+}
+
+impl PipelineStatus {
+    pub(super) fn build(node: &Node) -> Option<Self> {
+        let statuses = node.get("status").unwrap_or(node);
+        let allowed: Vec<_> = statuses.all_words().iter().map(|words| words.text.to_owned()).collect();
+        let missing_after = node.get("missing_after").and_then(Node::duration).unwrap_or(MISSING_AFTER);
+        (!allowed.is_empty()).then_some(Self { allowed, missing_after })
+    }
+
+    pub(super) fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
+        let pipeline = known(view.facts.pipeline.as_ref(), FactKey::Pipeline)?;
+        let finding = if let Some(pipeline) = pipeline {
+            self.judge(pipeline)
+        } else {
+            let (now, version) = both(view.now(), view.newest_version())?;
+            self.judge_missing(now, version.created_at)
+        };
+        Ok(finding.mended_by(wanted, wanted.then(|| Remedy::RunPipeline { statuses: self.allowed.clone() })))
+    }
+
+    fn judge(&self, pipeline: &Pipeline) -> Finding {
+        let status = pipeline.status.as_str();
+        let final_status = PIPELINE_STATUSES.contains(&status) && status != MISSING;
+        let truth = match status {
+            _ if final_status && self.allows(status) => Truth::True,
+            "manual" => Truth::Waiting,
+            _ if final_status => Truth::Violated,
+            _ => Truth::Unsettled,
+        };
+        let sentence = match truth {
+            Truth::True => format!("the pipeline {} ended as `{status}`", pipeline.id),
+            Truth::Waiting => {
+                format!("the pipeline {} waits for somebody to start a manual job", pipeline.id)
+            }
+            Truth::Violated => {
+                format!("the pipeline {} ended as `{status}`, not as {}", pipeline.id, self.describe())
+            }
+            Truth::Unsettled | Truth::Unknown { .. } => {
+                format!("the pipeline {} is not done: `{status}`", pipeline.id)
+            }
+        };
+        Finding::new("pipeline", truth, sentence)
+    }
+
+    fn judge_missing(&self, now: Timestamp, pushed_at: Timestamp) -> Finding {
+        let Ok(expected_by) = pushed_at.checked_add(self.missing_after) else {
+            return Finding::new("pipeline", Truth::Unsettled, "there is no pipeline yet");
+        };
+        if now < expected_by {
+            let sentence = format!("there is no pipeline yet; one is expected by {expected_by}");
+            return Finding::new("pipeline", Truth::Unsettled, sentence).recheck_at(Some(expected_by));
+        }
+        let truth = if self.allows(MISSING) { Truth::True } else { Truth::Violated };
+        let sentence = format!("there was no pipeline within {} of the push", render(self.missing_after));
+        Finding::new("pipeline", truth, sentence)
+    }
+
+    fn allows(&self, status: &str) -> bool {
+        self.allowed.iter().any(|allowed| allowed == status)
+    }
+
+    fn describe(&self) -> String {
+        self.allowed.iter().map(|status| format!("`{status}`")).collect::<Vec<_>>().join(" or ")
+    }
+}

@@ -1,0 +1,103 @@
+//! Whether the change is still the one that was approved.
+//!
+//! An approval belongs to the newest diff version that existed when it was given. When another push followed, it
+//! stands only if that push brought the same patch for the same target branch: a rebase keeps it, a changed byte does
+//! not. Whatever can't be compared counts as changed.
+
+use std::collections::BTreeMap;
+
+use crate::merge_request::VersionId;
+use crate::policy::fact::{Approval, ChangedFile, Code, FactKey, Unknown, Version};
+use crate::policy::finding::{Stop, both, known};
+use crate::policy::view::View;
+
+/// When approvals stop counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ResetOn {
+    /// When the change differs from the approved one.
+    Change,
+    /// Never: it must be written to be so.
+    Never,
+}
+
+/// Whether an approval still stands.
+pub(super) enum Standing {
+    /// It does.
+    Stands,
+    /// It does not, for this reason; giving it again would help.
+    Lost(String),
+}
+
+impl ResetOn {
+    pub(super) fn judge(self, approval: &Approval, view: &View<'_>) -> Result<Standing, Stop> {
+        let Some(given_at) = approval.not_before else {
+            let why = "when it was given is not known; it must be revoked and given again";
+            return Ok(Standing::Lost(why.to_owned()));
+        };
+        if self == Self::Never {
+            return Ok(Standing::Stands);
+        }
+        let newest = view.newest_version()?;
+        let versions = known(view.facts.versions.as_ref(), FactKey::Versions)?;
+        let approved =
+            versions.iter().filter(|version| version.created_at <= given_at).max_by_key(|version| version.id);
+        match approved {
+            Some(approved) if approved.id == newest.id => Ok(Standing::Stands),
+            Some(approved) => after_push(approved, newest, view),
+            None => Ok(Standing::Lost("given before the first push that GitLab lists".to_owned())),
+        }
+    }
+}
+
+/// An approval of an older version: same target, same patch, or lost.
+fn after_push(approved: &Version, newest: &Version, view: &View<'_>) -> Result<Standing, Stop> {
+    let short = approved.head.short();
+    let target = &view.facts.merge_request.target_branch;
+    match view.facts.sightings.version_targets.get(&approved.id) {
+        Some(seen) if seen == target => {}
+        Some(seen) => {
+            return Ok(Standing::Lost(format!("given for {short}, when the target branch was `{seen}`")));
+        }
+        None => return Ok(Standing::Lost(format!("given for {short}, whose target branch was not seen"))),
+    }
+    let patch = known(view.facts.patches.get(&approved.id), FactKey::Patch(approved.id));
+    let (old, new) = both(patch, view.code())?;
+    of_version(new, newest.id)?;
+    match difference(old, new) {
+        None => Ok(Standing::Stands),
+        Some(what) => Ok(Standing::Lost(format!("given for {short}; since then {what}"))),
+    }
+}
+
+/// Code of another version than the newest proves nothing about it: a push came between two reads.
+fn of_version(code: &Code, newest: VersionId) -> Result<(), Stop> {
+    if code.version == newest {
+        return Ok(());
+    }
+    let why = "a push came while the facts were read".to_owned();
+    Err(Stop::Unknown(Unknown { why, curable: true }))
+}
+
+/// What differs between two patches, in words; none when they are the same.
+fn difference(old: &Code, new: &Code) -> Option<String> {
+    if !old.complete || !new.complete {
+        return Some("the change can't be compared, for GitLab does not list all of its files".to_owned());
+    }
+    let by_path = |code: &Code| -> BTreeMap<_, _> {
+        code.files.iter().map(|file| ((file.new_path.clone(), file.old_path.clone()), file.clone())).collect()
+    };
+    let (old_files, new_files) = (by_path(old), by_path(new));
+    if old_files.len() != old.files.len() || new_files.len() != new.files.len() {
+        return Some("the change can't be compared, for GitLab lists a file twice".to_owned());
+    }
+    let touched = new_files.keys().chain(old_files.keys());
+    let changed = touched.filter(|paths| !same_file(old_files.get(*paths), new_files.get(*paths)));
+    changed.map(|(new_path, _)| format!("`{new_path}` has changed")).next()
+}
+
+fn same_file(old: Option<&ChangedFile>, new: Option<&ChangedFile>) -> bool {
+    let (Some(old), Some(new)) = (old, new) else { return false };
+    // No hash means that the text was left out: it can't be told, so it counts as changed.
+    let same_text = old.hunks_sha256.is_some() && old.hunks_sha256 == new.hunks_sha256;
+    same_text && old.kind == new.kind && old.old_mode == new.old_mode && old.new_mode == new.new_mode
+}

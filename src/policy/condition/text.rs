@@ -1,0 +1,214 @@
+//! `title` and `description`: what their text says.
+//!
+//! Both are violated when they do not fit: only an edit mends them.
+
+use git_conventional::Commit;
+use regex::Regex;
+
+use crate::policy::builder::Builder;
+use crate::policy::document::Node;
+use crate::policy::evaluation::{Remedy, Truth};
+use crate::policy::fact::MergeRequestFacts;
+use crate::policy::finding::Finding;
+use crate::policy::pattern::{Wildcard, partial_regex, whole_regex};
+
+/// What a text must say; every test holds.
+#[derive(Debug, Clone)]
+pub(in crate::policy) struct Text(Vec<Test>);
+
+#[derive(Debug, Clone)]
+enum Test {
+    Glob(Vec<Wildcard>),
+    Regex(Vec<Regex>),
+    Contains(Vec<String>),
+    ContainsRegex(Vec<Regex>),
+    ConventionalCommit { types: Vec<String>, scopes: Vec<String> },
+    NotEmpty,
+}
+
+impl Text {
+    pub(super) fn build(what: &str, node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
+        let tests: Vec<_> =
+            node.entries().iter().map(|entry| build_test(what, &entry.key, &entry.value, builder)).collect();
+        tests.into_iter().collect::<Option<Vec<_>>>().filter(|tests| !tests.is_empty()).map(Self)
+    }
+
+    pub(super) fn of_title(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
+        let (truth, tests) = self.judge(&request.title, request.draft);
+        let shown: String = request.title.chars().take(80).collect();
+        let sentence = match truth {
+            Truth::True => format!("the title `{shown}` {tests}"),
+            _ => format!("the title `{shown}` is not as required: it must be one that {tests}"),
+        };
+        Finding::new("title", truth, sentence)
+            .mended_by(wanted, [Remedy::EditTitle { to: wish(wanted, &tests) }])
+    }
+
+    pub(super) fn of_description(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
+        let (truth, tests) = self.judge(&request.description, false);
+        let sentence = match truth {
+            Truth::True => format!("the description {tests}"),
+            _ => format!("the description is not as required: it must be one that {tests}"),
+        };
+        let remedy = Remedy::EditDescription { to: wish(wanted, &tests) };
+        Finding::new("description", truth, sentence).mended_by(wanted, [remedy])
+    }
+
+    /// The truth, and the tests that made it so in words.
+    fn judge(&self, text: &str, draft: bool) -> (Truth, String) {
+        let (held, failed): (Vec<_>, Vec<_>) = self.0.iter().partition(|test| test.holds(text, draft));
+        let truth = if failed.is_empty() { Truth::True } else { Truth::Violated };
+        let decisive = if failed.is_empty() { held } else { failed };
+        (truth, decisive.into_iter().map(Test::describe).collect::<Vec<_>>().join(" and "))
+    }
+}
+
+fn wish(wanted: bool, tests: &str) -> String {
+    if wanted { format!("one that {tests}") } else { format!("one of which it is not true that it {tests}") }
+}
+
+fn build_test(what: &str, key: &str, node: &Node, builder: &mut Builder<'_, '_>) -> Option<Test> {
+    let texts = || node.all_words().into_iter().map(|words| words.text.to_owned()).collect::<Vec<_>>();
+    match key {
+        "glob" => {
+            non_empty(texts()).map(|texts| Test::Glob(texts.iter().map(|text| Wildcard::new(text)).collect()))
+        }
+        "regex" => regexes(node, whole_regex, builder).map(Test::Regex),
+        "contains" => match node.get("regex") {
+            Some(inner) => regexes(inner, partial_regex, builder).map(Test::ContainsRegex),
+            None => non_empty(texts()).map(Test::Contains),
+        },
+        "conventional_commit" => build_conventional(node, builder),
+        "not_empty" => only_true(what, key, node, builder).then_some(Test::NotEmpty),
+        _ => None,
+    }
+}
+
+fn build_conventional(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Test> {
+    if node.words().is_some() && !only_true("title", "conventional_commit", node, builder) {
+        return None;
+    }
+    let words = |key| {
+        let node = node.get(key);
+        node.map(|node| node.all_words().into_iter().map(|words| words.text.to_owned()).collect())
+            .unwrap_or_default()
+    };
+    Some(Test::ConventionalCommit { types: words("types"), scopes: words("scopes") })
+}
+
+/// `true` means something and `false` would mean nothing: the opposite is said with `not`.
+fn only_true(what: &str, key: &str, node: &Node, builder: &mut Builder<'_, '_>) -> bool {
+    if node.flag() == Some(false) {
+        let help = format!("write `not: {{{what}: {{{key}: true}}}}`");
+        builder.notes.error(&node.span, format!("`{key}: false` says nothing"), help);
+    }
+    node.flag() == Some(true)
+}
+
+fn non_empty<T>(items: Vec<T>) -> Option<Vec<T>> {
+    (!items.is_empty()).then_some(items)
+}
+
+fn regexes(
+    node: &Node,
+    compile: impl Fn(&str) -> Result<Regex, String>,
+    builder: &mut Builder<'_, '_>,
+) -> Option<Vec<Regex>> {
+    let mut regexes = Vec::new();
+    let words = node.all_words();
+    for words in &words {
+        match compile(words.text) {
+            Ok(regex) => regexes.push(regex),
+            Err(why) => {
+                let help = "escape what is meant literally with a backslash; look-around is not supported";
+                builder.notes.error(
+                    words.span,
+                    format!("`{}` is not a regular expression: {why}", words.text),
+                    help,
+                );
+            }
+        }
+    }
+    non_empty(regexes).filter(|regexes| regexes.len() == words.len())
+}
+
+impl Test {
+    fn holds(&self, text: &str, draft: bool) -> bool {
+        match self {
+            Self::Glob(wildcards) => wildcards.iter().any(|wildcard| wildcard.matches(text)),
+            Self::Regex(regexes) | Self::ContainsRegex(regexes) => {
+                regexes.iter().any(|regex| regex.is_match(text))
+            }
+            Self::Contains(words) => words.iter().any(|word| text.contains(word.as_str())),
+            Self::ConventionalCommit { types, scopes } => {
+                is_conventional(if draft { without_draft_mark(text) } else { text }, types, scopes)
+            }
+            Self::NotEmpty => !text.trim().is_empty(),
+        }
+    }
+
+    fn describe(&self) -> String {
+        let sources = |regexes: &[Regex]| {
+            let inner = |regex: &Regex| {
+                let source = regex.as_str();
+                source
+                    .strip_prefix(r"\A(?:")
+                    .and_then(|rest| rest.strip_suffix(r")\z"))
+                    .unwrap_or(source)
+                    .to_owned()
+            };
+            alternatives(regexes.iter().map(inner))
+        };
+        match self {
+            Self::Glob(wildcards) => {
+                format!(
+                    "reads like {}",
+                    alternatives(wildcards.iter().map(|wildcard| wildcard.as_str().to_owned()))
+                )
+            }
+            Self::Regex(regexes) => format!("matches {} as a whole", sources(regexes)),
+            Self::Contains(words) => format!("contains {}", alternatives(words.iter().cloned())),
+            Self::ContainsRegex(regexes) => format!("contains something that matches {}", sources(regexes)),
+            Self::ConventionalCommit { types, scopes } => {
+                let types = if types.is_empty() {
+                    String::new()
+                } else {
+                    format!(" of type {}", alternatives(types.iter().cloned()))
+                };
+                let scopes = if scopes.is_empty() {
+                    String::new()
+                } else {
+                    format!(" in scope {}", alternatives(scopes.iter().cloned()))
+                };
+                format!("is a conventional commit{types}{scopes}")
+            }
+            Self::NotEmpty => "is not empty".to_owned(),
+        }
+    }
+}
+
+fn alternatives(words: impl Iterator<Item = String>) -> String {
+    words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
+}
+
+fn is_conventional(title: &str, types: &[String], scopes: &[String]) -> bool {
+    let Ok(commit) = Commit::parse(title) else { return false };
+    let is_type =
+        types.is_empty() || types.iter().any(|known| known.eq_ignore_ascii_case(commit.type_().as_str()));
+    let is_scope = scopes.is_empty()
+        || commit
+            .scope()
+            .is_some_and(|scope| scopes.iter().any(|known| known.eq_ignore_ascii_case(scope.as_str())));
+    is_type && is_scope
+}
+
+/// The title that will land: GitLab takes these marks away when the draft is marked as ready.
+fn without_draft_mark(title: &str) -> &str {
+    const MARKS: [&str; 3] = ["draft:", "[draft]", "(draft)"];
+    let title = title.trim_start();
+    let rest = MARKS.iter().find_map(|mark| {
+        let head = title.get(..mark.len())?;
+        head.eq_ignore_ascii_case(mark).then(|| title.get(mark.len()..)).flatten()
+    });
+    rest.unwrap_or(title).trim_start()
+}

@@ -1,0 +1,191 @@
+//! Conditions joined by `all_of`, `any_of`, `none_of` and `not`, at any depth.
+//!
+//! An expression stops asking as soon as no answer could change what it comes to. Every part carries the [`Aim`]
+//! with which it is looked at, so that remedies lead to what the rule wants, also below a `not`.
+
+use std::collections::BTreeSet;
+
+use super::builder::Builder;
+use super::condition::{Condition, vocabulary};
+use super::document::{Entry, Node};
+use super::evaluation::{Reason, Truth};
+use super::fact::FactKey;
+use super::finding::{Finding, Outcome, earliest};
+use super::view::View;
+
+/// The deepest nesting of operators.
+const MAX_DEPTH: usize = 32;
+
+/// A compiled `when` or `require`.
+#[derive(Debug, Clone)]
+pub(super) enum Expression {
+    /// Every part holds.
+    All(Vec<Self>),
+    /// At least one part holds.
+    Any(Vec<Self>),
+    /// The part does not hold; the word is `not` or `none_of`.
+    Not(&'static str, Box<Self>),
+    /// One condition.
+    Condition(Condition),
+}
+
+/// What a part is looked at for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Aim {
+    /// The truth that serves the rule: false below a `not`.
+    pub(super) wanted: bool,
+    /// Whether it matters which false it is: not below a `not`, and not in `when`.
+    pub(super) shades: bool,
+}
+
+impl Aim {
+    /// The aim of a rule's `require`.
+    pub(super) const REQUIRE: Self = Self { wanted: true, shades: true };
+    /// The aim of a rule's `when`.
+    pub(super) const WHEN: Self = Self { wanted: true, shades: false };
+
+    fn below_not(self) -> Self {
+        Self { wanted: !self.wanted, shades: false }
+    }
+}
+
+impl Expression {
+    /// Builds a mapping of conditions; none if a part of it is wrong, and then that was noted.
+    pub(super) fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
+        Self::build_at(node, 0, builder)
+    }
+
+    fn build_at(node: &Node, depth: usize, builder: &mut Builder<'_, '_>) -> Option<Self> {
+        if depth > MAX_DEPTH {
+            let help = "split the condition into several rules";
+            builder.notes.error(&node.span, format!("operators nest deeper than {MAX_DEPTH}"), help);
+            return None;
+        }
+        let entries = node.entries();
+        // Every entry is built, so that all mistakes are found, before a missing one counts.
+        let parts: Vec<_> = entries.iter().map(|entry| Self::build_entry(entry, depth, builder)).collect();
+        let mut parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
+        match parts.len() {
+            0 => None,
+            1 => parts.pop(),
+            _ => Some(Self::All(parts)),
+        }
+    }
+
+    fn build_entry(entry: &Entry, depth: usize, builder: &mut Builder<'_, '_>) -> Option<Self> {
+        match entry.key.as_str() {
+            vocabulary::ALL_OF => Self::build_list(&entry.value, depth, builder).map(Self::All),
+            vocabulary::ANY_OF => Self::build_list(&entry.value, depth, builder).map(Self::Any),
+            vocabulary::NONE_OF => {
+                let parts = Self::build_list(&entry.value, depth, builder)?;
+                Some(Self::Not(vocabulary::NONE_OF, Box::new(Self::Any(parts))))
+            }
+            vocabulary::NOT => match Self::build_at(&entry.value, depth + 1, builder)? {
+                // A doubled `not` says nothing: it would only lose which false it was.
+                Self::Not(_, inner) => Some(*inner),
+                inner @ (Self::All(_) | Self::Any(_) | Self::Condition(_)) => {
+                    Some(Self::Not(vocabulary::NOT, Box::new(inner)))
+                }
+            },
+            _ => Condition::build(entry, builder).map(Self::Condition),
+        }
+    }
+
+    fn build_list(node: &Node, depth: usize, builder: &mut Builder<'_, '_>) -> Option<Vec<Self>> {
+        let parts: Vec<_> =
+            node.items().iter().map(|item| Self::build_at(item, depth + 1, builder)).collect();
+        let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
+        (!parts.is_empty()).then_some(parts)
+    }
+
+    /// The word that names it in the tree of reasons.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::All(_) => vocabulary::ALL_OF,
+            Self::Any(_) => vocabulary::ANY_OF,
+            Self::Not(word, _) => word,
+            Self::Condition(condition) => condition.word(),
+        }
+    }
+
+    /// Settles it from the facts, or names those that are missing.
+    pub(super) fn evaluate(&self, view: &View<'_>, aim: Aim) -> Outcome {
+        match self {
+            Self::All(parts) => {
+                let settles = |truth: Truth| truth == Truth::Violated || (!aim.shades && truth.is_false());
+                join(self.word(), parts, view, aim, settles, Truth::all)
+            }
+            Self::Any(parts) => {
+                let settles = |truth| truth == Truth::True;
+                join(self.word(), parts, view, aim, settles, Truth::any)
+            }
+            Self::Not(word, inner) => {
+                let inner = inner.evaluate(view, aim.below_not())?;
+                let mut finding = Finding::new(word, inner.truth().negate(), inner.reason.sentence.clone());
+                finding.recheck_at = inner.recheck_at;
+                finding.remedies = inner.remedies;
+                finding.reason.parts = vec![inner.reason];
+                Ok(finding)
+            }
+            Self::Condition(condition) => condition.evaluate(view, aim.wanted),
+        }
+    }
+}
+
+/// Joins the parts of an operator; `settles` tells a truth that no other part can change any more.
+fn join(
+    word: &'static str,
+    parts: &[Expression],
+    view: &View<'_>,
+    aim: Aim,
+    settles: impl Fn(Truth) -> bool,
+    combine: impl Fn(Vec<Truth>) -> Truth,
+) -> Outcome {
+    let mut needs: BTreeSet<FactKey> = BTreeSet::new();
+    let mut settled = false;
+    let outcomes: Vec<_> = parts.iter().map(|part| (part.word(), part.evaluate(view, aim))).collect();
+    for (_, outcome) in &outcomes {
+        match outcome {
+            Ok(finding) => settled |= settles(finding.truth()),
+            Err(keys) => needs.extend(keys.iter().cloned()),
+        }
+    }
+    if !settled && !needs.is_empty() {
+        return Err(needs);
+    }
+    let truth = combine(
+        outcomes.iter().filter_map(|(_, outcome)| outcome.as_ref().ok()).map(Finding::truth).collect(),
+    );
+    let mut finding = Finding::new(word, truth, String::new());
+    for (word, outcome) in outcomes {
+        match outcome {
+            Ok(part) => {
+                finding.recheck_at = earliest(finding.recheck_at, part.recheck_at);
+                finding.remedies.extend(part.remedies);
+                finding.reason.parts.push(part.reason);
+            }
+            Err(_) => finding.reason.parts.push(not_looked_at(word)),
+        }
+    }
+    finding.reason.sentence = sentence(&finding.reason, aim);
+    Ok(finding.with_distinct_remedies(aim.wanted))
+}
+
+fn not_looked_at(word: &str) -> Reason {
+    let sentence = "not looked at: the other parts already decide".to_owned();
+    Reason { condition: word.to_owned(), truth: Truth::Unsettled, sentence, parts: Vec::new() }
+}
+
+/// The parts that made the operator what it is, in one sentence.
+fn sentence(reason: &Reason, aim: Aim) -> String {
+    let decisive = |part: &&Reason| {
+        part.truth == reason.truth || (!aim.shades && reason.truth.is_false() && part.truth.is_false())
+    };
+    let parts: Vec<_> = reason.parts.iter().filter(decisive).map(|part| part.sentence.as_str()).collect();
+    if parts.is_empty() {
+        return "nothing decides".to_owned();
+    }
+    let joint =
+        if reason.condition == vocabulary::ANY_OF && reason.truth != Truth::True { ", nor: " } else { "; " };
+    parts.join(joint)
+}

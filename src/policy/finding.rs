@@ -1,0 +1,108 @@
+//! What one condition comes to, and how it asks for what it does not know.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::evaluation::{Reason, Remedy, Truth};
+use super::fact::{FactKey, Known, Unknown};
+
+/// A settled condition: its reason, what would mend it, and when time alone may change it.
+#[derive(Debug, Clone)]
+pub(super) struct Finding {
+    pub(super) reason: Reason,
+    pub(super) remedies: Vec<Remedy>,
+    pub(super) recheck_at: Option<Timestamp>,
+}
+
+impl Finding {
+    pub(super) fn new(condition: &str, truth: Truth, sentence: impl Into<String>) -> Self {
+        let reason =
+            Reason { condition: condition.to_owned(), truth, sentence: sentence.into(), parts: Vec::new() };
+        Self { reason, remedies: Vec::new(), recheck_at: None }
+    }
+
+    pub(super) fn truth(&self) -> Truth {
+        self.reason.truth
+    }
+
+    /// Adds what would mend it; a finding that already is as wanted needs none.
+    pub(super) fn mended_by(mut self, wanted: bool, remedies: impl IntoIterator<Item = Remedy>) -> Self {
+        let as_wanted = if wanted { self.truth() == Truth::True } else { self.truth().is_false() };
+        if !as_wanted {
+            self.remedies.extend(remedies);
+        }
+        self
+    }
+
+    /// Drops remedies that say the same, and all of them if an operator is as wanted whatever its parts are.
+    pub(super) fn with_distinct_remedies(mut self, wanted: bool) -> Self {
+        let mut distinct = Vec::new();
+        for remedy in std::mem::take(&mut self.remedies) {
+            if !distinct.contains(&remedy) {
+                distinct.push(remedy);
+            }
+        }
+        self.mended_by(wanted, distinct)
+    }
+
+    pub(super) fn recheck_at(mut self, at: Option<Timestamp>) -> Self {
+        self.recheck_at = at;
+        self
+    }
+}
+
+/// Why a condition could not be settled from the facts given.
+#[derive(Debug, Clone)]
+pub(super) enum Stop {
+    /// These facts have not been asked for yet.
+    Needs(BTreeSet<FactKey>),
+    /// A fact could not be had.
+    Unknown(Unknown),
+}
+
+/// A condition's answer: settled, or the facts it needs.
+pub(super) type Outcome = Result<Finding, BTreeSet<FactKey>>;
+
+/// Reads a fact, or says why that can't be done.
+pub(super) fn known<T>(fact: Option<&Known<T>>, key: FactKey) -> Result<&T, Stop> {
+    match fact {
+        Some(Known::Value(value)) => Ok(value),
+        Some(Known::Unknown(unknown)) => Err(Stop::Unknown(unknown.clone())),
+        None => Err(Stop::Needs(BTreeSet::from([key]))),
+    }
+}
+
+/// Two facts that are needed together: both are asked for at once, and neither if one is known to be out of reach.
+pub(super) fn both<A, B>(one: Result<A, Stop>, other: Result<B, Stop>) -> Result<(A, B), Stop> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(Stop::Unknown(unknown)), _) | (_, Err(Stop::Unknown(unknown))) => Err(Stop::Unknown(unknown)),
+        (Err(Stop::Needs(mut keys)), Err(Stop::Needs(more))) => {
+            keys.extend(more);
+            Err(Stop::Needs(keys))
+        }
+        (Err(Stop::Needs(keys)), Ok(_)) | (Ok(_), Err(Stop::Needs(keys))) => Err(Stop::Needs(keys)),
+    }
+}
+
+/// A condition that stopped at an unknown fact is unknown; one that lacks facts needs them.
+pub(super) fn settle(condition: &str, result: Result<Finding, Stop>) -> Outcome {
+    match result {
+        Ok(finding) => Ok(finding),
+        Err(Stop::Needs(keys)) => Err(keys),
+        Err(Stop::Unknown(Unknown { why, curable })) => {
+            let finding = Finding::new(condition, Truth::Unknown { curable }, format!("not known: {why}"));
+            let ask = (!curable).then_some(Remedy::AskOperator { what: why });
+            Ok(finding.mended_by(true, ask))
+        }
+    }
+}
+
+/// The earlier of two instants.
+pub(super) fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}

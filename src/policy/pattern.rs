@@ -1,0 +1,300 @@
+//! The three kinds of patterns: wildcards for names, globs for paths, regexes for text.
+//!
+//! - A [`Wildcard`] is GitLab's own for protected branches: `*` stands for any characters, `/` among them.
+//! - A path glob is gitignore's: `*` stops at `/`, `**` does not, a pattern without `/` matches at any depth, and one
+//!   that names a folder covers what is in it. The globs of a whole set become one automaton ([`PathGlobs`]), so a
+//!   file is looked at once and not once for each rule.
+//! - A regex is compiled once, within a size limit, and never backtracks.
+
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use regex::{Regex, RegexBuilder};
+
+/// The compiled size that a regex may have.
+const REGEX_BYTES: usize = 256 * 1024;
+/// The longest pattern: a longer one is no pattern but a text.
+const LONGEST: usize = 1024;
+
+/// A name with `*` for any characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wildcard {
+    text: String,
+}
+
+impl Wildcard {
+    pub(super) fn new(text: &str) -> Self {
+        Self { text: text.to_owned() }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn matches(&self, name: &str) -> bool {
+        let Some((head, tail)) = self.text.split_once('*') else { return self.text == name };
+        let Some(mut rest) = name.strip_prefix(head) else { return false };
+        let Some((middle, last)) = tail.rsplit_once('*') else { return rest.ends_with(tail) };
+        // The leftmost place for each part leaves most room for those behind it: no backtracking is needed.
+        for part in middle.split('*') {
+            match rest.split_once(part) {
+                Some((_, behind)) => rest = behind,
+                None => return false,
+            }
+        }
+        rest.ends_with(last)
+    }
+}
+
+/// A list of wildcards, some of them with a leading `!` that excludes, whatever the order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Names {
+    pub(super) included: Vec<Wildcard>,
+    pub(super) excluded: Vec<Wildcard>,
+}
+
+impl Names {
+    pub(super) fn new<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
+        let (mut included, mut excluded) = (Vec::new(), Vec::new());
+        for text in texts {
+            match text.strip_prefix('!') {
+                Some(rest) => excluded.push(Wildcard::new(rest)),
+                None => included.push(Wildcard::new(text)),
+            }
+        }
+        Self { included, excluded }
+    }
+
+    /// Whether a name is meant: a list that only excludes means everything else.
+    pub(super) fn matches(&self, name: &str) -> bool {
+        let included =
+            self.included.is_empty() || self.included.iter().any(|wildcard| wildcard.matches(name));
+        included && !self.excluded.iter().any(|wildcard| wildcard.matches(name))
+    }
+
+    /// The list in words.
+    pub(super) fn describe(&self) -> String {
+        let quote = |wildcards: &[Wildcard]| {
+            wildcards
+                .iter()
+                .map(|wildcard| format!("`{}`", wildcard.as_str()))
+                .collect::<Vec<_>>()
+                .join(" or ")
+        };
+        match (self.included.is_empty(), self.excluded.is_empty()) {
+            (_, true) => quote(&self.included),
+            (true, false) => format!("anything but {}", quote(&self.excluded)),
+            (false, false) => format!("{}, but not {}", quote(&self.included), quote(&self.excluded)),
+        }
+    }
+}
+
+/// Which path globs of the set one condition means.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct GlobIds(Vec<usize>);
+
+/// Gathers the path globs of a whole set.
+#[derive(Debug, Default)]
+pub(super) struct PathGlobsBuilder {
+    globs: Vec<Glob>,
+}
+
+impl PathGlobsBuilder {
+    /// Takes the globs that one pattern means; the error is a sentence about the pattern.
+    pub(super) fn add(&mut self, pattern: &str, ids: &mut GlobIds) -> Result<(), String> {
+        for glob in path_globs(pattern)? {
+            ids.0.push(self.globs.len());
+            self.globs.push(glob);
+        }
+        Ok(())
+    }
+
+    pub(super) fn build(self) -> Result<PathGlobs, String> {
+        let mut builder = GlobSetBuilder::new();
+        let count = self.globs.len();
+        for glob in self.globs {
+            builder.add(glob);
+        }
+        let set = builder.build().map_err(|error| error.kind().to_string())?;
+        Ok(PathGlobs { set, count })
+    }
+}
+
+/// The globs that one gitignore-like pattern stands for.
+fn path_globs(pattern: &str) -> Result<Vec<Glob>, String> {
+    if pattern.len() > LONGEST {
+        return Err(format!("a pattern can't be longer than {LONGEST} bytes"));
+    }
+    let anchored = pattern.trim_end_matches('/').contains('/');
+    let body = pattern.strip_prefix('/').unwrap_or(pattern);
+    let folder = body.strip_suffix('/');
+    let body = folder.unwrap_or(body);
+    if body.is_empty() {
+        return Err("the pattern names no path".to_owned());
+    }
+    let rooted = if anchored { body.to_owned() } else { format!("**/{body}") };
+    let last = body.rsplit('/').next().unwrap_or(body);
+    // What names a folder without a wildcard covers its contents: `services/payments` must not protect nothing.
+    let below = format!("{rooted}/**");
+    let plain = !last.contains(['*', '?', '[', '{']);
+    let texts = match (folder.is_some(), plain) {
+        (true, _) => vec![below],
+        (false, true) => vec![rooted, below],
+        (false, false) => vec![rooted],
+    };
+    texts.iter().map(|text| slash_glob(text)).collect()
+}
+
+/// A glob whose `*` stops at `/`.
+fn slash_glob(text: &str) -> Result<Glob, String> {
+    GlobBuilder::new(text).literal_separator(true).build().map_err(|error| error.kind().to_string())
+}
+
+/// All path globs of a set as one automaton.
+#[derive(Debug, Clone)]
+pub(super) struct PathGlobs {
+    set: GlobSet,
+    count: usize,
+}
+
+/// Which globs of the set one path matches.
+#[derive(Debug, Clone)]
+pub(super) struct PathMatches(Vec<u64>);
+
+impl PathGlobs {
+    pub(super) fn matches(&self, path: &str) -> PathMatches {
+        let mut words = vec![0_u64; self.count.div_ceil(64)];
+        for id in self.set.matches(path) {
+            if let Some(word) = words.get_mut(id / 64) {
+                *word |= 1 << (id % 64);
+            }
+        }
+        PathMatches(words)
+    }
+}
+
+impl PathMatches {
+    /// Whether the path matches one of these globs.
+    pub(super) fn any(&self, ids: &GlobIds) -> bool {
+        ids.0.iter().any(|id| self.0.get(id / 64).is_some_and(|word| word & (1 << (id % 64)) != 0))
+    }
+}
+
+/// Globs over project paths: `*` stops at `/`, and a leading `!` excludes.
+#[derive(Debug, Clone)]
+pub(super) struct ProjectGlobs {
+    included: Option<GlobSet>,
+    excluded: GlobSet,
+}
+
+impl ProjectGlobs {
+    /// Builds from patterns that [`check_project_glob`] accepted; others are left out.
+    pub(super) fn new<'a>(patterns: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let (mut included, mut excluded) = (GlobSetBuilder::new(), GlobSetBuilder::new());
+        let mut only_excludes = true;
+        for pattern in patterns {
+            if let Some(rest) = pattern.strip_prefix('!') {
+                excluded.add(slash_glob(rest).ok()?);
+            } else {
+                only_excludes = false;
+                included.add(slash_glob(pattern).ok()?);
+            }
+        }
+        let included = if only_excludes { None } else { Some(included.build().ok()?) };
+        Some(Self { included, excluded: excluded.build().ok()? })
+    }
+
+    pub(super) fn matches(&self, path: &str) -> bool {
+        self.included.as_ref().is_none_or(|set| set.is_match(path)) && !self.excluded.is_match(path)
+    }
+}
+
+/// Whether a project glob can be read; the error is a sentence about it.
+pub(super) fn check_project_glob(pattern: &str) -> Result<(), String> {
+    slash_glob(pattern.strip_prefix('!').unwrap_or(pattern)).map(drop)
+}
+
+/// A regex that must match the whole text; `.` matches line ends too.
+pub(super) fn whole_regex(pattern: &str) -> Result<Regex, String> {
+    // The pattern is compiled alone first: `a)|(b` must not break out of the brackets.
+    build_regex(pattern, false)?;
+    build_regex(&format!(r"\A(?:{pattern})\z"), true)
+}
+
+/// A regex that may match anywhere; `^` and `$` match at line ends.
+pub(super) fn partial_regex(pattern: &str) -> Result<Regex, String> {
+    build_regex(pattern, false)
+}
+
+fn build_regex(pattern: &str, whole: bool) -> Result<Regex, String> {
+    if pattern.len() > LONGEST {
+        return Err(format!("a regex can't be longer than {LONGEST} bytes"));
+    }
+    RegexBuilder::new(pattern)
+        .size_limit(REGEX_BYTES)
+        .multi_line(!whole)
+        .dot_matches_new_line(whole)
+        .build()
+        .map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => "the regex grows too large when it is compiled".to_owned(),
+            other => {
+                other.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+            }
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn touches(pattern: &str, path: &str) -> bool {
+        let (mut builder, mut ids) = (PathGlobsBuilder::default(), GlobIds::default());
+        builder.add(pattern, &mut ids).unwrap();
+        builder.build().unwrap().matches(path).any(&ids)
+    }
+
+    #[test]
+    fn a_wildcard_crosses_slashes() {
+        let matches = |pattern, name| Wildcard::new(pattern).matches(name);
+        assert!(matches("release/*", "release/1.2/hotfix"));
+        assert!(matches("*-stable", "a/b-stable"));
+        assert!(matches("a*b*c", "abbc") && matches("a*b*c", "aXbYc") && !matches("a*b*c", "acb"));
+        assert!(matches("*", "") && matches("**", "x") && !matches("aa*aa", "aaa"));
+        assert!(!matches("main", "mainline") && !matches("main*", "domain"));
+    }
+
+    #[test]
+    fn an_exclusion_wins_whatever_the_order() {
+        for order in [["release/*", "!release/old"], ["!release/old", "release/*"]] {
+            let names = Names::new(order.into_iter());
+            assert!(names.matches("release/new") && !names.matches("release/old") && !names.matches("main"));
+        }
+        assert!(Names::new(["!old"].into_iter()).matches("main"));
+    }
+
+    #[test]
+    fn path_globs_are_those_of_gitignore() {
+        assert!(touches("*.md", "docs/a/b.md") && touches("*.md", "b.md"));
+        assert!(touches("docs/*.md", "docs/b.md") && !touches("docs/*.md", "docs/a/b.md"));
+        assert!(touches("docs/**", "docs/a/b.md") && !touches("docs/**", "docs"));
+        assert!(touches("/README.md", "README.md") && !touches("/README.md", "docs/README.md"));
+        assert!(touches("services/payments", "services/payments/a/b.rs"), "a folder covers what is in it");
+        assert!(touches("payments/", "services/payments/b.rs") && !touches("payments/", "payments"));
+        assert!(touches("**/.env", ".env") && touches(".gitlab/**", ".gitlab/ci/a.yml"));
+        assert!(!touches("docs/**", "Docs/a"));
+    }
+
+    #[test]
+    fn a_regex_matches_the_whole_text_or_anywhere() {
+        assert!(!whole_regex("a|b").unwrap().is_match("ab"));
+        assert!(whole_regex("a.*b").unwrap().is_match("a\nb"));
+        assert!(!whole_regex("a").unwrap().is_match("a\n"));
+        assert!(partial_regex("^Closes #[0-9]+$").unwrap().is_match("x\nCloses #12\ny"));
+        assert!(whole_regex("a)|(b").is_err());
+        assert!(whole_regex("(a{1000}){1000}").is_err());
+    }
+
+    #[test]
+    fn project_globs_stop_at_a_slash() {
+        let globs = ProjectGlobs::new(["shop/*", "!shop/old"].into_iter()).unwrap();
+        assert!(globs.matches("shop/web") && !globs.matches("shop/a/b") && !globs.matches("shop/old"));
+    }
+}

@@ -1,0 +1,103 @@
+//! A compiled set of policies: texts in, either all of them understood or everything that is wrong with them.
+
+use std::collections::BTreeMap;
+
+use super::diagnostic::{Collector, Diagnostic, Diagnostics};
+use super::document::{self, Node};
+use super::frame::{self, Policy};
+use super::pattern::{PathGlobs, PathGlobsBuilder};
+use super::reader;
+use super::source::{PolicySource, Revision};
+use crate::merge_request::CheckName;
+use crate::schema::Shape;
+
+/// Policies that compile together.
+#[derive(Debug, Clone)]
+pub struct PolicySet {
+    policies: Vec<Policy>,
+    globs: PathGlobs,
+    sources: Vec<PolicySource>,
+    revision: Revision,
+}
+
+impl PolicySet {
+    /// Compiles texts to a set; every mistake in any of them is reported, and then there is no set at all.
+    pub fn compile(sources: &[PolicySource]) -> Result<Self, Diagnostics> {
+        let mut sources = sources.to_vec();
+        sources.sort();
+        let mut globs = PathGlobsBuilder::default();
+        let mut policies = Vec::new();
+        let mut mistakes = Vec::new();
+        let mut names = BTreeMap::new();
+        for source in &sources {
+            let mut notes = Collector::new(&source.path, &source.text);
+            if let Some(root) = document::parse(&mut notes) {
+                reader::check(&root, &Shape::Mapping(&frame::POLICY), "the policy", &mut notes);
+                claim_name(&root, &source.path, &mut names, &mut notes);
+                policies.extend(Policy::build(&root, &mut notes, &mut globs));
+            }
+            mistakes.extend(notes.finish());
+        }
+        let globs = globs.build();
+        if let Err(why) = &globs {
+            mistakes.push(too_many_globs(sources.first(), why));
+        }
+        match (Diagnostics::of(mistakes), globs) {
+            (None, Ok(globs)) if policies.len() == sources.len() => {
+                policies.sort_by(|one: &Policy, other| one.name.cmp(&other.name));
+                let revision = Revision::of(&sources);
+                Ok(Self { policies, globs, sources, revision })
+            }
+            (Some(mistakes), _) => Err(mistakes),
+            // INVARIANT: what could not be built was noted. Should that ever fail, the set still does not compile.
+            (None, _) => Err(Diagnostics::unexplained(sources.first())),
+        }
+    }
+
+    /// Which content this is.
+    pub fn revision(&self) -> &Revision {
+        &self.revision
+    }
+
+    /// The texts, sorted by path.
+    pub fn sources(&self) -> &[PolicySource] {
+        &self.sources
+    }
+
+    /// The names of the policies, sorted.
+    pub fn policy_names(&self) -> impl Iterator<Item = &str> {
+        self.policies.iter().map(|policy| policy.name.as_str())
+    }
+
+    /// Which of its policies speak for a check of a merge request, in the order of their names.
+    pub(super) fn applicable<'a>(
+        &'a self,
+        check: &'a CheckName,
+        project: &'a str,
+        target_branch: &'a str,
+    ) -> impl Iterator<Item = &'a Policy> {
+        self.policies.iter().filter(move |policy| policy.scope.includes(check, project, target_branch))
+    }
+
+    pub(super) fn globs(&self) -> &PathGlobs {
+        &self.globs
+    }
+}
+
+/// Policy names are unique in a set: decisions and statistics refer to them.
+fn claim_name(root: &Node, path: &str, names: &mut BTreeMap<String, String>, notes: &mut Collector<'_>) {
+    let Some(name) = root.get("policy").and_then(Node::words) else { return };
+    if let Some(first) = names.get(name.text) {
+        let message = format!("the policy name `{}` is taken by `{first}`", name.text);
+        notes.error(name.span, message, "give this policy another name");
+    } else {
+        names.insert(name.text.to_owned(), path.to_owned());
+    }
+}
+
+fn too_many_globs(first: Option<&PolicySource>, why: &str) -> Diagnostic {
+    let mut diagnostic =
+        Diagnostic::at_start(first, format!("the path globs of this set are too many to join: {why}"));
+    diagnostic.help = Some("use fewer or simpler globs".to_owned());
+    diagnostic
+}
