@@ -17,8 +17,6 @@ use crate::policy::fact::{
     Thread, Unknown, Version,
 };
 
-use super::Moved;
-
 /// How many merge commits are looked at to find the pipeline of the head.
 const PIPELINES_TRACED: usize = 5;
 
@@ -39,6 +37,9 @@ pub struct ReadApprovals {
     /// All of them.
     pub approvals: Vec<Approval>,
 }
+
+/// Another push showed up between two reads.
+pub(super) struct Moved;
 
 /// Answers questions about one merge request.
 pub(super) struct Reader<'a> {
@@ -444,7 +445,7 @@ fn hunks_digest(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn diff(json: serde_json::Value) -> ChangedFile {
+    fn diff(json: &serde_json::Value) -> ChangedFile {
         let mut whole = serde_json::json!({"old_path": "a", "new_path": "a", "a_mode": "100644",
             "b_mode": "100644", "diff": "@@ -1 +1 @@\n-x\n+y\n", "collapsed": false, "too_large": false});
         for (key, value) in json.as_object().unwrap() {
@@ -455,9 +456,9 @@ mod tests {
 
     #[test]
     fn moved_hunks_have_the_same_digest_and_other_space_another() {
-        let here = diff(serde_json::json!({}));
-        let moved = diff(serde_json::json!({"diff": "@@ -91 +95 @@ fn f()\n-x\n+y\n"}));
-        let spaced = diff(serde_json::json!({"diff": "@@ -1 +1 @@\n-x\n+y \n"}));
+        let here = diff(&serde_json::json!({}));
+        let moved = diff(&serde_json::json!({"diff": "@@ -91 +95 @@ fn f()\n-x\n+y\n"}));
+        let spaced = diff(&serde_json::json!({"diff": "@@ -1 +1 @@\n-x\n+y \n"}));
         assert_eq!(here.hunks_sha256, moved.hunks_sha256);
         assert_ne!(here.hunks_sha256, spaced.hunks_sha256);
         assert_eq!(here.lines, Some(LineCount { added: 1, removed: 1 }));
@@ -470,12 +471,12 @@ mod tests {
             serde_json::json!({"too_large": true, "diff": ""}),
             serde_json::json!({"collapsed": null, "too_large": null, "diff": ""}),
         ] {
-            let file = diff(left_out);
+            let file = diff(&left_out);
             assert_eq!((file.lines, file.hunks_sha256), (None, None));
         }
-        let binary = diff(serde_json::json!({"diff": "Binary files a/x and b/x differ\n"}));
+        let binary = diff(&serde_json::json!({"diff": "Binary files a/x and b/x differ\n"}));
         assert_eq!(binary.hunks_sha256, None);
-        let rename = diff(serde_json::json!({"new_path": "b", "renamed_file": true, "diff": ""}));
+        let rename = diff(&serde_json::json!({"new_path": "b", "renamed_file": true, "diff": ""}));
         assert_eq!((rename.kind, rename.hunks_sha256.is_some()), (ChangeKind::Renamed, true));
     }
 

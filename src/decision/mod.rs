@@ -17,6 +17,7 @@ use crate::policy::fact::{FactKey, Facts, MergeRequestFacts, Sightings};
 use crate::policy::{PolicySet, evaluate};
 use crate::scope::{CheckAddress, ProjectScope};
 
+use self::facts::Moved;
 pub use self::facts::{ApprovalMemory, ReadApprovals};
 
 /// How often a merge request that moves under our eyes is read anew before the worker tries later.
@@ -96,9 +97,6 @@ pub enum Failure {
     #[error("GitLab's merge request can't be read: {0}")]
     Unreadable(String),
 }
-
-/// Another push showed up between two reads.
-struct Moved;
 
 impl Decider {
     /// Looks at a merge request and decides all its checks of ours. `known` tells which checks GitLab lists for it, as

@@ -5,8 +5,10 @@ use serde::Deserialize;
 
 use crate::merge_request::MergeRequestRef;
 
+use super::client::{Client, Dated};
+use super::error::Error;
 use super::merge_requests::merge_request_path;
-use super::{BasicUser, Client, Dated, Error};
+use super::users::BasicUser;
 
 const ROUTE: &str = "GET /projects/:id/merge_requests/:iid/approvals";
 

@@ -4,8 +4,10 @@ use serde::Deserialize;
 
 use crate::merge_request::MergeRequestRef;
 
+use super::client::Client;
+use super::error::Error;
 use super::merge_requests::merge_request_path;
-use super::{BasicUser, Client, Error};
+use super::users::BasicUser;
 
 const ROUTE: &str = "GET /projects/:id/merge_requests/:iid/discussions";
 

@@ -5,7 +5,8 @@ use serde::Deserialize;
 
 use crate::merge_request::{ProjectId, UserId};
 
-use super::{Client, Error};
+use super::client::Client;
+use super::error::Error;
 
 const GROUP: &str = "GET /groups/:id";
 const GROUP_MEMBER: &str = "GET /groups/:id/members/all/:user_id";

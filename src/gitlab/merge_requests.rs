@@ -7,7 +7,9 @@ use serde::Deserialize;
 
 use crate::merge_request::MergeRequestRef;
 
-use super::{BasicUser, Client, Dated, Error};
+use super::client::{Client, Dated};
+use super::error::Error;
+use super::users::BasicUser;
 
 const ROUTE: &str = "GET /projects/:id/merge_requests/:iid";
 

@@ -4,8 +4,9 @@ use serde::Deserialize;
 
 use crate::merge_request::{CommitSha, MergeRequestRef, ProjectId};
 
+use super::client::Client;
+use super::error::Error;
 use super::merge_requests::merge_request_path;
-use super::{Client, Error};
 
 const LIST: &str = "GET /projects/:id/merge_requests/:iid/pipelines";
 const COMMIT: &str = "GET /projects/:id/repository/commits/:sha";

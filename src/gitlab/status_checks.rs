@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::merge_request::{CommitSha, MergeRequestRef, StatusCheckId};
 
+use super::client::Client;
+use super::error::Error;
 use super::merge_requests::merge_request_path;
-use super::{Client, Error};
 
 const LIST: &str = "GET /projects/:id/merge_requests/:iid/status_checks";
 const RESPOND: &str = "POST /projects/:id/merge_requests/:iid/status_check_responses";

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{Client, Error};
+use super::client::Client;
+use super::error::Error;
 
 const SEARCH: &str = "GET /users?search=";
 

@@ -5,8 +5,9 @@ use serde::Deserialize;
 
 use crate::merge_request::{MergeRequestRef, VersionId};
 
+use super::client::Client;
+use super::error::Error;
 use super::merge_requests::merge_request_path;
-use super::{Client, Error};
 
 const LIST: &str = "GET /projects/:id/merge_requests/:iid/versions";
 const ONE: &str = "GET /projects/:id/merge_requests/:iid/versions/:version_id";

@@ -258,8 +258,7 @@ mod tests {
 
     #[test]
     fn an_event_without_its_merge_request_is_refused() {
-        for attributes in ["{}", r#"{"iid":0,"target_project_id":6}"#, r#"{"iid":-1}"#, "null", "[]", "7"]
-        {
+        for attributes in ["{}", r#"{"iid":0,"target_project_id":6}"#, r#"{"iid":-1}"#, "null", "[]", "7"] {
             let body = format!(r#"{{"object_kind":"merge_request","object_attributes":{attributes}}}"#);
             assert!(matches!(parse(body.as_bytes()), Err(BodyError::NoSubject(_))), "{attributes}");
         }

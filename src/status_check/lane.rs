@@ -17,8 +17,9 @@ use crate::store::{
 use crate::telemetry::EvaluationLabels;
 
 use super::answer::{Answer, Circumstances, Vocabulary, answer};
+use super::pause::{PARKED_FOR, pause, since_then};
 use super::record::{Cause, Particulars, Shared, canonical, verdict_word};
-use super::worker::{Worker, parked, pause, since_then};
+use super::resources::Resources;
 
 /// How soon a rule that waits for a pipeline or for GitLab is looked at again without any event.
 const UNSETTLED_LOOK: Duration = Duration::from_secs(60);
@@ -27,7 +28,7 @@ const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A claimed merge request with what is remembered of it.
 pub(super) struct Lane<'a> {
-    worker: &'a Worker,
+    resources: &'a Resources,
     pub(super) claim: Claim,
     memory: Memory,
 }
@@ -55,9 +56,9 @@ pub(super) fn again(settled_as: &'static str, pause: Duration) -> Settlement {
 }
 
 impl<'a> Lane<'a> {
-    pub(super) async fn open(worker: &'a Worker, claim: Claim) -> Result<Self, StoreError> {
-        let memory = worker.queue.memory(claim.merge_request).await?;
-        Ok(Self { worker, claim, memory })
+    pub(super) async fn open(resources: &'a Resources, claim: Claim) -> Result<Self, StoreError> {
+        let memory = resources.queue.memory(claim.merge_request).await?;
+        Ok(Self { resources, claim, memory })
     }
 
     /// Looks at the merge request with everything that is remembered of it.
@@ -74,7 +75,7 @@ impl<'a> Lane<'a> {
         };
         let list = self.claim.distrust || self.memory.statuses.is_empty();
         let known = |subject: &MergeRequestFacts| self.known_checks(subject);
-        self.worker.decider.look(self.claim.merge_request, policies, &remembered, list, &known).await
+        self.resources.decider.look(self.claim.merge_request, policies, &remembered, list, &known).await
     }
 
     /// The checks that are remembered for this very SHA and target branch; none of them if any is in doubt.
@@ -108,7 +109,7 @@ impl<'a> Lane<'a> {
             settlement.observations = observations;
             return self.settle(settlement).await;
         }
-        let queue = &self.worker.queue;
+        let queue = &self.resources.queue;
         let (recorded, numbers) = queue.record(&self.claim, decisions, observations, posts).await?;
         if recorded == Recorded::Superseded {
             settlement.settled_as = "superseded";
@@ -130,17 +131,17 @@ impl<'a> Lane<'a> {
     /// Whether nothing newer came and no other policies came into force. The first answer follows the record at once,
     /// which proved the claim in the same commit.
     async fn may_still_speak(&self, just_recorded: bool, policies: &PolicySet) -> Result<bool, StoreError> {
-        if self.worker.bundle.current().revision() != policies.revision() {
+        if self.resources.bundle.current().revision() != policies.revision() {
             return Ok(false);
         }
-        Ok(just_recorded || self.worker.queue.is_current(&self.claim).await?)
+        Ok(just_recorded || self.resources.queue.is_current(&self.claim).await?)
     }
 
     /// What each verdict means for what GitLab shows.
     async fn weigh(&self, decided: &Decided) -> Vec<Said> {
         // Who can't say anything but passed need not ask which words there are.
         let only_passes = decided.checks.iter().all(|(_, evaluation)| evaluation.verdict == Verdict::Passed);
-        let vocabulary = if only_passes { Vocabulary::Unproven } else { self.worker.vocabulary().await };
+        let vocabulary = if only_passes { Vocabulary::Unproven } else { self.resources.vocabulary().await };
         let undecided_for = self.claim.undecided_since.map_or(Duration::ZERO, since_then);
         let mut said = Vec::new();
         for (check, evaluation) in &decided.checks {
@@ -148,9 +149,9 @@ impl<'a> Lane<'a> {
             let circumstances = Circumstances {
                 shown,
                 vocabulary,
-                waiting_is_failed: self.worker.settings.waiting_is_failed,
-                undecided_too_long: undecided_for >= self.worker.settings.undecided_after,
-                may_grant: self.worker.may_grant(),
+                waiting_is_failed: self.resources.settings.waiting_is_failed,
+                undecided_too_long: undecided_for >= self.resources.settings.undecided_after,
+                may_grant: self.resources.may_grant(),
             };
             let answer = answer(evaluation.verdict, circumstances);
             self.tell(&decided.facts.merge_request, &check.name, evaluation, answer, vocabulary);
@@ -180,7 +181,7 @@ impl<'a> Lane<'a> {
         vocabulary: Vocabulary,
     ) {
         let verdict = verdict_word(evaluation.verdict);
-        self.worker.metrics.evaluations.get_or_create(&EvaluationLabels { verdict }).inc();
+        self.resources.metrics.evaluations.get_or_create(&EvaluationLabels { verdict }).inc();
         let (project, iid, sha) =
             (subject.merge_request.project, subject.merge_request.iid, subject.sha.short());
         tracing::info!(%project, %iid, sha, %check, verdict, ?answer, summary = evaluation.summary, "decided");
@@ -265,7 +266,7 @@ impl<'a> Lane<'a> {
 
     async fn post(&self, subject: &MergeRequestFacts, said: &Said, decision: i64, status: Status) -> Outcome {
         let sent_at = Timestamp::now();
-        let gitlab = &self.worker.decider.gitlab;
+        let gitlab = &self.resources.decider.gitlab;
         let result = gitlab.respond(self.claim.merge_request, said.check.id, &subject.sha, status).await;
         let reply = match &result {
             Ok(()) => "taken".to_owned(),
@@ -280,7 +281,7 @@ impl<'a> Lane<'a> {
         };
         let (project, iid, sha) =
             (subject.merge_request.project, subject.merge_request.iid, subject.sha.short());
-        let metrics = &self.worker.metrics;
+        let metrics = &self.resources.metrics;
         let error = match result {
             Ok(()) => {
                 metrics.count_answer(status.as_str());
@@ -301,7 +302,7 @@ impl<'a> Lane<'a> {
 
     /// How long to wait after an answer that did not take effect as meant, or whose fate is unclear.
     async fn after_refusal(&self, error: &Error) -> Duration {
-        let metrics = &self.worker.metrics;
+        let metrics = &self.resources.metrics;
         match error {
             Error::HeadMoved { .. } => {
                 metrics.count_answer("superseded");
@@ -322,8 +323,8 @@ impl<'a> Lane<'a> {
             | Error::Refused { .. } => {
                 metrics.count_answer("refused");
                 metrics.parked.inc();
-                self.worker.doubt_version().await;
-                parked()
+                self.resources.doubt_version().await;
+                PARKED_FOR
             }
         }
     }
@@ -333,9 +334,9 @@ impl<'a> Lane<'a> {
         if !settlement.unfinished
             && let Some(since) = self.claim.waiting_since
         {
-            self.worker.metrics.delivery_to_answer.observe(since_then(since).as_secs_f64());
+            self.resources.metrics.delivery_to_answer.observe(since_then(since).as_secs_f64());
         }
-        self.worker.queue.settle(self.claim, settlement).await
+        self.resources.queue.settle(self.claim, settlement).await
     }
 }
 

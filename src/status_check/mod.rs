@@ -5,9 +5,12 @@
 
 mod answer;
 mod lane;
+mod pause;
 mod record;
+mod resources;
 mod worker;
 
 pub use self::answer::{Answer, Circumstances, Vocabulary, answer};
 pub use self::record::{Cause, Record};
-pub use self::worker::{Settings, Worker};
+pub use self::resources::Settings;
+pub use self::worker::Worker;

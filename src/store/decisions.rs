@@ -15,8 +15,9 @@ use sha2::{Digest, Sha256};
 
 use crate::merge_request::{CheckName, CommitSha, MergeRequestRef, StatusCheckId};
 
+use super::column::{column, millis, timestamp};
+use super::error::StoreError;
 use super::writer::Thread;
-use super::{StoreError, column, millis, timestamp};
 
 /// A decision to be written.
 #[derive(Debug, Clone)]

@@ -7,20 +7,23 @@
 //! The seam for a second database is this door: rooms above speak [`Queue`], [`Decisions`] and the types listed here,
 //! never SQL.
 
+mod column;
 mod decisions;
+mod error;
 mod queue;
 mod status;
 mod writer;
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 
 pub use self::decisions::{Decisions, NewAnswer, NewDecision, StoredAnswer, StoredDecision};
+pub use self::error::StoreError;
 pub use self::queue::{
     Claim, Depth, Event, Hint, Memory, Observations, Queue, Recorded, Settlement, SightedApproval, Taken,
 };
@@ -32,53 +35,6 @@ use self::writer::Thread;
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
 /// How long a connection waits for another one's lock (backups and the `sqlite3` shell take some).
 const BUSY: Duration = Duration::from_secs(5);
-
-/// Why the store could not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// `store.url` names no database that this build can open.
-    #[error("`{0}` is no store that can be opened; use `sqlite:PATH`")]
-    Url(String),
-    /// Another process holds the database.
-    #[error("the database `{0}` is in use by another countersign; one process serves one database")]
-    InUse(PathBuf),
-    /// The lock file or its folder can't be used.
-    #[error("the lock `{path}` can't be taken")]
-    Lock {
-        /// The lock file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// The file was written by a newer release.
-    #[error(
-        "the database has schema {found}, this release knows {known}; run the newer release or restore a backup"
-    )]
-    Newer {
-        /// In the file.
-        found: usize,
-        /// In this build.
-        known: usize,
-    },
-    /// SQLite said no.
-    #[error("the database refused a statement")]
-    Sqlite(#[from] rusqlite::Error),
-    /// The commit that would have held the work failed (disk full, input/output error).
-    #[error("the database could not commit")]
-    Commit(#[source] Arc<rusqlite::Error>),
-    /// A piece of work panicked; its changes were undone.
-    #[error("a write panicked and was undone")]
-    Panicked,
-    /// The store was closed.
-    #[error("the store is closed")]
-    Closed,
-    /// A thread could not be started.
-    #[error("a database thread could not be started")]
-    Thread(#[source] std::io::Error),
-    /// A row does not read as what was written.
-    #[error("a row of the database can't be read: {0}")]
-    Row(String),
-}
 
 /// The open database.
 pub struct Store {
@@ -182,24 +138,4 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         transaction.commit()?;
     }
     Ok(())
-}
-
-/// Milliseconds since 1970, as the tables keep times.
-fn millis(time: Timestamp) -> i64 {
-    time.as_millisecond()
-}
-
-/// The time of a column.
-fn timestamp(millis: i64) -> Result<Timestamp, StoreError> {
-    Timestamp::from_millisecond(millis).map_err(|error| StoreError::Row(error.to_string()))
-}
-
-/// GitLab's ids are positive and far below 2⁶³; what is not would not fit a column.
-fn column(id: u64) -> Result<i64, StoreError> {
-    i64::try_from(id).map_err(|_| StoreError::Row(format!("the id {id} is out of range")))
-}
-
-/// The id of a column.
-fn id(column: i64) -> Result<u64, StoreError> {
-    u64::try_from(column).map_err(|_| StoreError::Row(format!("the id {column} is negative")))
 }

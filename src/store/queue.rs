@@ -18,10 +18,11 @@ use crate::merge_request::{
     CommitSha, MergeRequestIid, MergeRequestRef, ProjectId, StatusCheckId, UserId, VersionId,
 };
 
+use super::column::{column, id, millis, timestamp};
 use super::decisions::{self, NewDecision};
+use super::error::StoreError;
 use super::status::{self, KnownStatus};
 use super::writer::Thread;
-use super::{StoreError, column, id, millis, timestamp};
 
 /// How long a claim holds its lane without a sign of life. It must outlast the client's whole timeout for one answer.
 pub(super) const LEASE: Duration = Duration::from_secs(60);

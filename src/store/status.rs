@@ -8,7 +8,8 @@ use rusqlite::{Connection, named_params};
 
 use crate::merge_request::{CheckName, CommitSha, MergeRequestRef, StatusCheckId};
 
-use super::{StoreError, column, id, millis};
+use super::column::{column, id, millis};
+use super::error::StoreError;
 
 /// How many SHAs of one merge request are remembered; older ones are read again should they come back.
 const REMEMBERED: i64 = 200;

@@ -11,7 +11,7 @@ use std::thread;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// How many pieces of work may share one commit; a bound on how long one of them can wait for the others.
 const BATCH: usize = 512;

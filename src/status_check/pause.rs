@@ -1,0 +1,23 @@
+//! How long to wait before the next try.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// The pause after a first failure; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The pause where no retry helps before somebody mends something.
+pub(super) const PARKED_FOR: Duration = Duration::from_secs(600);
+
+/// The pause after the given number of tries, with jitter.
+pub(super) fn pause(attempt: u32) -> Duration {
+    let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1).min(16)));
+    doubled.min(LONGEST_PAUSE).mul_f64(0.75 + fastrand::f64() / 2.0)
+}
+
+/// How long ago an instant was; zero if it is yet to come.
+pub(super) fn since_then(instant: Timestamp) -> Duration {
+    Timestamp::now().duration_since(instant).try_into().unwrap_or(Duration::ZERO)
+}

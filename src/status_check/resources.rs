@@ -1,0 +1,82 @@
+//! What every claimed merge request is decided with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use crate::bundle::Bundle;
+use crate::decision::Decider;
+use crate::store::Queue;
+use crate::telemetry::Metrics;
+
+use super::answer::Vocabulary;
+use super::pause::since_then;
+
+/// How long a GitLab version that was found by asking is believed.
+const VERSION_BELIEVED_FOR: Duration = Duration::from_secs(3600);
+
+/// What the configuration says of answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// `answers.waiting = "failed"`.
+    pub waiting_is_failed: bool,
+    /// `answers.undecided_after`.
+    pub undecided_after: Duration,
+    /// `policies.stale_after`.
+    pub stale_after: Duration,
+}
+
+/// The store, GitLab, the policies, and what is known of this GitLab.
+pub(super) struct Resources {
+    pub(super) queue: Queue,
+    pub(super) decider: Decider,
+    pub(super) bundle: Arc<Bundle>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) settings: Settings,
+    version: Mutex<Option<(Vocabulary, tokio::time::Instant)>>,
+}
+
+impl Resources {
+    pub(super) fn new(
+        queue: Queue,
+        decider: Decider,
+        bundle: Arc<Bundle>,
+        metrics: Arc<Metrics>,
+        settings: Settings,
+    ) -> Self {
+        Self { queue, decider, bundle, metrics, settings, version: Mutex::new(None) }
+    }
+
+    /// What this GitLab understands; asked for once an hour, and not believed before it was had.
+    pub(super) async fn vocabulary(&self) -> Vocabulary {
+        let mut version = self.version.lock().await;
+        if let Some((vocabulary, asked)) = *version
+            && asked.elapsed() < VERSION_BELIEVED_FOR
+        {
+            return vocabulary;
+        }
+        match self.decider.gitlab.gitlab_version().await {
+            Ok(found) => {
+                let vocabulary = Vocabulary::from(found);
+                tracing::info!(version = %found, ?vocabulary, "GitLab's version is known");
+                *version = Some((vocabulary, tokio::time::Instant::now()));
+                vocabulary
+            }
+            Err(error) => {
+                tracing::warn!(%error, "GitLab's version is not known; nothing but a proven pass is posted");
+                Vocabulary::Unproven
+            }
+        }
+    }
+
+    /// Doubts the version: a 400 or 404 to an answer may mean that GitLab was up- or downgraded.
+    pub(super) async fn doubt_version(&self) {
+        *self.version.lock().await = None;
+    }
+
+    /// Whether new passes may be given.
+    pub(super) fn may_grant(&self) -> bool {
+        self.bundle.broken_since().is_none_or(|since| since_then(since) < self.settings.stale_after)
+    }
+}
