@@ -1,4 +1,63 @@
 //! countersign: the policy gate for GitLab merge requests.
+//!
+//! GitLab calls when a merge request changes; countersign decides by policy files; it answers GitLab's external status
+//! check for the head SHA: passed, failed, or left pending. This page is the map for whoever carries the work on.
+//!
+//! # The path of one status check
+//!
+//! Eight steps, one direction. The server and the worker meet only in the store.
+//!
+//! ```text
+//! GitLab ▶ 1 receive ▶ 2 enqueue ▶ 3 claim ▶ 4 look ▶ 5 evaluate ▶ 6 record ▶ 7 answer ▶ 8 settle
+//!          server       store       status_check  decision  policy    store      gitlab     store
+//! ```
+//!
+//! 1. **receive** ([`server`], `server/webhook.rs`): the sender is verified while the body arrives
+//!    (`server/authentication.rs`, `server/body.rs`); the body is read as a hint ([`gitlab::webhook`]) and forgotten.
+//! 2. **enqueue** ([`store::Queue::take`], `store/queue.rs`): one lane per merge request; what arrives while it waits
+//!    coalesces, what arrives while it is decided makes one more run. The commit is on disk before the 202 leaves
+//!    (`store/writer.rs`: one thread writes, many deliveries share one sync).
+//! 3. **claim** (`status_check/worker.rs`): up to sixteen lanes at a time, each with a lease.
+//! 4. **look** ([`decision::Decider::look`], `decision/mod.rs`): one read of the merge request, the status list at first
+//!    sight of a SHA, then rounds of the facts that the evaluation asks for (`decision/facts.rs`).
+//! 5. **evaluate** ([`policy::evaluate`], `policy/evaluate.rs`): pure; gives a verdict with its tree of reasons, or the
+//!    names of the facts it lacks.
+//! 6. **record** ([`store::Queue::record`], `status_check/record.rs`): the decision in canonical bytes, facts and
+//!    policy sources by digest; the same commit proves the claim and doubts what GitLab shows.
+//! 7. **answer** (`status_check/answer.rs` says what, `status_check/lane.rs` says it, `gitlab/status_checks.rs` is the
+//!    wire): nothing is posted that already shows, nothing after something newer came.
+//! 8. **settle** ([`store::Queue::settle`]): what GitLab shows now is remembered if it was confirmed; the lane rests,
+//!    runs again at once, or at the instant when time can change the verdict.
+//!
+//! Everything after step 2 may be repeated after a crash: an answer is a statement about check, merge request and SHA,
+//! and the last one stands. No transaction is held across a call of GitLab.
+//!
+//! # Rooms and floors
+//!
+//! Imports point down only, and no files import each other in a circle; `tests/it/house.rs` holds the plan as a table
+//! and reads every path in `src/`.
+//!
+//! | floor | rooms |
+//! |---|---|
+//! | 8 | `main.rs` |
+//! | 7 | `cli/`: the commands a person types |
+//! | 6 | [`demo`]: the story that `countersign demo` plays |
+//! | 5 | [`app`]: the composition root |
+//! | 4 | [`server`]: what arrives; [`status_check`]: what is decided and answered. Neither knows the other |
+//! | 3 | [`store`], [`bundle`] (policies on disk), [`decision`] (between GitLab and policy) |
+//! | 2 | [`policy`] (pure), [`gitlab`] (the wire), [`simulator`] (a GitLab with state, for demo and tests) |
+//! | 1 | [`merge_request`] (the shared words), [`scope`] (what is ours), [`schema`], [`config`], [`telemetry`] |
+//!
+//! # Where this differs from what one might expect
+//!
+//! - There are no traits for the store yet: one database, concrete types. A second database makes [`store::Queue`] and
+//!   [`store::Decisions`] traits; nobody above speaks SQL.
+//! - SQLite is driven by `rusqlite` on two threads of ours instead of an async pool: one writer with group commit is the
+//!   shape of the promise "durable before the 202", and savepoints keep one failed piece from undoing its neighbours.
+//! - "Now" is GitLab's `Date` of the merge request's read, so one clock dates pushes, approvals and the present.
+//! - Approvals are read before the version list: every approval then has its version in the list already.
+//! - Policies on disk are compared by content every two seconds instead of watched: it works on every file system and
+//!   for the symlink swaps of Kubernetes.
 
 pub mod app;
 pub mod bundle;

@@ -1,1 +1,3 @@
-//! The one integration test binary: each module tells one journey.
+//! One integration binary: everything that is tested through the front door.
+
+mod house;
