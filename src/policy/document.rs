@@ -188,7 +188,12 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn count(&mut self, values: usize, span: &Range<usize>, notes: &mut Collector<'_>) -> Result<(), Stopped> {
+    fn count(
+        &mut self,
+        values: usize,
+        span: &Range<usize>,
+        notes: &mut Collector<'_>,
+    ) -> Result<(), Stopped> {
         self.nodes += values;
         if self.nodes > MAX_NODES {
             let help = "split the policy into several files; what an alias repeats counts each time";
@@ -336,7 +341,8 @@ mod tests {
             let Some(Node { value: Value::Mapping(entries), .. }) = parse(&mut notes) else {
                 panic!("no mapping")
             };
-            let words: Vec<_> = entries.iter().map(|entry| text.get(entry.value.span.clone()).unwrap()).collect();
+            let words: Vec<_> =
+                entries.iter().map(|entry| text.get(entry.value.span.clone()).unwrap()).collect();
             assert_eq!(words, ["Größe", "\"ja\""]);
         }
     }
@@ -366,7 +372,7 @@ mod tests {
         insta::assert_snapshot!(mistakes("paths:\n  - !docs/**\n  - &fix bug\n"), @r#"
         p.yaml:2:5: error: an unquoted `!` starts a YAML tag
           help: put it in quotes: `"!docs/**"`
-        p.yaml:3:5: error: an unquoted `&` starts a YAML anchor, and nothing refers to `&fix bug`
+        p.yaml:3:5: error: an unquoted `&` starts a YAML anchor, and nothing refers to `&fix`
           help: put the text in quotes, or take the anchor away
         "#);
         insta::assert_snapshot!(mistakes("users: [@ana]\n"), @r#"
