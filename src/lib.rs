@@ -61,6 +61,7 @@
 
 pub mod app;
 pub mod bundle;
+pub mod cli;
 pub mod config;
 pub mod decision;
 pub mod gitlab;

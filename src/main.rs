@@ -1,2 +1,7 @@
-//! The `countersign` command.
-fn main() {}
+//! The `countersign` command: parse, run, exit.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    countersign::cli::run().into()
+}

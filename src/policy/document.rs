@@ -372,7 +372,7 @@ mod tests {
         insta::assert_snapshot!(mistakes("paths:\n  - !docs/**\n  - &fix bug\n"), @r#"
         p.yaml:2:5: error: an unquoted `!` starts a YAML tag
           help: put it in quotes: `"!docs/**"`
-        p.yaml:3:5: error: an unquoted `&` starts a YAML anchor, and nothing refers to `&fix bug`
+        p.yaml:3:5: error: an unquoted `&` starts a YAML anchor, and nothing refers to `&fix`
           help: put the text in quotes, or take the anchor away
         "#);
         insta::assert_snapshot!(mistakes("users: [@ana]\n"), @r#"

@@ -215,7 +215,8 @@ fn check_mapping(node: &Node, table: &'static Table, what: &str, notes: &mut Col
         }
     }
     for key in table.keys.iter().filter(|key| key.required && node.get(key.name).is_none()) {
-        notes.error(&node.span, format!("`{}` is missing in `{what}`", key.name), key.doc);
+        let help = format!("write `{}: …`, {}", key.name, key.shape.describe());
+        notes.error(&node.span, format!("`{}` is missing in `{what}`", key.name), help);
     }
 }
 

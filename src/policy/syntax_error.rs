@@ -7,6 +7,9 @@ use std::ops::Range;
 
 use super::diagnostic::Collector;
 
+/// As much of a word as is shown.
+const LONGEST_WORD: usize = 60;
+
 /// Notes that the parser gave up at a byte.
 pub(super) fn note(notes: &mut Collector<'_>, at: usize, info: &str) {
     let text = notes.text();
@@ -59,8 +62,11 @@ pub(super) fn note_unused_anchor(notes: &mut Collector<'_>, value: &Range<usize>
     );
 }
 
-/// The word that begins with a sign, at or closely before a value.
+/// The word that begins with a sign, at a value or before it on its line.
 fn before(text: &str, value: &Range<usize>, sign: char) -> Option<Range<usize>> {
+    if text.get(value.start..)?.starts_with(sign) {
+        return Some(word_at(text, value.start));
+    }
     let head = text.get(..value.start)?;
     let line_start = head.trim_end().rfind('\n').map_or(0, |at| at + 1);
     let start = line_start + head.get(line_start..)?.rfind(sign)?;
@@ -71,5 +77,6 @@ fn before(text: &str, value: &Range<usize>, sign: char) -> Option<Range<usize>> 
 fn word_at(text: &str, at: usize) -> Range<usize> {
     let rest = text.get(at..).unwrap_or_default();
     let end = rest.find([' ', '\n', '\r', ',', ']', '}']).unwrap_or(rest.len());
-    at..at + end.max(rest.chars().next().map_or(0, char::len_utf8)).min(60.min(rest.len()))
+    let first = rest.chars().next().map_or(0, char::len_utf8);
+    at..at + end.clamp(first, LONGEST_WORD.max(first)).min(rest.len())
 }

@@ -453,7 +453,7 @@ mod tests {
         p.yaml:4:26: error: no approval at all is always there
           help: take the condition away, or say how many are needed
         p.yaml:6:26: error: `count` is missing in `approvals`
-          help: How many are needed.
+          help: write `count: …`, a whole number
         p.yaml:6:42: error: `a b` is no name for `users`
           help: write the name as GitLab's address shows it; patterns are not read here
         p.yaml:6:51: error: `resets_on` is no key of `approvals`

@@ -1,0 +1,84 @@
+//! `countersign check`: are these policies valid? Every mistake at once, each with its place and what would help.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::ExitStatus;
+use super::report::{self, Output};
+use crate::bundle::{self, LoadError};
+use crate::policy::{Diagnostics, PolicySet, PolicySource, Revision};
+
+/// What to check.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Directories or files with policies; together they are one set
+    #[arg(default_value = "policies", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Who reads the result
+    #[arg(long, value_enum, default_value_t = Output::Human)]
+    output: Output,
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitStatus {
+    match read(&arguments.paths) {
+        Ok((sources, revision)) => match PolicySet::compile(&sources) {
+            Ok(set) => valid(&set, revision.as_ref(), arguments.output),
+            Err(diagnostics) => invalid(&diagnostics, &sources, arguments.output),
+        },
+        Err(error) => {
+            report::talk(&format!("error: {error}\n"));
+            ExitStatus::WrongInput
+        }
+    }
+}
+
+/// Reads everything that was named, under names that lead people to the files; and the revision that a server with
+/// this one directory would show, which does not depend on where the directory lies.
+fn read(paths: &[PathBuf]) -> Result<(Vec<PolicySource>, Option<Revision>), LoadError> {
+    let mut sources: Vec<PolicySource> = Vec::new();
+    let mut revision = None;
+    for path in paths {
+        let found = bundle::read(path)?;
+        revision = (paths.len() == 1).then(|| Revision::of(&found));
+        sources.extend(found.into_iter().map(|source| shown(path, source)));
+    }
+    // The same file named twice is one policy, not two of the same name.
+    sources.sort();
+    sources.dedup();
+    Ok((sources, revision))
+}
+
+fn shown(path: &Path, source: PolicySource) -> PolicySource {
+    let shown = if path.is_dir() { path.join(&source.path) } else { path.to_owned() };
+    let shown: PathBuf = shown.components().collect();
+    PolicySource { path: shown.display().to_string(), text: source.text }
+}
+
+fn valid(set: &PolicySet, revision: Option<&Revision>, output: Output) -> ExitStatus {
+    let names: Vec<_> = set.policy_names().collect();
+    let text = match output {
+        Output::Human => {
+            let plural = if names.len() == 1 { "policy is" } else { "policies are" };
+            let revision =
+                revision.map(|revision| format!(", revision {}", revision.short())).unwrap_or_default();
+            format!("{} {plural} valid{revision}: {}\n", names.len(), names.join(", "))
+        }
+        Output::Json => {
+            let report = serde_json::json!({ "valid": true, "policies": names, "revision": revision, "diagnostics": [] });
+            format!("{report:#}\n")
+        }
+    };
+    report::data(&text, ExitStatus::Fine)
+}
+
+fn invalid(diagnostics: &Diagnostics, sources: &[PolicySource], output: Output) -> ExitStatus {
+    let text = match output {
+        Output::Human => report::diagnostics(diagnostics, sources),
+        Output::Json => {
+            let report = serde_json::json!({ "valid": false, "diagnostics": diagnostics });
+            format!("{report:#}\n")
+        }
+    };
+    report::data(&text, ExitStatus::WrongInput)
+}

@@ -1,0 +1,80 @@
+//! The commands that a person types.
+//!
+//! Each command is a file with its arguments and a `run`; this door knows their names and how the process ends.
+//! What a machine may read goes to stdout, talk goes to stderr.
+
+mod check;
+mod report;
+mod schema;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The policy gate for GitLab merge requests: answers external status checks from policy files.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say whether policies are valid, with every mistake at once
+    Check(check::Arguments),
+    /// Print the JSON Schema of a file, for editors
+    Schema(schema::Arguments),
+}
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// All is well.
+    Fine,
+    /// What was looked at did not pass.
+    NotPassed,
+    /// The user's input is wrong: a policy, the configuration, the command line.
+    WrongInput,
+    /// We failed.
+    Failed,
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        Self::from(match status {
+            ExitStatus::Fine => 0,
+            ExitStatus::NotPassed => 1,
+            ExitStatus::WrongInput => 2,
+            ExitStatus::Failed => 3,
+        })
+    }
+}
+
+/// Parses the command line and does what it says.
+pub fn run() -> ExitStatus {
+    match Cli::try_parse() {
+        Ok(cli) => match cli.command {
+            Command::Check(arguments) => check::run(&arguments),
+            Command::Schema(arguments) => schema::run(&arguments),
+        },
+        Err(error) => {
+            // Help and the version are asked for and go to stdout; everything else is a wrong command line.
+            let status = if error.use_stderr() { ExitStatus::WrongInput } else { ExitStatus::Fine };
+            if error.print().is_ok() { status } else { ExitStatus::Failed }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
