@@ -2,3 +2,4 @@
 
 pub mod merge_request;
 pub mod policy;
+pub mod simulator;

@@ -1,0 +1,313 @@
+//! Users, groups, projects, members, tokens.
+
+use jiff::Timestamp;
+
+use super::Gitlab;
+use crate::merge_request::{CommitSha, ProjectId, User, UserId};
+use crate::simulator::accounts::{Account, AccountState, NewToken, NewUser, Token};
+use crate::simulator::error::SimulatorError;
+use crate::simulator::namespaces::{
+    Group, Membership, NewGroup, NewProject, Place, Project, ProtectedBranch, Visibility,
+};
+use crate::simulator::repository::Repository;
+use crate::simulator::world::World;
+
+impl Gitlab {
+    /// Creates a user; the same username again is the same user.
+    pub fn create_user(&self, new: impl Into<NewUser>) -> UserId {
+        let new = new.into();
+        self.world(|world| ensure_user(world, &new))
+    }
+
+    /// A user in the words of the product.
+    pub fn user(&self, id: UserId) -> Option<User> {
+        self.world(|world| world.user_words(id))
+    }
+
+    /// Blocks a user, whose tokens stop working.
+    pub fn block_user(&self, id: UserId) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            let account = world.users.get_mut(&id).ok_or(SimulatorError::NoUser(id))?;
+            account.state = AccountState::Blocked;
+            Ok(())
+        })
+    }
+
+    /// Creates a group and those above it; the same path again is the same group. Returns its id.
+    pub fn create_group(&self, new: impl Into<NewGroup>) -> u64 {
+        let new = new.into();
+        self.world(|world| ensure_group(world, &new))
+    }
+
+    /// Creates a project and the groups above it; the same path again is the same project.
+    pub fn create_project(&self, new: impl Into<NewProject>) -> ProjectId {
+        let new = new.into();
+        self.world(|world| ensure_project(world, new))
+    }
+
+    /// Makes somebody a member of a group or project; a second time changes the membership.
+    pub fn add_member(&self, place: impl Into<Place>, member: Membership) -> Result<(), SimulatorError> {
+        let place = place.into();
+        self.world(|world| {
+            world.user(member.user)?;
+            let members = members_of(world, &place)?;
+            members.retain(|other| other.user != member.user);
+            members.push(member);
+            Ok(())
+        })
+    }
+
+    /// Ends a direct membership.
+    pub fn remove_member(&self, place: impl Into<Place>, user: UserId) -> Result<(), SimulatorError> {
+        let place = place.into();
+        self.world(|world| {
+            members_of(world, &place)?.retain(|member| member.user != user);
+            Ok(())
+        })
+    }
+
+    /// Invites a group to a group or project; its members have at most `level` there.
+    pub fn invite_group(
+        &self,
+        place: impl Into<Place>,
+        group: &str,
+        level: u8,
+    ) -> Result<(), SimulatorError> {
+        let place = place.into();
+        self.world(|world| {
+            world.group_mut(group)?;
+            let invited = match &place {
+                Place::Group(path) => &mut world.group_mut(path)?.invited,
+                Place::Project(id) => &mut world.project_mut(*id)?.invited,
+            };
+            invited.push((group.to_owned(), level));
+            Ok(())
+        })
+    }
+
+    /// Creates a token and returns its value.
+    pub fn create_token(&self, new: NewToken) -> Result<String, SimulatorError> {
+        self.world(|world| {
+            world.user(new.user)?;
+            let id = world.fresh_id();
+            let value = new.value.unwrap_or_else(|| format!("glpat-{id:020}"));
+            let token =
+                Token { id, user: new.user, scope: new.scope, expires_at: new.expires_at, revoked: false };
+            world.tokens.insert(value.clone(), token);
+            Ok(value)
+        })
+    }
+
+    /// Creates a bot that is a Developer in a group or project, and a token for it: what an operator would do
+    /// for the product.
+    pub fn create_bot(
+        &self,
+        username: &str,
+        place: impl Into<Place>,
+    ) -> Result<(UserId, String), SimulatorError> {
+        let user = self.create_user(NewUser::named(username).bot());
+        self.add_member(place, Membership::new(user, 30))?;
+        Ok((user, self.create_token(NewToken::of(user))?))
+    }
+
+    /// Revokes a token.
+    pub fn revoke_token(&self, value: &str) {
+        self.world(|world| {
+            if let Some(token) = world.tokens.get_mut(value) {
+                token.revoked = true;
+            }
+        });
+    }
+
+    /// Lets a token expire at that moment.
+    pub fn expire_token(&self, value: &str, at: Timestamp) {
+        self.world(|world| {
+            if let Some(token) = world.tokens.get_mut(value) {
+                token.expires_at = Some(at);
+            }
+        });
+    }
+
+    /// Changes who sees a group or project.
+    pub fn set_visibility(
+        &self,
+        place: impl Into<Place>,
+        visibility: Visibility,
+    ) -> Result<(), SimulatorError> {
+        let place = place.into();
+        self.world(|world| {
+            match &place {
+                Place::Group(path) => world.group_mut(path)?.visibility = visibility,
+                Place::Project(id) => world.project_mut(*id)?.visibility = visibility,
+            }
+            Ok(())
+        })
+    }
+
+    /// Deletes a group (not what lies in it): it answers 404.
+    pub fn delete_group(&self, path: &str) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            world.group_mut(path).map(|group| group.path.clone()).map(|path| drop(world.groups.remove(&path)))
+        })
+    }
+
+    /// Changes a project's settings.
+    pub fn configure_project(
+        &self,
+        project: ProjectId,
+        setting: ProjectSetting,
+    ) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            let user = world.project_mut(project)?;
+            match setting {
+                ProjectSetting::Archived(value) => user.archived = value,
+                ProjectSetting::ChecksMustPass(value) => user.checks_must_pass = value,
+                ProjectSetting::ResetsApprovals(value) => user.resets_approvals = value,
+                ProjectSetting::ReporterApprover(approver) => user.approvers.push(approver),
+            }
+            Ok(())
+        })
+    }
+
+    /// Moves a project; a GET by the old path answers 301, anything else 404.
+    pub fn move_project(&self, project: ProjectId, path: &str) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            if let Some((parent, _)) = path.rsplit_once('/') {
+                ensure_group(world, &NewGroup::at(parent));
+            }
+            let moved = world.project_mut(project)?;
+            let old = std::mem::replace(&mut moved.path, path.to_owned());
+            moved.moved_from.push(old.clone());
+            world.paths.remove(&old);
+            world.paths.insert(path.to_owned(), project);
+            Ok(())
+        })
+    }
+
+    /// Deletes a project; merge requests from it have no source project any more.
+    pub fn delete_project(&self, project: ProjectId) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            let path = world.project(project)?.path.clone();
+            world.projects.remove(&project);
+            world.paths.remove(&path);
+            world.merge_requests.retain(|which, _| which.project != project);
+            for merge_request in world.merge_requests.values_mut() {
+                merge_request.source_project =
+                    merge_request.source_project.filter(|source| *source != project);
+            }
+            Ok(())
+        })
+    }
+
+    /// Protects a branch or a wildcard.
+    pub fn protect_branch(&self, project: ProjectId, name: &str) -> Result<u64, SimulatorError> {
+        self.world(|world| world.protect(project, name))
+    }
+
+    /// Commits one file to a branch; without content the file goes.
+    pub fn write_file(
+        &self,
+        project: ProjectId,
+        branch: &str,
+        path: &str,
+        content: Option<&str>,
+    ) -> Result<CommitSha, SimulatorError> {
+        self.world(|world| {
+            world.branch_head(project, branch)?;
+            let sha = world.commit_on(project, branch, &format!("Write {path}"), "root@example.com")?;
+            world.project_mut(project)?.repository.write(&sha, path, content.map(str::as_bytes));
+            Ok(sha)
+        })
+    }
+}
+
+/// What can be changed about a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProjectSetting {
+    /// Whether it is archived: nothing can be answered.
+    Archived(bool),
+    /// "Status checks must succeed".
+    ChecksMustPass(bool),
+    /// Whether a push removes approvals.
+    ResetsApprovals(bool),
+    /// A Reporter who may approve, and still may not answer status checks.
+    ReporterApprover(UserId),
+}
+
+/// The user of that name, made if need be.
+pub(super) fn ensure_user(world: &mut World, new: &NewUser) -> UserId {
+    if let Some(id) = world.usernames.get(&new.username) {
+        return *id;
+    }
+    let id = UserId::new(world.id_or_fresh(new.id));
+    let account = Account {
+        id,
+        username: new.username.clone(),
+        name: new.username.clone(),
+        state: new.state,
+        bot: new.bot,
+        admin: new.admin,
+        public_email: new.public_email.clone(),
+    };
+    world.users.insert(id, account);
+    world.usernames.insert(new.username.clone(), id);
+    id
+}
+
+fn ensure_group(world: &mut World, new: &NewGroup) -> u64 {
+    if let Some(group) = world.groups.get(&new.path) {
+        return group.id;
+    }
+    if let Some((parent, _)) = new.path.rsplit_once('/') {
+        ensure_group(world, &NewGroup::at(parent));
+    }
+    let id = world.id_or_fresh(new.id);
+    let (path, visibility) = (new.path.clone(), new.visibility);
+    let group = Group { id, path: path.clone(), visibility, members: Vec::new(), invited: Vec::new() };
+    world.groups.insert(path, group);
+    id
+}
+
+fn ensure_project(world: &mut World, new: NewProject) -> ProjectId {
+    if let Some(id) = world.paths.get(&new.path) {
+        return *id;
+    }
+    if let Some((parent, _)) = new.path.rsplit_once('/') {
+        ensure_group(world, &NewGroup::at(parent));
+    }
+    let id = ProjectId::new(world.id_or_fresh(new.id));
+    let names = std::iter::once(&new.default_branch).chain(&new.protected_branches);
+    let protected: Vec<ProtectedBranch> =
+        names.map(|name| ProtectedBranch { id: world.fresh_id(), name: name.clone() }).collect();
+    let project = Project {
+        id,
+        path: new.path.clone(),
+        moved_from: Vec::new(),
+        visibility: new.visibility,
+        archived: false,
+        default_branch: new.default_branch,
+        checks_must_pass: new.checks_must_pass,
+        resets_approvals: new.resets_approvals,
+        approvals_required: new.approvals_required,
+        protected_branches: protected,
+        members: Vec::new(),
+        invited: Vec::new(),
+        approvers: Vec::new(),
+        checks: Vec::new(),
+        repository: Repository::default(),
+        next_iid: 1,
+    };
+    world.paths.insert(new.path, id);
+    world.projects.insert(id, project);
+    id
+}
+
+fn members_of<'world>(
+    world: &'world mut World,
+    place: &Place,
+) -> Result<&'world mut Vec<Membership>, SimulatorError> {
+    match place {
+        Place::Group(path) => world.group_mut(path).map(|group| &mut group.members),
+        Place::Project(id) => world.project_mut(*id).map(|project| &mut project.members),
+    }
+}
