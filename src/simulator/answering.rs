@@ -53,7 +53,7 @@ impl World {
     pub(super) fn create_check(
         &mut self,
         project: ProjectId,
-        new: &NewStatusCheck,
+        new: NewStatusCheck,
     ) -> Result<StatusCheckId, SimulatorError> {
         self.validate_check(project, None, &new.name, &new.external_url)?;
         let branches: Result<Vec<u64>, _> =
@@ -62,9 +62,9 @@ impl World {
         let check = StatusCheck {
             id,
             project,
-            name: new.name.clone(),
-            external_url: new.external_url.clone(),
-            shared_secret: new.shared_secret.clone(),
+            name: new.name,
+            external_url: new.external_url,
+            shared_secret: new.shared_secret,
             protected_branches: branches?,
         };
         self.project_mut(project)?.checks.push(check);

@@ -14,10 +14,12 @@ mod digest;
 mod envelope;
 mod error;
 mod faults;
+mod founding;
 mod handle;
 mod hooks;
 mod merge_requests;
 mod namespaces;
+mod new_merge_request;
 mod pattern;
 mod payload;
 mod post_office;
@@ -39,9 +41,10 @@ pub use faults::{Fault, FaultId, FaultKind, Moment};
 pub use handle::{Gitlab, ProjectSetting};
 pub use hooks::{HookEvent, NewHook};
 pub use merge_requests::{
-    Approved, Discussion, MergeRequest, MergeRequestState, NewMergeRequest, Note, PipelineKind, PipelineRun,
+    Approved, Discussion, MergeRequest, MergeRequestState, Note, PipelineKind, PipelineRun,
 };
 pub use namespaces::{Membership, NewGroup, NewProject, Place, Visibility};
+pub use new_merge_request::NewMergeRequest;
 pub use post_office::{Delivery, DeliveryState, Weather};
 pub use release::Edition;
 pub use status_checks::{CheckStatus, NewStatusCheck, StatusRow};

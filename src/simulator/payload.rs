@@ -33,7 +33,7 @@ impl Happening {
     }
 
     /// With one changed field.
-    pub(super) fn changed(mut self, field: &str, previous: Value, current: Value) -> Self {
+    pub(super) fn changed(mut self, field: &str, previous: &Value, current: &Value) -> Self {
         self.changes.insert(field.to_owned(), json!({ "previous": previous, "current": current }));
         self
     }

@@ -54,20 +54,20 @@ impl World {
     pub(super) fn new_version(
         &mut self,
         merge_request: &MergeRequest,
-        push: &Push,
+        push: Push,
         pusher: UserId,
     ) -> Result<DiffVersion, SimulatorError> {
         let project = merge_request.reference.project;
         let start = self.branch_head(project, &merge_request.target_branch)?;
         let newest_commit = push.commits.iter().flatten().next_back();
-        let head = match push.sha.clone().or_else(|| newest_commit.and_then(|commit| commit.sha.clone())) {
+        let head = match push.sha.or_else(|| newest_commit.and_then(|commit| commit.sha.clone())) {
             Some(sha) => sha,
             None => self.fresh_sha(&merge_request.title)?,
         };
         let revived = merge_request.versions.iter().rev().find(|version| version.head == head);
         let before = revived.or(merge_request.versions.last());
-        let base = push.base.clone().or(before.map(|version| version.base.clone())).unwrap_or(start.clone());
-        let files = push.files.clone().or(before.map(|version| version.files.clone()));
+        let base = push.base.or(before.map(|version| version.base.clone())).unwrap_or(start.clone());
+        let files = push.files.or(before.map(|version| version.files.clone()));
         let commits = match (&push.commits, revived) {
             (None, Some(revived)) => revived.commits.clone(),
             (None, None) => {
@@ -88,7 +88,7 @@ impl World {
             created_at: self.now(),
             files: files.unwrap_or_else(|| vec![FileChange::modified("README.md")]),
             commits,
-            said_size: push.said_size.clone(),
+            said_size: push.said_size,
         })
     }
 

@@ -16,6 +16,7 @@ use super::error::SimulatorError;
 use super::hooks::Hook;
 use super::merge_requests::MergeRequest;
 use super::namespaces::{Group, Project};
+use super::pattern;
 use super::release::Release;
 use super::status_checks::{StatusCheck, StatusRows};
 use crate::merge_request::{CommitSha, MergeRequestRef, ProjectId, StatusCheckId, User, UserId};
@@ -162,10 +163,8 @@ impl World {
         let names: BTreeMap<u64, &str> =
             project.protected_branches.iter().map(|branch| (branch.id, branch.name.as_str())).collect();
         let covers = |id: &u64| {
-            names.get(id).is_some_and(|name| match self.release.is_past_14() {
-                true => super::pattern::fits(name, target),
-                false => *name == target.as_str(),
-            })
+            let wildcards = self.release.is_past_14();
+            names.get(id).is_some_and(|name| *name == target || (wildcards && pattern::fits(name, target)))
         };
         let applies = |check: &&StatusCheck| {
             check.protected_branches.is_empty() || check.protected_branches.iter().any(covers)

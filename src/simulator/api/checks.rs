@@ -13,7 +13,7 @@ use super::projects::find_project;
 use crate::merge_request::{ProjectId, StatusCheckId};
 use crate::simulator::access::level;
 use crate::simulator::error::SimulatorError;
-use crate::simulator::namespaces::Project;
+use crate::simulator::namespaces::{Project, Visibility};
 use crate::simulator::release::Edition;
 use crate::simulator::status_checks::{CheckStatus, NewStatusCheck, StatusCheck};
 use crate::simulator::world::World;
@@ -106,35 +106,38 @@ pub(super) fn statuses(world: &mut World, call: &Call) -> Result<Answer, Answer>
     let project = licensed(world, call)?;
     let merge_request = merge_requests::find(world, call)?;
     let level = caller_level(world, call, project)?;
-    let allowed = match world.release.shows_statuses_to_reporters() {
-        true => level >= level::REPORTER || project.visibility.words().1 == 10,
-        false => level >= level::DEVELOPER || may_approve(world, call, project)?,
+    let allowed = if world.release.shows_statuses_to_reporters() {
+        level >= level::REPORTER || project.visibility == Visibility::Internal
+    } else {
+        level >= level::DEVELOPER || may_approve(world, call, project)?
     };
     if !allowed {
         return Err(Answer::forbidden());
     }
-    let url = |check: &StatusCheck| match level >= level::DEVELOPER {
-        true if world.release.is_past_14() => without_query(&check.external_url),
-        true => check.external_url.clone(),
-        false => String::new(),
+    let url = |check: &StatusCheck| match () {
+        () if level < level::DEVELOPER => String::new(),
+        () if world.release.is_past_14() => without_query(&check.external_url),
+        () => check.external_url.clone(),
     };
-    let status = |check: &StatusCheck| {
+    let current = |check: &StatusCheck| {
         let head = merge_request.head().cloned();
         head.map_or(CheckStatus::Unanswered, |head| {
             world.rows.status(&(check.id, merge_request.reference, head))
         })
     };
     // GitLab: before 15.0, and without the feature flag, any row approves.
-    let word = |status: CheckStatus| match status {
+    let said = |status: CheckStatus| match status {
         _ if world.release.reads_status() => status.word(),
         CheckStatus::Unanswered => "pending",
         CheckStatus::Pending | CheckStatus::Passed | CheckStatus::Failed => "approved",
     };
-    let checks = world.applicable_checks(merge_request);
-    let answer = paginate(world, call, &checks, |check| {
-        let word = word(status(check));
-        json!({ "id": check.id, "name": check.name, "external_url": url(check), "status": word })
-    })?;
+    let applicable = world.applicable_checks(merge_request);
+    let answer = paginate(
+        world,
+        call,
+        &applicable,
+        |check| json!({ "id": check.id, "name": check.name, "external_url": url(check), "status": said(current(check)) }),
+    )?;
     Ok(answer.header("Poll-Interval", "10000".to_owned()))
 }
 
@@ -214,7 +217,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let mut new = NewStatusCheck::new(&wanted("name")?, &wanted("external_url")?);
     new.shared_secret = call.field("shared_secret");
     let branches = branches(world, call, project)?.unwrap_or_default();
-    let id = world.create_check(project, &new).map_err(|error| refusal(&error))?;
+    let id = world.create_check(project, new).map_err(|error| refusal(&error))?;
     edit(world, project, id, |check| check.protected_branches = branches)?;
     Ok(Answer::json(201, shown(world, project, id)?))
 }

@@ -21,10 +21,7 @@ pub(super) fn find_project<'world>(world: &'world World, call: &Call) -> Result<
     let found = id.and_then(|id| world.projects.get(&id));
     let account = call.account(world)?;
     let absent = || Answer::message(404, "404 Project Not Found");
-    let project = match found {
-        Some(project) => project,
-        None => return Err(moved(world, call, key).unwrap_or_else(absent)),
-    };
+    let Some(project) = found else { return Err(moved(world, call, key).unwrap_or_else(absent)) };
     Some(project).filter(|project| world.sees_project(project, &account)).ok_or_else(absent)
 }
 

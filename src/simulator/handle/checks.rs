@@ -11,7 +11,7 @@ impl Gitlab {
     pub fn create_status_check(
         &self,
         project: ProjectId,
-        new: &NewStatusCheck,
+        new: NewStatusCheck,
     ) -> Result<StatusCheckId, SimulatorError> {
         self.world(|world| world.create_check(project, new))
     }

@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use super::Gitlab;
-use super::people::ensure_user;
 use crate::merge_request::{CommitSha, MergeRequestIid, MergeRequestRef, UserId};
 use crate::simulator::accounts::NewUser;
 use crate::simulator::diffs::Push;
 use crate::simulator::error::SimulatorError;
-use crate::simulator::merge_requests::{MergeRequest, MergeRequestState, NewMergeRequest, Stage};
+use crate::simulator::merge_requests::{MergeRequest, MergeRequestState};
+use crate::simulator::new_merge_request::{NewMergeRequest, Stage};
 use crate::simulator::payload::Happening;
 use crate::simulator::world::World;
 
@@ -50,7 +50,7 @@ impl Gitlab {
             let actor = self.actor(world, which)?;
             let merge_request = world.merge_request(which)?.clone();
             let before = merge_request.head().cloned();
-            let version = world.new_version(&merge_request, &push, actor)?;
+            let version = world.new_version(&merge_request, push, actor)?;
             let head = version.head.clone();
             world.merge_request_mut(which)?.versions.push(version);
             let pushed = world.merge_request(which)?.clone();
@@ -90,13 +90,13 @@ impl Gitlab {
 }
 
 fn opened() -> Happening {
-    Happening::new("open").changed("merge_status", json!("preparing"), json!("checking"))
+    Happening::new("open").changed("merge_status", &json!("preparing"), &json!("checking"))
 }
 
 fn make(world: &mut World, new: NewMergeRequest) -> Result<MergeRequest, SimulatorError> {
     let author = match new.author {
         Some(author) => world.user(author)?.id,
-        None => ensure_user(world, &NewUser::named("author")),
+        None => world.ensure_user(&NewUser::named("author")),
     };
     let project = world.project_mut(new.project)?;
     let iid = new.iid.unwrap_or(project.next_iid);
@@ -137,7 +137,7 @@ fn make(world: &mut World, new: NewMergeRequest) -> Result<MergeRequest, Simulat
             commits: Some(new.commits).filter(|commits| !commits.is_empty()),
             said_size: None,
         };
-        let mut version = world.new_version(&merge_request, &push, author)?;
+        let mut version = world.new_version(&merge_request, push, author)?;
         version.created_at = merge_request.created_at;
         merge_request.versions.push(version);
     }

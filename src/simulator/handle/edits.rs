@@ -117,7 +117,7 @@ impl Gitlab {
             }
             merge_request.state = to;
             let (from, to) = (json!(from.words().1), json!(to.words().1));
-            self.announce(world, which, Happening::new(action).changed("state_id", from, to))
+            self.announce(world, which, Happening::new(action).changed("state_id", &from, &to))
         })
     }
 
@@ -153,6 +153,6 @@ fn difference(world: &World, before: &MergeRequest, after: &MergeRequest) -> Hap
     ];
     let changed = fields.into_iter().filter(|(_, previous, current)| previous != current);
     changed.fold(Happening::new("update"), |happening, (field, previous, current)| {
-        happening.changed(field, previous, current)
+        happening.changed(field, &previous, &current)
     })
 }

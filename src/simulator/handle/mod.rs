@@ -64,7 +64,7 @@ impl Gitlab {
         let mut happening = happening;
         if !happening.changes.is_empty() {
             let time = |at| serde_json::json!(super::clock::hook_time(at));
-            happening = happening.changed("updated_at", time(before), time(now));
+            happening = happening.changed("updated_at", &time(before), &time(now));
         }
         world.announce(which, actor, &happening)
     }

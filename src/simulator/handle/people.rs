@@ -4,19 +4,15 @@ use jiff::Timestamp;
 
 use super::Gitlab;
 use crate::merge_request::{CommitSha, ProjectId, User, UserId};
-use crate::simulator::accounts::{Account, AccountState, NewToken, NewUser, Token};
+use crate::simulator::accounts::{AccountState, NewToken, NewUser, Token};
 use crate::simulator::error::SimulatorError;
-use crate::simulator::namespaces::{
-    Group, Membership, NewGroup, NewProject, Place, Project, ProtectedBranch, Visibility,
-};
-use crate::simulator::repository::Repository;
-use crate::simulator::world::World;
+use crate::simulator::namespaces::{Membership, NewGroup, NewProject, Place, Visibility};
 
 impl Gitlab {
     /// Creates a user; the same username again is the same user.
     pub fn create_user(&self, new: impl Into<NewUser>) -> UserId {
         let new = new.into();
-        self.world(|world| ensure_user(world, &new))
+        self.world(|world| world.ensure_user(&new))
     }
 
     /// A user in the words of the product.
@@ -36,13 +32,13 @@ impl Gitlab {
     /// Creates a group and those above it; the same path again is the same group. Returns its id.
     pub fn create_group(&self, new: impl Into<NewGroup>) -> u64 {
         let new = new.into();
-        self.world(|world| ensure_group(world, &new))
+        self.world(|world| world.ensure_group(&new))
     }
 
     /// Creates a project and the groups above it; the same path again is the same project.
     pub fn create_project(&self, new: impl Into<NewProject>) -> ProjectId {
         let new = new.into();
-        self.world(|world| ensure_project(world, new))
+        self.world(|world| world.ensure_project(new))
     }
 
     /// Makes somebody a member of a group or project; a second time changes the membership.
@@ -50,7 +46,7 @@ impl Gitlab {
         let place = place.into();
         self.world(|world| {
             world.user(member.user)?;
-            let members = members_of(world, &place)?;
+            let members = world.members_of(&place)?;
             members.retain(|other| other.user != member.user);
             members.push(member);
             Ok(())
@@ -61,7 +57,7 @@ impl Gitlab {
     pub fn remove_member(&self, place: impl Into<Place>, user: UserId) -> Result<(), SimulatorError> {
         let place = place.into();
         self.world(|world| {
-            members_of(world, &place)?.retain(|member| member.user != user);
+            world.members_of(&place)?.retain(|member| member.user != user);
             Ok(())
         })
     }
@@ -146,9 +142,8 @@ impl Gitlab {
 
     /// Deletes a group (not what lies in it): it answers 404.
     pub fn delete_group(&self, path: &str) -> Result<(), SimulatorError> {
-        self.world(|world| {
-            world.group_mut(path).map(|group| group.path.clone()).map(|path| drop(world.groups.remove(&path)))
-        })
+        let gone = self.world(|world| world.groups.remove(path));
+        gone.map(drop).ok_or_else(|| SimulatorError::NoGroup(path.to_owned()))
     }
 
     /// Changes a project's settings.
@@ -158,12 +153,12 @@ impl Gitlab {
         setting: ProjectSetting,
     ) -> Result<(), SimulatorError> {
         self.world(|world| {
-            let user = world.project_mut(project)?;
+            let changed = world.project_mut(project)?;
             match setting {
-                ProjectSetting::Archived(value) => user.archived = value,
-                ProjectSetting::ChecksMustPass(value) => user.checks_must_pass = value,
-                ProjectSetting::ResetsApprovals(value) => user.resets_approvals = value,
-                ProjectSetting::ReporterApprover(approver) => user.approvers.push(approver),
+                ProjectSetting::Archived(value) => changed.archived = value,
+                ProjectSetting::ChecksMustPass(value) => changed.checks_must_pass = value,
+                ProjectSetting::ResetsApprovals(value) => changed.resets_approvals = value,
+                ProjectSetting::ReporterApprover(approver) => changed.approvers.push(approver),
             }
             Ok(())
         })
@@ -173,7 +168,7 @@ impl Gitlab {
     pub fn move_project(&self, project: ProjectId, path: &str) -> Result<(), SimulatorError> {
         self.world(|world| {
             if let Some((parent, _)) = path.rsplit_once('/') {
-                ensure_group(world, &NewGroup::at(parent));
+                world.ensure_group(&NewGroup::at(parent));
             }
             let moved = world.project_mut(project)?;
             let old = std::mem::replace(&mut moved.path, path.to_owned());
@@ -232,82 +227,4 @@ pub enum ProjectSetting {
     ResetsApprovals(bool),
     /// A Reporter who may approve, and still may not answer status checks.
     ReporterApprover(UserId),
-}
-
-/// The user of that name, made if need be.
-pub(super) fn ensure_user(world: &mut World, new: &NewUser) -> UserId {
-    if let Some(id) = world.usernames.get(&new.username) {
-        return *id;
-    }
-    let id = UserId::new(world.id_or_fresh(new.id));
-    let account = Account {
-        id,
-        username: new.username.clone(),
-        name: new.username.clone(),
-        state: new.state,
-        bot: new.bot,
-        admin: new.admin,
-        public_email: new.public_email.clone(),
-    };
-    world.users.insert(id, account);
-    world.usernames.insert(new.username.clone(), id);
-    id
-}
-
-fn ensure_group(world: &mut World, new: &NewGroup) -> u64 {
-    if let Some(group) = world.groups.get(&new.path) {
-        return group.id;
-    }
-    if let Some((parent, _)) = new.path.rsplit_once('/') {
-        ensure_group(world, &NewGroup::at(parent));
-    }
-    let id = world.id_or_fresh(new.id);
-    let (path, visibility) = (new.path.clone(), new.visibility);
-    let group = Group { id, path: path.clone(), visibility, members: Vec::new(), invited: Vec::new() };
-    world.groups.insert(path, group);
-    id
-}
-
-fn ensure_project(world: &mut World, new: NewProject) -> ProjectId {
-    if let Some(id) = world.paths.get(&new.path) {
-        return *id;
-    }
-    if let Some((parent, _)) = new.path.rsplit_once('/') {
-        ensure_group(world, &NewGroup::at(parent));
-    }
-    let id = ProjectId::new(world.id_or_fresh(new.id));
-    let names = std::iter::once(&new.default_branch).chain(&new.protected_branches);
-    let protected: Vec<ProtectedBranch> =
-        names.map(|name| ProtectedBranch { id: world.fresh_id(), name: name.clone() }).collect();
-    let project = Project {
-        id,
-        path: new.path.clone(),
-        moved_from: Vec::new(),
-        visibility: new.visibility,
-        archived: false,
-        default_branch: new.default_branch,
-        checks_must_pass: new.checks_must_pass,
-        resets_approvals: new.resets_approvals,
-        approvals_required: new.approvals_required,
-        protected_branches: protected,
-        members: Vec::new(),
-        invited: Vec::new(),
-        approvers: Vec::new(),
-        checks: Vec::new(),
-        repository: Repository::default(),
-        next_iid: 1,
-    };
-    world.paths.insert(new.path, id);
-    world.projects.insert(id, project);
-    id
-}
-
-fn members_of<'world>(
-    world: &'world mut World,
-    place: &Place,
-) -> Result<&'world mut Vec<Membership>, SimulatorError> {
-    match place {
-        Place::Group(path) => world.group_mut(path).map(|group| &mut group.members),
-        Place::Project(id) => world.project_mut(*id).map(|project| &mut project.members),
-    }
 }

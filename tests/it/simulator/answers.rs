@@ -103,9 +103,9 @@ async fn another_project_s_check_is_not_found_and_a_check_for_another_branch_is_
     let scene = scene().await;
     let other = scene.gitlab.create_project("shop/other");
     let foreign =
-        scene.gitlab.create_status_check(other, &NewStatusCheck::new("x", "https://x.test/")).unwrap();
+        scene.gitlab.create_status_check(other, NewStatusCheck::new("x", "https://x.test/")).unwrap();
     let narrow = NewStatusCheck::new("release", "https://y.test/").branch("release/*");
-    let narrow = scene.gitlab.create_status_check(scene.project, &narrow).unwrap();
+    let narrow = scene.gitlab.create_status_check(scene.project, narrow).unwrap();
     let answer =
         |check| json!({ "external_status_check_id": check, "sha": scene.head(), "status": "passed" });
     assert_eq!(scene.post_as(&scene.token, answer(foreign)).await.0, 404);
@@ -140,7 +140,7 @@ async fn without_ultimate_the_routes_answer_401_and_in_the_community_edition_the
 #[tokio::test]
 async fn explicit_pending_fails_after_two_minutes_and_implicit_pending_never_does() {
     let scene = scene().await;
-    scene.gitlab.advance(Duration::from_secs(86_400));
+    scene.gitlab.advance(Duration::from_hours(24));
     assert_eq!(scene.shown().await, "pending");
     scene.post("pending").await;
     scene.gitlab.advance(Duration::from_secs(110));
@@ -224,7 +224,7 @@ async fn versions_differ_in_what_they_take_and_show() {
 
     scene.gitlab.install("16.5.0-ee", Edition::Ultimate);
     assert_eq!(scene.post("pending").await.0, 201);
-    scene.gitlab.advance(Duration::from_secs(600));
+    scene.gitlab.advance(Duration::from_mins(10));
     assert_eq!(scene.shown().await, "pending", "the timeout came with 16.6");
     assert!(scene.post("passed").await.1["external_status_check"].get("hmac").is_some());
 

@@ -18,7 +18,7 @@ async fn opened(url: &str) -> (Simulator, Gitlab, ProjectId, MergeRequestRef) {
     let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
     let gitlab = simulator.gitlab();
     let project = gitlab.create_project("shop/web");
-    gitlab.create_status_check(project, &NewStatusCheck::new("countersign", url).secret("s3cret")).unwrap();
+    gitlab.create_status_check(project, NewStatusCheck::new("countersign", url).secret("s3cret")).unwrap();
     let merge_request = gitlab.open_merge_request(NewMergeRequest::in_project(project)).unwrap();
     (simulator, gitlab, project, merge_request)
 }
@@ -107,7 +107,7 @@ async fn approvals_are_told_apart_by_what_is_left() {
     let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
     let gitlab = simulator.gitlab();
     let project = gitlab.create_project(NewProject::at("shop/web").approvals_required(2).resets_approvals());
-    gitlab.create_status_check(project, &NewStatusCheck::new("c", NOWHERE)).unwrap();
+    gitlab.create_status_check(project, NewStatusCheck::new("c", NOWHERE)).unwrap();
     let which = gitlab.open_merge_request(NewMergeRequest::in_project(project)).unwrap();
     let (ana, ben) = (gitlab.create_user("ana"), gitlab.create_user("ben"));
     gitlab.approve(which, ana).unwrap();

@@ -1,4 +1,5 @@
 //! The simulator itself, seen from outside: what a client sees, and what a receiver gets.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail anywhere")]
 
 mod answers;
 mod deliveries;
@@ -46,7 +47,7 @@ async fn scene_of(options: SimulatorOptions) -> Scene {
     let (_, token) = gitlab.create_bot("countersign", project).unwrap();
     let merge_request = gitlab.open_merge_request(NewMergeRequest::in_project(project).quietly()).unwrap();
     let new = NewStatusCheck::new("countersign", "http://127.0.0.1:9/webhooks/gitlab?secret=1");
-    let check = gitlab.create_status_check(project, &new).unwrap();
+    let check = gitlab.create_status_check(project, new).unwrap();
     let http =
         reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     Scene { simulator, gitlab, project, merge_request, check, token, http }

@@ -196,7 +196,7 @@ async fn lists_come_in_pages_that_say_where_the_next_one_is() {
 #[tokio::test]
 async fn a_sweep_asks_for_what_changed_since() {
     let scene = scene().await;
-    scene.gitlab.advance(std::time::Duration::from_secs(3600));
+    scene.gitlab.advance(std::time::Duration::from_hours(1));
     let since = scene.gitlab.now();
     let other = scene.gitlab.open_merge_request(NewMergeRequest::in_project(scene.project)).unwrap();
     let query = format!("updated_after={since}&order_by=updated_at&sort=asc");
@@ -209,7 +209,7 @@ async fn a_sweep_asks_for_what_changed_since() {
 #[tokio::test]
 async fn every_answer_carries_the_date_the_rate_and_a_tag_that_saves_the_body() {
     let scene = scene().await;
-    scene.gitlab.advance(std::time::Duration::from_secs(400 * 86_400));
+    scene.gitlab.advance(std::time::Duration::from_hours(400 * 24));
     let first = scene.send(Method::GET, &scene.below(""), &scene.token, None).await;
     let year = scene.gitlab.now().strftime("%Y").to_string();
     assert!(first.headers()["date"].to_str().unwrap().contains(&year));
