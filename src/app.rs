@@ -7,10 +7,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::bundle::{Bundle, LoadError, Reload};
+use crate::bundle::{Bundle, LoadError, Reloaded};
 use crate::config::{Config, ConfigError, WaitingAnswer};
 use crate::decision::Decider;
 use crate::gitlab::{Client, ClientError};
@@ -128,7 +129,7 @@ impl App {
         let vitals = Vitals {
             store: Arc::clone(&store),
             metrics: Arc::clone(&metrics),
-            policies_broken: Box::new(move || watched.broken_since().is_some()),
+            policies_broken: Box::new(move || watched.trouble().is_some()),
         };
         let intake = Intake { queue, secrets, scope, allow_unsigned, address, metrics: Arc::clone(&metrics) };
         let unsigned_possible = !config.webhooks.allow_unsigned.is_empty();
@@ -183,10 +184,11 @@ impl App {
 async fn care(bundle: Arc<Bundle>, store: Arc<Store>, stop: CancellationToken) {
     let mut looks = tokio::time::interval(POLICIES_LOOK);
     let mut prunings = tokio::time::interval(PRUNING);
+    let mut told = String::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = looks.tick() => reload(&bundle).await,
+            _ = looks.tick() => told = reload(&bundle, told).await,
             _ = prunings.tick() => if let Err(error) = store.queue().prune().await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "old deliveries were not forgotten");
             },
@@ -194,13 +196,26 @@ async fn care(bundle: Arc<Bundle>, store: Arc<Store>, stop: CancellationToken) {
     }
 }
 
-async fn reload(bundle: &Arc<Bundle>) {
+/// Compares the policies on disk with those in force; `told` is what was said last of broken ones, so that each trouble
+/// is told once.
+async fn reload(bundle: &Arc<Bundle>, told: String) -> String {
     let reloading = Arc::clone(bundle);
-    match tokio::task::spawn_blocking(move || reloading.reload()).await {
-        Ok(Reload::Unchanged) | Err(_) => {}
-        Ok(Reload::Replaced(revision)) => tracing::info!(%revision, "new policies are in force"),
-        Ok(Reload::Broken(error)) => {
-            tracing::error!(%error, "the policies on disk can't be used; the last good ones stay in force");
+    match tokio::task::spawn_blocking(move || reloading.reload(Timestamp::now())).await {
+        Err(_) => told,
+        Ok(Reloaded::Unchanged) => String::new(),
+        Ok(Reloaded::Replaced(revision)) => {
+            tracing::info!(revision = revision.short(), "new policies are in force");
+            String::new()
+        }
+        Ok(Reloaded::Broken(trouble)) => {
+            let trouble = trouble.error.to_string();
+            if trouble != told {
+                tracing::error!(
+                    trouble,
+                    "the policies on disk can't be used; the last good ones stay in force"
+                );
+            }
+            trouble
         }
     }
 }
@@ -247,5 +262,5 @@ fn listen(address: &str) -> Result<TcpListener, StartError> {
 
 /// Policies as configured.
 pub fn load_bundle(config: &Config) -> Result<Arc<Bundle>, StartError> {
-    Ok(Arc::new(Bundle::open(&config.policies.path)?))
+    Ok(Arc::new(Bundle::open(&config.policies.path, Timestamp::now())?))
 }

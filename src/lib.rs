@@ -70,6 +70,7 @@ pub mod policy;
 pub mod schema;
 pub mod scope;
 pub mod server;
+pub mod simulator;
 pub mod status_check;
 pub mod store;
 pub mod telemetry;

@@ -77,6 +77,6 @@ impl Resources {
 
     /// Whether new passes may be given.
     pub(super) fn may_grant(&self) -> bool {
-        self.bundle.broken_since().is_none_or(|since| since_then(since) < self.settings.stale_after)
+        self.bundle.trouble().is_none_or(|trouble| since_then(trouble.since) < self.settings.stale_after)
     }
 }

@@ -118,7 +118,7 @@ impl Worker {
 
     async fn serve(&self, claim: Claim) -> Result<(), StoreError> {
         let lane = Lane::open(&self.0, claim).await?;
-        let policies = self.0.bundle.current();
+        let policies = Arc::clone(&self.0.bundle.current().set);
         let looked = lane.look(&policies).await;
         match looked {
             Ok(Look::Decided(decided)) => lane.answer(&policies, *decided).await,

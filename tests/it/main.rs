@@ -1,3 +1,4 @@
 //! One integration binary: everything that is tested through the front door.
 
 mod house;
+mod simulator;

@@ -1,0 +1,243 @@
+//! `/projects`, repositories, project hooks.
+
+use serde_json::{Value, json};
+
+use super::call::{Answer, Body, Call};
+use super::entity;
+use super::page::paginate;
+use crate::merge_request::ProjectId;
+use crate::simulator::access::level;
+use crate::simulator::diffs::{DiffVersion, FileChange};
+use crate::simulator::hooks::{Hook, HookEvent, HookPlace};
+use crate::simulator::namespaces::{Place, Project};
+use crate::simulator::world::World;
+
+/// The project of the first parameter (id or full path), if the caller sees it.
+///
+/// GitLab: by an old path a GET is sent on to the id, anything else finds nothing.
+pub(super) fn find_project<'world>(world: &'world World, call: &Call) -> Result<&'world Project, Answer> {
+    let key = call.param(0);
+    let id = key.parse().ok().map(ProjectId::new).or_else(|| world.paths.get(key).copied());
+    let found = id.and_then(|id| world.projects.get(&id));
+    let account = call.account(world)?;
+    let absent = || Answer::message(404, "404 Project Not Found");
+    let Some(project) = found else { return Err(moved(world, call, key).unwrap_or_else(absent)) };
+    Some(project).filter(|project| world.sees_project(project, &account)).ok_or_else(absent)
+}
+
+fn moved(world: &World, call: &Call, old: &str) -> Option<Answer> {
+    let project =
+        world.projects.values().find(|project| project.moved_from.iter().any(|path| path == old))?;
+    let account = call.account(world).ok()?;
+    if call.method != "GET" || !world.sees_project(project, &account) {
+        return None;
+    }
+    let rest =
+        call.path.strip_prefix("/api/v4/projects/")?.split_once('/').map(|(_, rest)| format!("/{rest}"));
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    let query = query.extend_pairs(&call.query).finish();
+    let mark = if query.is_empty() { "" } else { "?" };
+    let location =
+        format!("{}/api/v4/projects/{}{}{mark}{query}", world.url, project.id, rest.unwrap_or_default());
+    Some(Answer::message(301, "301 Moved Permanently").header("Location", location))
+}
+
+/// A project the caller has at least this level in.
+pub(super) fn project_as<'world>(
+    world: &'world World,
+    call: &Call,
+    level: u8,
+) -> Result<&'world Project, Answer> {
+    let project = find_project(world, call)?;
+    let enough = world.level_in_project(project, &call.account(world)?) >= level;
+    if enough { Ok(project) } else { Err(Answer::forbidden()) }
+}
+
+/// A project.
+pub(super) fn project_json(world: &World, project: &Project) -> Value {
+    json!({
+        "id": project.id,
+        "description": null,
+        "name": project.name(),
+        "path": project.name(),
+        "path_with_namespace": project.path,
+        "default_branch": project.default_branch,
+        "visibility": project.visibility.words().0,
+        "archived": project.archived,
+        "web_url": world.web_url(project),
+        "namespace": {
+            "id": world.groups.get(project.namespace()).map(|group| group.id),
+            "kind": "group",
+            "full_path": project.namespace(),
+        },
+        "only_allow_merge_if_all_status_checks_passed": project.checks_must_pass,
+        "only_allow_merge_if_pipeline_succeeds": false,
+        "only_allow_merge_if_all_discussions_are_resolved": false,
+    })
+}
+
+pub(super) fn one(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    Ok(Answer::ok(project_json(world, find_project(world, call)?)))
+}
+
+pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let account = call.account(world)?;
+    let member = call.query("membership") == Some("true");
+    let least = call.query("min_access_level").and_then(|text| text.parse().ok()).unwrap_or(u8::from(member));
+    let archived = call.query("archived").map(|text| text == "true");
+    let seen = |project: &&Project| {
+        world.sees_project(project, &account)
+            && world.level_in_project(project, &account) >= least
+            && archived.is_none_or(|archived| project.archived == archived)
+    };
+    let projects: Vec<&Project> = world.projects.values().filter(seen).collect();
+    paginate(world, call, &projects, |project| project_json(world, project))
+}
+
+pub(super) fn change(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let id = project_as(world, call, level::MAINTAINER)?.id;
+    let wanted = call.field("only_allow_merge_if_all_status_checks_passed");
+    if let (Some(wanted), Ok(project)) = (wanted, world.project_mut(id)) {
+        project.checks_must_pass = wanted == "true";
+    }
+    one(world, call)
+}
+
+pub(super) fn protected_branches(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let project = project_as(world, call, level::DEVELOPER)?;
+    paginate(
+        world,
+        call,
+        &project.protected_branches,
+        |branch| json!({ "id": branch.id, "name": branch.name, "push_access_levels": [], "merge_access_levels": [] }),
+    )
+}
+
+pub(super) fn commit(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let found = find_project(world, call)?.repository.commit(call.param(1));
+    let commit = found.ok_or_else(|| Answer::message(404, "404 Commit Not Found"))?;
+    Ok(Answer::ok(entity::commit(world, commit, true)))
+}
+
+pub(super) fn raw_file(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let project = find_project(world, call)?;
+    let reference = call.query("ref").filter(|text| *text != "HEAD").unwrap_or(&project.default_branch);
+    let commit = project.repository.commit(reference);
+    let commit = commit.ok_or_else(|| Answer::message(404, "404 Commit Not Found"))?.sha.to_string();
+    let tree = project.repository.tree(reference);
+    let content = tree.and_then(|tree| tree.get(call.param(1)));
+    let content = content.ok_or_else(|| Answer::message(404, "404 File Not Found"))?.clone();
+    let body = Body::Bytes("text/plain; charset=utf-8", content);
+    Ok(Answer { status: 200, headers: vec![("X-Gitlab-Commit-Id", commit)], body })
+}
+
+pub(super) fn tree(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let project = find_project(world, call)?;
+    let reference = call.query("ref").unwrap_or(&project.default_branch);
+    let tree =
+        project.repository.tree(reference).ok_or_else(|| Answer::message(404, "404 Tree Not Found"))?;
+    let folder = call.query("path").filter(|path| !path.is_empty()).map(|path| format!("{path}/"));
+    let deep = call.query("recursive") == Some("true");
+    let inside = |path: &&String| {
+        let rest = folder.as_ref().map_or(Some(path.as_str()), |folder| path.strip_prefix(folder.as_str()));
+        rest.is_some_and(|rest| deep || !rest.contains('/'))
+    };
+    let paths: Vec<&String> = tree.keys().filter(inside).collect();
+    paginate(world, call, &paths, |path| {
+        let name = path.rsplit('/').next();
+        json!({ "name": name, "type": "blob", "path": path, "mode": "100644" })
+    })
+}
+
+/// Between two commits: what a diff version says of them, else the files that differ.
+pub(super) fn compare(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let project = find_project(world, call)?;
+    let known = |name: &str| {
+        let reference = call.query(name).ok_or_else(|| Answer::invalid(&format!("{name} is missing")))?;
+        let commit = project.repository.commit(reference);
+        commit.ok_or_else(|| Answer::message(404, "404 Ref Not Found"))
+    };
+    let (from, to) = (known("from")?, known("to")?);
+    let mut versions = world.merge_requests.values().flat_map(|merge_request| &merge_request.versions);
+    let fits = |version: &&DiffVersion| version.head == to.sha && version.base == from.sha;
+    let (files, commits) = match versions.find(fits) {
+        Some(version) => (version.files.clone(), version.commits.clone()),
+        None => (differing_files(project, from.sha.as_str(), to.sha.as_str()), vec![to.clone()]),
+    };
+    let same = from.sha == to.sha;
+    let commits = if same { Vec::new() } else { commits };
+    Ok(Answer::ok(json!({
+        "commit": entity::commit(world, to, true),
+        "commits": commits.iter().map(|commit| entity::commit(world, commit, true)).collect::<Vec<_>>(),
+        "diffs": files.iter().map(|file| entity::diff(world, file)).collect::<Vec<_>>(),
+        "compare_timeout": false,
+        "compare_same_ref": same,
+        "web_url": format!("{}/-/compare/{}...{}", world.web_url(project), from.sha, to.sha),
+    })))
+}
+
+fn differing_files(project: &Project, from: &str, to: &str) -> Vec<FileChange> {
+    let (Some(before), Some(after)) = (project.repository.tree(from), project.repository.tree(to)) else {
+        return Vec::new();
+    };
+    let gone = before.keys().filter(|path| !after.contains_key(*path)).map(|path| FileChange::deleted(path));
+    let rest = after.iter().filter_map(|(path, content)| match before.get(path) {
+        None => Some(FileChange::added(path)),
+        Some(old) if old != content => Some(FileChange::modified(path)),
+        Some(_) => None,
+    });
+    gone.chain(rest).collect()
+}
+
+/// The flags of a hook, and what they stand for.
+const HOOK_FLAGS: [(&str, HookEvent); 4] = [
+    ("merge_requests_events", HookEvent::MergeRequest),
+    ("note_events", HookEvent::Note),
+    ("pipeline_events", HookEvent::Pipeline),
+    ("push_events", HookEvent::Push),
+];
+
+fn hook_json(hook: &Hook, project: ProjectId) -> Value {
+    let mut body = json!({
+        "id": hook.id,
+        "url": hook.url,
+        "project_id": project,
+        "token_present": hook.token.is_some(),
+        "signing_token_present": hook.signing_token.is_some(),
+        "enable_ssl_verification": true,
+        "alert_status": "executable",
+    });
+    for (flag, event) in HOOK_FLAGS {
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert(flag.to_owned(), json!(hook.events.contains(&event)));
+        }
+    }
+    body
+}
+
+pub(super) fn hooks(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let project = project_as(world, call, level::MAINTAINER)?.id;
+    let here = HookPlace::Below(Place::Project(project));
+    let hooks: Vec<&Hook> = world.hooks.iter().filter(|hook| hook.place == here).collect();
+    paginate(world, call, &hooks, |hook| hook_json(hook, project))
+}
+
+/// GitLab: before 19.0 a signing token is ignored without a word, and push events are on unless said otherwise.
+pub(super) fn create_hook(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let project = project_as(world, call, level::MAINTAINER)?.id;
+    let url = call.field("url").ok_or_else(|| Answer::invalid("url is missing"))?;
+    let wants = |flag: &str| call.field(flag).map_or(flag == "push_events", |value| value == "true");
+    let events = HOOK_FLAGS.iter().filter(|(flag, _)| wants(flag)).map(|(_, event)| *event).collect();
+    let signs = world.release.has_standard_webhooks();
+    let hook = Hook {
+        id: world.fresh_id(),
+        place: HookPlace::Below(Place::Project(project)),
+        url,
+        token: call.field("token"),
+        signing_token: call.field("signing_token").filter(|_| signs),
+        events,
+    };
+    let body = hook_json(&hook, project);
+    world.hooks.push(hook);
+    Ok(Answer::json(201, body))
+}

@@ -1,0 +1,232 @@
+//! What a push brings: files, commits, and the diff version that GitLab makes of them.
+
+use jiff::Timestamp;
+
+use crate::merge_request::{CommitSha, VersionId};
+
+/// One file of a diff, as GitLab lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct FileChange {
+    pub(super) old_path: String,
+    pub(super) new_path: String,
+    pub(super) modes: (String, String),
+    pub(super) diff: String,
+    pub(super) kind: Kind,
+    pub(super) left_out: LeftOut,
+}
+
+/// What happened to the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Added,
+    Deleted,
+    Renamed,
+    Modified,
+}
+
+/// Why the text of a diff is missing, if it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeftOut {
+    No,
+    Collapsed,
+    TooLarge,
+}
+
+/// The mode of an ordinary file.
+const PLAIN: &str = "100644";
+/// The mode of a file that is not there.
+const ABSENT: &str = "0";
+
+impl FileChange {
+    fn new(old_path: &str, new_path: &str, kind: Kind, modes: (&str, &str), diff: String) -> Self {
+        let modes = (modes.0.to_owned(), modes.1.to_owned());
+        let (old_path, new_path) = (old_path.to_owned(), new_path.to_owned());
+        Self { old_path, new_path, modes, diff, kind, left_out: LeftOut::No }
+    }
+
+    /// One line changed.
+    pub fn modified(path: &str) -> Self {
+        let diff = format!("@@ -1 +1 @@\n-{path}, before\n+{path}, after\n");
+        Self::new(path, path, Kind::Modified, (PLAIN, PLAIN), diff)
+    }
+
+    /// A new file of one line.
+    pub fn added(path: &str) -> Self {
+        Self::new(path, path, Kind::Added, (ABSENT, PLAIN), format!("@@ -0,0 +1 @@\n+{path}\n"))
+    }
+
+    /// A file of one line removed.
+    pub fn deleted(path: &str) -> Self {
+        Self::new(path, path, Kind::Deleted, (PLAIN, ABSENT), format!("@@ -1 +0,0 @@\n-{path}\n"))
+    }
+
+    /// A file moved, its text unchanged.
+    pub fn renamed(old_path: &str, new_path: &str) -> Self {
+        Self::new(old_path, new_path, Kind::Renamed, (PLAIN, PLAIN), String::new())
+    }
+
+    /// With this diff text (from the first `@@` on).
+    pub fn diff(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.diff);
+        self
+    }
+
+    /// With these modes, before and after (`120000` is a symlink, `160000` a submodule).
+    pub fn modes(mut self, before: &str, after: &str) -> Self {
+        self.modes = (before.to_owned(), after.to_owned());
+        self
+    }
+
+    /// Listed without its text, since the whole diff got too long.
+    pub fn collapsed(mut self) -> Self {
+        self.left_out = LeftOut::Collapsed;
+        self
+    }
+
+    /// Listed without its text, since this file is too large.
+    pub fn too_large(mut self) -> Self {
+        self.left_out = LeftOut::TooLarge;
+        self
+    }
+}
+
+impl From<&str> for FileChange {
+    fn from(path: &str) -> Self {
+        Self::modified(path)
+    }
+}
+
+/// One commit to be pushed; the newest one gets the SHA of the push.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[must_use]
+pub struct NewCommit {
+    pub(super) sha: Option<CommitSha>,
+    pub(super) message: String,
+    pub(super) author_email: Option<String>,
+    pub(super) committer_email: Option<String>,
+    pub(super) parents: Vec<CommitSha>,
+}
+
+impl NewCommit {
+    /// A commit by whoever pushes.
+    pub fn new(message: &str) -> Self {
+        Self { message: message.to_owned(), ..Self::default() }
+    }
+
+    /// Says it was written by that address (and committed by it, unless said otherwise).
+    pub fn author_email(mut self, email: &str) -> Self {
+        self.author_email = Some(email.to_owned());
+        self
+    }
+
+    /// Says it was committed by that address.
+    pub fn committer_email(mut self, email: &str) -> Self {
+        self.committer_email = Some(email.to_owned());
+        self
+    }
+
+    /// With one more parent (two make a merge commit); the plain one has the commit before it.
+    pub fn parent(mut self, sha: CommitSha) -> Self {
+        self.parents.push(sha);
+        self
+    }
+
+    /// With this SHA.
+    pub fn sha(mut self, sha: CommitSha) -> Self {
+        self.sha = Some(sha);
+        self
+    }
+}
+
+/// A commit that GitLab knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Its SHA.
+    pub sha: CommitSha,
+    /// The whole message.
+    pub message: String,
+    /// The author's address as the commit claims it.
+    pub author_email: String,
+    /// The committer's address as the commit claims it.
+    pub committer_email: String,
+    /// Its parents.
+    pub parents: Vec<CommitSha>,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// One push as GitLab keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiffVersion {
+    /// GitLab's id; larger is newer.
+    pub id: VersionId,
+    /// What was pushed.
+    pub head: CommitSha,
+    /// The merge base.
+    pub base: CommitSha,
+    /// The head of the target branch at that time.
+    pub start: CommitSha,
+    /// When GitLab made the version.
+    pub created_at: Timestamp,
+    /// Its files.
+    pub files: Vec<FileChange>,
+    /// Its commits, newest first.
+    pub commits: Vec<Commit>,
+    /// What `real_size` and `changes_count` say, if not the number of files.
+    pub said_size: Option<String>,
+}
+
+impl DiffVersion {
+    /// `real_size` of the version, `changes_count` of the merge request.
+    pub(super) fn size(&self) -> String {
+        self.said_size.clone().unwrap_or_else(|| self.files.len().to_string())
+    }
+}
+
+/// A push to the source branch. The plain one is a new commit that leaves the patch as it is.
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct Push {
+    pub(super) sha: Option<CommitSha>,
+    pub(super) base: Option<CommitSha>,
+    pub(super) files: Option<Vec<FileChange>>,
+    pub(super) commits: Option<Vec<NewCommit>>,
+    pub(super) said_size: Option<String>,
+}
+
+impl Push {
+    /// A new commit, the same patch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Of this commit. An older head of the same merge request brings its patch and its commits back.
+    pub fn to(sha: &CommitSha) -> Self {
+        Self { sha: Some(sha.clone()), ..Self::default() }
+    }
+
+    /// Onto this base.
+    pub fn base(mut self, sha: &CommitSha) -> Self {
+        self.base = Some(sha.clone());
+        self
+    }
+
+    /// With this file changed; the first one replaces the whole patch.
+    pub fn file(mut self, file: impl Into<FileChange>) -> Self {
+        self.files.get_or_insert_default().push(file.into());
+        self
+    }
+
+    /// With this commit; the first one replaces all, the last one is the newest.
+    pub fn commit(mut self, commit: NewCommit) -> Self {
+        self.commits.get_or_insert_default().push(commit);
+        self
+    }
+
+    /// With a size that GitLab tells although it lists other files (`1000+`).
+    pub fn said_size(mut self, size: &str) -> Self {
+        self.said_size = Some(size.to_owned());
+        self
+    }
+}

@@ -1,0 +1,103 @@
+//! Status checks, hooks, and the answers that came.
+
+use super::Gitlab;
+use crate::merge_request::{MergeRequestRef, ProjectId, StatusCheckId, UserId};
+use crate::simulator::error::SimulatorError;
+use crate::simulator::hooks::{Hook, NewHook};
+use crate::simulator::status_checks::{CheckStatus, NewStatusCheck, StatusRow};
+
+impl Gitlab {
+    /// Creates an external status check. Open merge requests list it at once and are told nothing.
+    pub fn create_status_check(
+        &self,
+        project: ProjectId,
+        new: NewStatusCheck,
+    ) -> Result<StatusCheckId, SimulatorError> {
+        self.world(|world| world.create_check(project, new))
+    }
+
+    /// Deletes a status check.
+    pub fn delete_status_check(
+        &self,
+        project: ProjectId,
+        check: StatusCheckId,
+    ) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            world.check(project, check)?;
+            world.project_mut(project)?.checks.retain(|other| other.id != check);
+            Ok(())
+        })
+    }
+
+    /// Changes the shared secret of a check; there is no overlap of two.
+    pub fn set_check_secret(
+        &self,
+        project: ProjectId,
+        check: StatusCheckId,
+        secret: Option<&str>,
+    ) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            let checks = &mut world.project_mut(project)?.checks;
+            let found = checks.iter_mut().find(|other| other.id == check);
+            found.ok_or(SimulatorError::NoCheck(check))?.shared_secret = secret.map(str::to_owned);
+            Ok(())
+        })
+    }
+
+    /// Creates an ordinary hook.
+    pub fn create_hook(&self, new: NewHook) -> u64 {
+        self.world(|world| {
+            let id = world.fresh_id();
+            let NewHook { place, url, token, signing_token, events } = new;
+            world.hooks.push(Hook { id, place, url, token, signing_token, events });
+            id
+        })
+    }
+
+    /// Deletes a hook.
+    pub fn delete_hook(&self, id: u64) {
+        self.world(|world| world.hooks.retain(|hook| hook.id != id));
+    }
+
+    /// Presses Retry: only a failed check can be asked again.
+    pub fn retry(&self, which: MergeRequestRef, check: StatusCheckId) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            let actor = self.actor(world, which)?;
+            world.retry(which, check, actor)
+        })
+    }
+
+    /// What a check shows for the current head.
+    pub fn status(
+        &self,
+        which: MergeRequestRef,
+        check: StatusCheckId,
+    ) -> Result<CheckStatus, SimulatorError> {
+        self.world(|world| world.status(which, check))
+    }
+
+    /// Every answer that was ever taken for a check of a merge request, oldest first, whatever the SHA.
+    pub fn responses(&self, which: MergeRequestRef, check: StatusCheckId) -> Vec<StatusRow> {
+        let all = self.all_responses();
+        all.into_iter().filter(|row| row.merge_request == which && row.check == check).collect()
+    }
+
+    /// Every answer that was ever taken, oldest first.
+    pub fn all_responses(&self) -> Vec<StatusRow> {
+        self.world(|world| world.rows.all().to_vec())
+    }
+
+    /// Somebody else answers for the current head.
+    pub fn post_status_as(
+        &self,
+        user: UserId,
+        which: MergeRequestRef,
+        check: StatusCheckId,
+        status: CheckStatus,
+    ) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            world.user(user)?;
+            world.answer(which, check, user, status).map(drop)
+        })
+    }
+}

@@ -1,0 +1,158 @@
+//! What people change about a merge request.
+
+use serde_json::{Value, json};
+
+use super::Gitlab;
+use crate::merge_request::{CommitSha, MergeRequestRef, UserId};
+use crate::simulator::error::SimulatorError;
+use crate::simulator::merge_requests::{MergeRequest, MergeRequestState};
+use crate::simulator::payload::Happening;
+use crate::simulator::world::World;
+
+impl Gitlab {
+    /// Changes the title.
+    pub fn edit_title(&self, which: MergeRequestRef, title: &str) -> Result<(), SimulatorError> {
+        self.edit(which, |merge_request| title.clone_into(&mut merge_request.title))
+    }
+
+    /// Changes the description.
+    pub fn edit_description(&self, which: MergeRequestRef, text: &str) -> Result<(), SimulatorError> {
+        self.edit(which, |merge_request| text.clone_into(&mut merge_request.description))
+    }
+
+    /// Adds a label.
+    pub fn add_label(&self, which: MergeRequestRef, title: &str) -> Result<(), SimulatorError> {
+        self.edit(which, |merge_request| _ = merge_request.labels.insert(title.to_owned()))
+    }
+
+    /// Removes a label.
+    pub fn remove_label(&self, which: MergeRequestRef, title: &str) -> Result<(), SimulatorError> {
+        self.edit(which, |merge_request| _ = merge_request.labels.remove(title))
+    }
+
+    /// Marks it as draft, or as ready.
+    pub fn set_draft(&self, which: MergeRequestRef, draft: bool) -> Result<(), SimulatorError> {
+        self.edit(which, |merge_request| {
+            let bare = merge_request.title.trim_start_matches("Draft:").trim().to_owned();
+            merge_request.title = if draft { format!("Draft: {bare}") } else { bare };
+        })
+    }
+
+    /// Chooses another target branch; the diff version stays, its `start` does not follow.
+    pub fn set_target_branch(&self, which: MergeRequestRef, branch: &str) -> Result<(), SimulatorError> {
+        self.world(|world| world.branch_head(which.project, branch).map(drop))?;
+        self.edit(which, |merge_request| branch.clone_into(&mut merge_request.target_branch))
+    }
+
+    /// Assigns it to these users.
+    pub fn set_assignees(&self, which: MergeRequestRef, users: &[UserId]) -> Result<(), SimulatorError> {
+        self.edit(which, |merge_request| merge_request.assignees = users.to_vec())
+    }
+
+    /// Asks these users for a review.
+    pub fn set_reviewers(&self, which: MergeRequestRef, users: &[UserId]) -> Result<(), SimulatorError> {
+        self.edit(which, |merge_request| merge_request.reviewers = users.to_vec())
+    }
+
+    /// Lets `detailed_merge_status` say this, or again what follows from the rest. Nobody is told.
+    pub fn set_merge_status(
+        &self,
+        which: MergeRequestRef,
+        status: Option<&str>,
+    ) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            world.merge_request_mut(which)?.said_merge_status = status.map(str::to_owned);
+            Ok(())
+        })
+    }
+
+    /// Closes it.
+    pub fn close(&self, which: MergeRequestRef) -> Result<(), SimulatorError> {
+        self.turn(which, MergeRequestState::Opened, MergeRequestState::Closed, "close")
+    }
+
+    /// Opens it again.
+    pub fn reopen(&self, which: MergeRequestRef) -> Result<(), SimulatorError> {
+        self.turn(which, MergeRequestState::Closed, MergeRequestState::Opened, "reopen")
+    }
+
+    /// Merges it, if GitLab lets it be merged: otherwise the error names `detailed_merge_status`.
+    pub fn merge(&self, which: MergeRequestRef) -> Result<CommitSha, SimulatorError> {
+        let sha = self.world(|world| {
+            let status = world.detailed_merge_status(world.merge_request(which)?);
+            if status != "mergeable" {
+                return Err(SimulatorError::Refused(status));
+            }
+            let target = world.merge_request(which)?.target_branch.clone();
+            let email = world.user(self.actor(world, which)?)?.commit_email();
+            let sha = world.commit_on(which.project, &target, "Merge", &email)?;
+            world.merge_request_mut(which)?.merge_commit = Some(sha.clone());
+            Ok(sha)
+        })?;
+        self.turn(which, MergeRequestState::Opened, MergeRequestState::Merged, "merge")?;
+        Ok(sha)
+    }
+
+    /// A snapshot.
+    pub fn merge_request(&self, which: MergeRequestRef) -> Result<MergeRequest, SimulatorError> {
+        self.world(|world| world.merge_request(which).cloned())
+    }
+
+    /// What `detailed_merge_status` says.
+    pub fn merge_status(&self, which: MergeRequestRef) -> Result<String, SimulatorError> {
+        self.world(|world| Ok(world.detailed_merge_status(world.merge_request(which)?)))
+    }
+
+    fn turn(
+        &self,
+        which: MergeRequestRef,
+        from: MergeRequestState,
+        to: MergeRequestState,
+        action: &'static str,
+    ) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            let merge_request = world.merge_request_mut(which)?;
+            if merge_request.state != from {
+                return Err(SimulatorError::Refused(format!("it is {}", merge_request.state.words().0)));
+            }
+            merge_request.state = to;
+            let (from, to) = (json!(from.words().1), json!(to.words().1));
+            self.announce(world, which, Happening::new(action).changed("state_id", &from, &to))
+        })
+    }
+
+    /// GitLab: an edit that changes nothing sends nothing.
+    fn edit(
+        &self,
+        which: MergeRequestRef,
+        deed: impl FnOnce(&mut MergeRequest),
+    ) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            let before = world.merge_request(which)?.clone();
+            deed(world.merge_request_mut(which)?);
+            let happening = difference(world, &before, world.merge_request(which)?);
+            if happening.changes.is_empty() {
+                return Ok(());
+            }
+            self.announce(world, which, happening)
+        })
+    }
+}
+
+/// An `update` with the fields that differ.
+fn difference(world: &World, before: &MergeRequest, after: &MergeRequest) -> Happening {
+    let people = |users: &[UserId]| -> Value { users.iter().map(|user| world.user_payload(*user)).collect() };
+    let fields = [
+        ("title", json!(before.title), json!(after.title)),
+        ("description", json!(before.description), json!(after.description)),
+        ("draft", json!(before.draft()), json!(after.draft())),
+        ("target_branch", json!(before.target_branch), json!(after.target_branch)),
+        ("labels", World::labels_payload(before), World::labels_payload(after)),
+        ("assignees", people(&before.assignees), people(&after.assignees)),
+        ("reviewers", people(&before.reviewers), people(&after.reviewers)),
+    ];
+    let changed = fields.into_iter().filter(|(_, previous, current)| previous != current);
+    changed.fold(Happening::new("update"), |happening, (field, previous, current)| {
+        happening.changed(field, &previous, &current)
+    })
+}

@@ -1,0 +1,213 @@
+//! Approvals, threads and pipelines.
+
+use super::Gitlab;
+use crate::merge_request::{MergeRequestRef, UserId};
+use crate::simulator::diffs::Commit;
+use crate::simulator::digest;
+use crate::simulator::error::SimulatorError;
+use crate::simulator::merge_requests::{Approved, Discussion, Note, PipelineKind, PipelineRun};
+use crate::simulator::payload::Happening;
+use crate::simulator::release::Edition;
+use crate::simulator::world::World;
+
+impl Gitlab {
+    /// Somebody approves.
+    pub fn approve(&self, which: MergeRequestRef, user: UserId) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            world.user(user)?;
+            let at = world.now();
+            let free = world.release.edition == Edition::Community;
+            let merge_request = world.merge_request_mut(which)?;
+            if merge_request.approvals.iter().any(|approval| approval.user == user) {
+                return Err(SimulatorError::Refused("already approved".to_owned()));
+            }
+            merge_request.approvals.push(Approved { user, at });
+            let complete = free || merge_request.approvals_left() == 0;
+            let action = if complete { "approved" } else { "approval" };
+            self.acting_as(user).announce(world, which, Happening::new(action))
+        })
+    }
+
+    /// Somebody takes an approval back.
+    pub fn unapprove(&self, which: MergeRequestRef, user: UserId) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            let free = world.release.edition == Edition::Community;
+            let merge_request = world.merge_request_mut(which)?;
+            let approved = merge_request.approvals_left() == 0;
+            let count = merge_request.approvals.len();
+            merge_request.approvals.retain(|approval| approval.user != user);
+            if merge_request.approvals.len() == count {
+                return Err(SimulatorError::Refused("not approved".to_owned()));
+            }
+            let lost = free || (approved && merge_request.approvals_left() > 0);
+            let action = if lost { "unapproved" } else { "unapproval" };
+            self.acting_as(user).announce(world, which, Happening::new(action))
+        })
+    }
+
+    /// Whether `/approvals` says `approved_at` (older versions do not).
+    pub fn say_approved_at(&self, says: bool) {
+        self.world(|world| world.says_approved_at = says);
+    }
+
+    /// Changes how many approvals are required. Nobody is told.
+    pub fn require_approvals(&self, which: MergeRequestRef, count: u32) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            world.merge_request_mut(which)?.approvals_required = count;
+            Ok(())
+        })
+    }
+
+    /// Opens a thread that can be resolved; note hooks hear of it, status checks do not.
+    pub fn open_thread(&self, which: MergeRequestRef, body: &str) -> Result<String, SimulatorError> {
+        self.discuss(which, body, true, false)
+    }
+
+    /// Writes a comment that is no thread.
+    pub fn comment(&self, which: MergeRequestRef, body: &str) -> Result<String, SimulatorError> {
+        self.discuss(which, body, false, false)
+    }
+
+    /// GitLab notes something by itself.
+    pub fn system_note(&self, which: MergeRequestRef, body: &str) -> Result<String, SimulatorError> {
+        self.discuss(which, body, false, true)
+    }
+
+    fn discuss(
+        &self,
+        which: MergeRequestRef,
+        body: &str,
+        resolvable: bool,
+        system: bool,
+    ) -> Result<String, SimulatorError> {
+        self.world(|world| {
+            let author = self.actor(world, which)?;
+            let (id, created_at) = (world.fresh_id(), world.now());
+            let discussion = digest::sha(id, "discussion")?.as_str().to_owned();
+            let note = Note { id, author, body: body.to_owned(), system, created_at };
+            let thread =
+                Discussion { id: discussion.clone(), resolvable, resolved: false, notes: vec![note] };
+            let merge_request = world.merge_request_mut(which)?;
+            merge_request.discussions.push(thread);
+            merge_request.updated_at = created_at;
+            if !system {
+                world.announce_note(which, &discussion, author)?;
+            }
+            Ok(discussion)
+        })
+    }
+
+    /// Resolves a thread. Only when it was the last open one is anybody told.
+    pub fn resolve_thread(&self, which: MergeRequestRef, thread: &str) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            let merge_request = world.merge_request_mut(which)?;
+            let open = !merge_request.all_resolved();
+            let found = merge_request.discussions.iter_mut().find(|discussion| discussion.id == thread);
+            found.ok_or_else(|| SimulatorError::NoDiscussion(thread.to_owned()))?.resolved = true;
+            if open && world.merge_request(which)?.all_resolved() {
+                self.announce(world, which, Happening::new("update"))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes back that a thread is resolved. Nobody is told.
+    pub fn unresolve_thread(&self, which: MergeRequestRef, thread: &str) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            let merge_request = world.merge_request_mut(which)?;
+            let found = merge_request.discussions.iter_mut().find(|discussion| discussion.id == thread);
+            found.ok_or_else(|| SimulatorError::NoDiscussion(thread.to_owned()))?.resolved = false;
+            Ok(())
+        })
+    }
+
+    /// The newest pipeline of the head has this status; there is one afterwards. Only pipeline hooks hear of it.
+    pub fn set_pipeline(&self, which: MergeRequestRef, status: &str) -> Result<u64, SimulatorError> {
+        let current = self.world(|world| -> Result<Option<u64>, SimulatorError> {
+            let merge_request = world.merge_request_mut(which)?;
+            let head = merge_request.head().cloned().ok_or(SimulatorError::NoHead(which))?;
+            let run = merge_request.pipelines.iter_mut().rev().find(|run| run.sha == head);
+            let Some(run) = run else { return Ok(None) };
+            status.clone_into(&mut run.status);
+            let run = run.clone();
+            let actor = self.actor(world, which)?;
+            world.announce_pipeline(which, actor, &run)?;
+            Ok(Some(run.id))
+        })?;
+        current.map_or_else(|| self.run_pipeline(which, PipelineKind::MergeRequest, status), Ok)
+    }
+
+    /// A new pipeline of the head. Only pipeline hooks hear of it.
+    pub fn run_pipeline(
+        &self,
+        which: MergeRequestRef,
+        kind: PipelineKind,
+        status: &str,
+    ) -> Result<u64, SimulatorError> {
+        self.world(|world| {
+            let actor = self.actor(world, which)?;
+            let merge_request = world.merge_request(which)?;
+            let branch = merge_request.source_branch.clone();
+            let head = merge_request.head().cloned().ok_or(SimulatorError::NoHead(which))?;
+            let (sha, source, reference) = match kind {
+                PipelineKind::Branch => (head, "push", branch),
+                PipelineKind::MergeRequest => (head, "merge_request_event", special(which, "head")),
+                PipelineKind::MergedResult => {
+                    (merged_result(world, which)?, "merge_request_event", special(which, "merge"))
+                }
+                PipelineKind::Train => {
+                    (merged_result(world, which)?, "merge_request_event", special(which, "train"))
+                }
+            };
+            let (id, created_at, status) = (world.fresh_id(), world.now(), status.to_owned());
+            let run = PipelineRun { id, sha, reference, status, source, created_at };
+            world.merge_request_mut(which)?.pipelines.push(run.clone());
+            world.announce_pipeline(which, actor, &run)?;
+            Ok(id)
+        })
+    }
+
+    /// Changes the status of a pipeline by its id.
+    pub fn finish_pipeline(
+        &self,
+        which: MergeRequestRef,
+        id: u64,
+        status: &str,
+    ) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            let actor = self.actor(world, which)?;
+            let merge_request = world.merge_request_mut(which)?;
+            let run = merge_request.pipelines.iter_mut().find(|run| run.id == id);
+            let run = run.ok_or_else(|| SimulatorError::Refused(format!("there is no pipeline {id}")))?;
+            status.clone_into(&mut run.status);
+            let run = run.clone();
+            world.announce_pipeline(which, actor, &run)
+        })
+    }
+}
+
+fn special(which: MergeRequestRef, kind: &str) -> String {
+    format!("refs/merge-requests/{}/{kind}", which.iid)
+}
+
+/// A commit that merges the head into the target branch, on no branch of its own.
+fn merged_result(
+    world: &mut World,
+    which: MergeRequestRef,
+) -> Result<crate::merge_request::CommitSha, SimulatorError> {
+    let merge_request = world.merge_request(which)?;
+    let head = merge_request.head().cloned().ok_or(SimulatorError::NoHead(which))?;
+    let target = merge_request.target_branch.clone();
+    let onto = world.branch_head(which.project, &target)?;
+    let sha = world.fresh_sha("merged result")?;
+    let commit = Commit {
+        sha: sha.clone(),
+        message: format!("Merge {head} into {onto}"),
+        author_email: "root@example.com".to_owned(),
+        committer_email: "root@example.com".to_owned(),
+        parents: vec![onto, head],
+        at: world.now(),
+    };
+    world.project_mut(which.project)?.repository.add_commit(commit);
+    Ok(sha)
+}

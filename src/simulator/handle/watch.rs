@@ -1,0 +1,129 @@
+//! Time, the network, and what was seen on it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Gitlab;
+use crate::simulator::calls::{ApiCall, CallOutcome};
+use crate::simulator::error::SimulatorError;
+use crate::simulator::faults::{Fault, FaultId, Moment};
+use crate::simulator::post_office::{Delivery, Weather};
+use crate::simulator::release::{Edition, Release};
+
+/// How long [`Gitlab::deliveries_settled`] waits at most.
+const SETTLING_BOUND: Duration = Duration::from_secs(30);
+
+impl Gitlab {
+    /// Now, as this GitLab sees it.
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// Lets time pass at once.
+    pub fn advance(&self, by: Duration) {
+        self.shared.clock.advance(by);
+    }
+
+    /// Upgrades (or downgrades) this GitLab.
+    pub fn install(&self, version: &str, edition: Edition) {
+        self.world(|world| {
+            let flag = world.release.status_field_flag;
+            world.release = Release::new(version, edition);
+            world.release.status_field_flag = flag;
+        });
+    }
+
+    /// Turns on the feature flag `status_checks_add_status_field` (14.9 and 14.10).
+    pub fn set_status_field_flag(&self, on: bool) {
+        self.world(|world| world.release.status_field_flag = on);
+    }
+
+    /// Answers 429 to what goes beyond so many calls per minute and user.
+    pub fn set_rate_limit(&self, per_minute: Option<u64>) {
+        self.world(|world| world.rate_limit = per_minute);
+    }
+
+    /// Makes something go wrong.
+    pub fn fault(&self, fault: Fault) -> FaultId {
+        self.shared.faults.add(fault)
+    }
+
+    /// Ends a fault; calls that hang go on.
+    pub fn lift(&self, fault: FaultId) {
+        self.shared.faults.lift(Some(fault));
+    }
+
+    /// Ends all faults; calls that hang go on.
+    pub fn lift_all(&self) {
+        self.shared.faults.lift(None);
+    }
+
+    /// Lets calls that hang go on; the faults stay.
+    pub fn release_hanging(&self) {
+        self.shared.faults.release();
+    }
+
+    /// Does something at a precise moment of a call, once.
+    pub fn on_call(&self, moment: Moment, deed: impl FnOnce(&Self) + Send + 'static) {
+        let actor = self.actor;
+        let deed = move |shared: &_| deed(&Self { shared: std::sync::Arc::clone(shared), actor });
+        self.shared.faults.at(moment, Box::new(deed));
+    }
+
+    /// Every call so far, oldest first.
+    pub fn calls(&self) -> Vec<ApiCall> {
+        self.shared.calls.listed()
+    }
+
+    /// How often each route ended how; a route is `GET /projects/:id/…`.
+    pub fn call_counts(&self) -> BTreeMap<String, BTreeMap<CallOutcome, u64>> {
+        self.shared.calls.counts()
+    }
+
+    /// How many calls came to the routes that fit, whether or not they have ended.
+    pub fn calls_to(&self, route: &str) -> u64 {
+        self.shared.calls.count(route)
+    }
+
+    /// Calls that this GitLab does not know; a test asserts that there are none.
+    pub fn unknown_calls(&self) -> Vec<String> {
+        self.shared.calls.unknown()
+    }
+
+    /// Forgets all calls so far.
+    pub fn forget_calls(&self) {
+        self.shared.calls.forget();
+    }
+
+    /// Changes how badly the network treats deliveries.
+    pub fn set_weather(&self, weather: Weather) {
+        self.shared.post_office.set_weather(weather);
+    }
+
+    /// Keeps deliveries back from now on.
+    pub fn hold_deliveries(&self) {
+        self.shared.post_office.hold();
+    }
+
+    /// Sends what was kept back.
+    pub fn release_deliveries(&self) {
+        self.shared.post_office.release();
+    }
+
+    /// Every delivery so far, in the order of the events.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.shared.post_office.log()
+    }
+
+    /// Waits until no delivery is under way (those kept back are not), for half a minute at most.
+    pub async fn deliveries_settled(&self) -> Result<(), SimulatorError> {
+        let mut under_way = self.shared.post_office.under_way();
+        let settled = tokio::time::timeout(SETTLING_BOUND, under_way.wait_for(|count| *count == 0)).await;
+        match settled {
+            Ok(_) => Ok(()),
+            Err(_) => Err(SimulatorError::Unsettled(*self.shared.post_office.under_way().borrow())),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Ordinary webhooks: where they hang, and which events they want.
+
+use std::collections::BTreeSet;
+
+use super::namespaces::Place;
+
+/// A kind of event that a hook can want.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HookEvent {
+    /// `Merge Request Hook`.
+    MergeRequest,
+    /// `Note Hook`.
+    Note,
+    /// `Pipeline Hook`.
+    Pipeline,
+    /// `Push Hook`.
+    Push,
+}
+
+impl HookEvent {
+    /// The value of `X-Gitlab-Event` for project and group hooks.
+    pub(super) fn header(self) -> &'static str {
+        match self {
+            Self::MergeRequest => "Merge Request Hook",
+            Self::Note => "Note Hook",
+            Self::Pipeline => "Pipeline Hook",
+            Self::Push => "Push Hook",
+        }
+    }
+
+    /// Whether system hooks know it.
+    pub(super) fn reaches_system_hooks(self) -> bool {
+        matches!(self, Self::MergeRequest | Self::Push)
+    }
+}
+
+/// Where a hook hangs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum HookPlace {
+    Below(Place),
+    System,
+}
+
+/// A hook.
+#[derive(Debug, Clone)]
+pub(super) struct Hook {
+    pub(super) id: u64,
+    pub(super) place: HookPlace,
+    pub(super) url: String,
+    pub(super) token: Option<String>,
+    pub(super) signing_token: Option<String>,
+    pub(super) events: BTreeSet<HookEvent>,
+}
+
+/// A hook to be created; the plain one wants merge request events and has neither token nor signature.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct NewHook {
+    pub(super) place: HookPlace,
+    pub(super) url: String,
+    pub(super) token: Option<String>,
+    pub(super) signing_token: Option<String>,
+    pub(super) events: BTreeSet<HookEvent>,
+}
+
+impl NewHook {
+    fn at(place: HookPlace, url: &str) -> Self {
+        let events = BTreeSet::from([HookEvent::MergeRequest]);
+        Self { place, url: url.to_owned(), token: None, signing_token: None, events }
+    }
+
+    /// A hook of a project or a group.
+    pub fn of(place: impl Into<Place>, url: &str) -> Self {
+        Self::at(HookPlace::Below(place.into()), url)
+    }
+
+    /// A hook of the whole instance.
+    pub fn system(url: &str) -> Self {
+        Self::at(HookPlace::System, url)
+    }
+
+    /// Sends this as `X-Gitlab-Token`.
+    pub fn token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
+    }
+
+    /// Signs with this `whsec_…` token (19.0 and later; older versions ignore it).
+    pub fn signing_token(mut self, token: &str) -> Self {
+        self.signing_token = Some(token.to_owned());
+        self
+    }
+
+    /// Wants these events too.
+    pub fn event(mut self, event: HookEvent) -> Self {
+        self.events.insert(event);
+        self
+    }
+
+    /// Does not want merge request events.
+    pub fn without_merge_requests(mut self) -> Self {
+        self.events.remove(&HookEvent::MergeRequest);
+        self
+    }
+}

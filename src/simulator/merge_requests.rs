@@ -1,0 +1,178 @@
+//! Merge requests and what is said of them: approvals, threads, pipelines.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::diffs::DiffVersion;
+use crate::merge_request::{CommitSha, MergeRequestRef, ProjectId, UserId};
+
+/// GitLab's states of a merge request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergeRequestState {
+    /// Open.
+    Opened,
+    /// Closed without being merged.
+    Closed,
+    /// Merged.
+    Merged,
+    /// Being merged at this moment.
+    Locked,
+}
+
+impl MergeRequestState {
+    /// GitLab's word and number.
+    pub(super) fn words(self) -> (&'static str, u8) {
+        match self {
+            Self::Opened => ("opened", 1),
+            Self::Closed => ("closed", 2),
+            Self::Merged => ("merged", 3),
+            Self::Locked => ("locked", 4),
+        }
+    }
+}
+
+/// An approval that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approved {
+    /// By whom.
+    pub user: UserId,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// A thread (GitLab's discussion).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discussion {
+    /// GitLab's id, forty hex digits.
+    pub id: String,
+    /// Whether it can be resolved at all: a plain comment and a system note cannot.
+    pub resolvable: bool,
+    /// Whether it is resolved.
+    pub resolved: bool,
+    /// Its notes, oldest first.
+    pub notes: Vec<Note>,
+}
+
+/// One note of a thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// GitLab's id.
+    pub id: u64,
+    /// Who wrote it, or whose action GitLab noted.
+    pub author: UserId,
+    /// The text.
+    pub body: String,
+    /// Whether GitLab wrote it.
+    pub system: bool,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// What a pipeline ran on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PipelineKind {
+    /// The source branch.
+    Branch,
+    /// The merge request (`refs/merge-requests/:iid/head`).
+    #[default]
+    MergeRequest,
+    /// The merged result (`refs/merge-requests/:iid/merge`): a commit whose parents are target and head.
+    MergedResult,
+    /// A merge train (`refs/merge-requests/:iid/train`).
+    Train,
+}
+
+/// A pipeline of a merge request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PipelineRun {
+    /// GitLab's id; larger is newer.
+    pub id: u64,
+    /// The commit it ran on.
+    pub sha: CommitSha,
+    /// The ref it ran on.
+    pub reference: String,
+    /// GitLab's word.
+    pub status: String,
+    /// What started it.
+    pub source: &'static str,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A merge request as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MergeRequest {
+    /// Which one.
+    pub reference: MergeRequestRef,
+    /// The id that is unique in all of GitLab.
+    pub id: u64,
+    /// The title, `Draft:` included.
+    pub title: String,
+    /// The description.
+    pub description: String,
+    /// Label titles.
+    pub labels: BTreeSet<String>,
+    /// The branch that would be merged.
+    pub source_branch: String,
+    /// The branch it would be merged into.
+    pub target_branch: String,
+    /// The project of the source branch; none when the fork was deleted.
+    pub source_project: Option<ProjectId>,
+    /// Who opened it.
+    pub author: UserId,
+    /// To whom it is assigned.
+    pub assignees: Vec<UserId>,
+    /// Who was asked for a review.
+    pub reviewers: Vec<UserId>,
+    /// Open, closed, merged.
+    pub state: MergeRequestState,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When anything last changed.
+    pub updated_at: Timestamp,
+    /// Whether GitLab still prepares it: then it has no `sha` yet.
+    pub preparing: bool,
+    /// Every push, oldest first.
+    pub versions: Vec<DiffVersion>,
+    /// Who approves.
+    pub approvals: Vec<Approved>,
+    /// How many approvals are required.
+    pub approvals_required: u32,
+    /// Threads, oldest first.
+    pub discussions: Vec<Discussion>,
+    /// Pipelines, oldest first.
+    pub pipelines: Vec<PipelineRun>,
+    /// The commit that merged it.
+    pub merge_commit: Option<CommitSha>,
+    /// What `detailed_merge_status` says, if not what follows from the rest.
+    pub said_merge_status: Option<String>,
+}
+
+impl MergeRequest {
+    /// The newest diff version; none while GitLab prepares, or when there are no commits.
+    pub fn newest_version(&self) -> Option<&DiffVersion> {
+        if self.preparing { None } else { self.versions.last() }
+    }
+
+    /// The head of the newest diff version (`sha`, `diff_head_sha`).
+    pub fn head(&self) -> Option<&CommitSha> {
+        self.newest_version().map(|version| &version.head)
+    }
+
+    /// Whether the title marks it as draft.
+    pub fn draft(&self) -> bool {
+        self.title.starts_with("Draft:")
+    }
+
+    /// How many approvals are missing.
+    pub fn approvals_left(&self) -> u32 {
+        let given = u32::try_from(self.approvals.len()).unwrap_or(u32::MAX);
+        self.approvals_required.saturating_sub(given)
+    }
+
+    /// Whether no thread is open.
+    pub fn all_resolved(&self) -> bool {
+        self.discussions.iter().all(|thread| thread.resolved || !thread.resolvable)
+    }
+}

@@ -1,0 +1,66 @@
+//! The rate limit per user and minute, and the `RateLimit-*` headers that every answer carries.
+
+use super::api::{Answer, Body};
+use super::clock::http_time;
+use super::world::World;
+
+/// What GitLab.com grants when nothing else is said; it is told, not enforced.
+const TOLD: u64 = 2000;
+
+/// How much of the minute's calls a user has made.
+#[derive(Debug, Clone)]
+pub(super) struct Allowance {
+    limit: u64,
+    observed: u64,
+    enforced: bool,
+    now: i64,
+}
+
+impl World {
+    /// Counts a call; none for a token that nobody has.
+    pub(super) fn allow(&mut self, token: Option<&str>) -> Option<Allowance> {
+        let user = self.tokens.get(token?)?.user;
+        let now = self.clock.now().as_second();
+        let minute = now.div_euclid(60);
+        let count = self.observed.entry(user).or_insert((minute, 0));
+        if count.0 != minute {
+            *count = (minute, 0);
+        }
+        count.1 = count.1.saturating_add(1);
+        let observed = count.1;
+        Some(Allowance {
+            limit: self.rate_limit.unwrap_or(TOLD),
+            observed,
+            enforced: self.rate_limit.is_some(),
+            now,
+        })
+    }
+}
+
+impl Allowance {
+    fn reset(&self) -> i64 {
+        (self.now.div_euclid(60) + 1) * 60
+    }
+
+    /// 429, if the limit is enforced and reached.
+    pub(super) fn refusal(&self) -> Option<Answer> {
+        let over = self.enforced && self.observed > self.limit;
+        let body = Body::Bytes("text/plain", b"Retry later\n".to_vec());
+        let wait = (self.reset() - self.now).to_string();
+        let time = jiff::Timestamp::from_second(self.reset()).map(http_time).unwrap_or_default();
+        let headers = vec![("Retry-After", wait), ("RateLimit-ResetTime", time)];
+        over.then_some(Answer { status: 429, headers, body })
+    }
+
+    /// The headers of every answer.
+    pub(super) fn headers(&self) -> Vec<(String, String)> {
+        let header = |name: &str, value: String| (name.to_owned(), value);
+        vec![
+            header("RateLimit-Limit", self.limit.to_string()),
+            header("RateLimit-Name", "throttle_authenticated_api".to_owned()),
+            header("RateLimit-Observed", self.observed.to_string()),
+            header("RateLimit-Remaining", self.limit.saturating_sub(self.observed).to_string()),
+            header("RateLimit-Reset", self.reset().to_string()),
+        ]
+    }
+}

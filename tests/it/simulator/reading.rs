@@ -1,0 +1,277 @@
+//! Reading: merge requests, versions, people, files, and the manners of the REST API.
+
+use countersign::merge_request::CommitSha;
+use countersign::simulator::{
+    FileChange, Membership, NewCommit, NewGroup, NewMergeRequest, NewProject, NewUser, PipelineKind, Push,
+    Visibility,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::scene;
+
+#[tokio::test]
+async fn a_merge_request_says_what_it_is() {
+    let scene = scene().await;
+    scene.gitlab.add_label(scene.merge_request, "ready").unwrap();
+    scene.gitlab.set_draft(scene.merge_request, true).unwrap();
+    let body = scene.get(&scene.below("")).await;
+    assert_eq!(body["references"]["full"], "shop/web!1");
+    assert_eq!(body["changes_count"], "1");
+    assert_eq!((&body["labels"], &body["draft"]), (&json!(["ready"]), &json!(true)));
+    assert_eq!(body["detailed_merge_status"], "draft_status");
+    assert_eq!(body["diff_refs"]["head_sha"], body["sha"]);
+    let by_path = scene.get("/projects/shop%2Fweb/merge_requests/1").await;
+    assert_eq!(by_path["id"], body["id"]);
+}
+
+#[tokio::test]
+async fn everything_can_have_the_id_that_a_test_wants() {
+    let scene = scene().await;
+    let project =
+        scene.gitlab.create_project(NewProject::at("demo/tmp").id(72_081_820).visibility(Visibility::Public));
+    let head = CommitSha::parse(&"2f".repeat(20)).unwrap();
+    let author = scene.gitlab.create_user(NewUser::named("real").id(4_575_606));
+    let new = NewMergeRequest::in_project(project).iid(3).id(405_095_454).head(&head).author(author);
+    scene.gitlab.open_merge_request(new).unwrap();
+    let body = scene.get("/projects/72081820/merge_requests/3").await;
+    assert_eq!((&body["sha"], &body["id"]), (&json!(head), &json!(405_095_454)));
+    assert_eq!(body["author"]["id"], 4_575_606);
+}
+
+#[tokio::test]
+async fn a_version_holds_its_own_files_and_commits_whatever_was_pushed_later() {
+    let scene = scene().await;
+    let push = Push::new()
+        .file(FileChange::renamed("a.rs", "b.rs"))
+        .file(FileChange::added("big.bin").too_large())
+        .commit(NewCommit::new("feat: one").author_email("ana@example.com"))
+        .commit(NewCommit::new("fix: two").committer_email("ben@example.com"))
+        .said_size("1000+");
+    let head = scene.gitlab.push(scene.merge_request, push).unwrap();
+    scene.gitlab.push(scene.merge_request, Push::new().file("c.rs")).unwrap();
+    let versions = scene.get(&scene.below("/versions")).await;
+    let older = &versions[1];
+    assert_eq!((&older["head_commit_sha"], &older["real_size"]), (&json!(head), &json!("1000+")));
+    let version = scene.get(&scene.below(&format!("/versions/{}", older["id"]))).await;
+    let messages: Vec<&Value> =
+        version["commits"].as_array().unwrap().iter().map(|commit| &commit["message"]).collect();
+    assert_eq!(messages, ["fix: two", "feat: one"]);
+    assert_eq!(
+        (&version["commits"][0]["id"], &version["commits"][0]["committer_email"]),
+        (&json!(head), &json!("ben@example.com"))
+    );
+    let renamed = &version["diffs"][0];
+    assert_eq!(
+        (&renamed["renamed_file"], &renamed["old_path"], &renamed["new_path"]),
+        (&json!(true), &json!("a.rs"), &json!("b.rs"))
+    );
+    assert_eq!((&version["diffs"][1]["too_large"], &version["diffs"][1]["diff"]), (&json!(true), &json!("")));
+    assert_eq!(scene.get(&scene.below("/diffs")).await[0]["new_path"], "c.rs");
+    let base = &older["base_commit_sha"].as_str().unwrap();
+    let compared =
+        scene.get(&format!("/projects/{}/repository/compare?from={base}&to={head}", scene.project)).await;
+    assert_eq!(compared["diffs"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn approvals_say_when_unless_the_version_is_too_old() {
+    let scene = scene().await;
+    let ana = scene.gitlab.create_user("ana");
+    scene.gitlab.require_approvals(scene.merge_request, 2).unwrap();
+    scene.gitlab.approve(scene.merge_request, ana).unwrap();
+    let body = scene.get(&scene.below("/approvals")).await;
+    assert_eq!((&body["approved"], &body["approvals_left"]), (&json!(false), &json!(1)));
+    assert_eq!(body["approved_by"][0]["user"]["username"], "ana");
+    assert!(body["approved_by"][0]["approved_at"].is_string());
+    scene.gitlab.say_approved_at(false);
+    assert!(scene.get(&scene.below("/approvals")).await["approved_by"][0].get("approved_at").is_none());
+}
+
+#[tokio::test]
+async fn a_merged_result_has_the_head_as_a_parent() {
+    let scene = scene().await;
+    scene.gitlab.run_pipeline(scene.merge_request, PipelineKind::MergeRequest, "failed").unwrap();
+    scene.gitlab.run_pipeline(scene.merge_request, PipelineKind::MergedResult, "success").unwrap();
+    let pipelines = scene.get(&scene.below("/pipelines")).await;
+    assert_eq!(
+        (&pipelines[0]["status"], &pipelines[0]["ref"]),
+        (&json!("success"), &json!("refs/merge-requests/1/merge"))
+    );
+    let sha = pipelines[0]["sha"].as_str().unwrap();
+    assert_ne!(sha, scene.head());
+    let commit = scene.get(&format!("/projects/{}/repository/commits/{sha}", scene.project)).await;
+    assert_eq!(commit["parent_ids"][1], json!(scene.head()));
+    assert_eq!(scene.get(&scene.below("")).await["head_pipeline"]["status"], "success");
+}
+
+#[tokio::test]
+async fn threads_say_whether_they_are_resolved() {
+    let scene = scene().await;
+    let thread = scene.gitlab.open_thread(scene.merge_request, "why?").unwrap();
+    scene.gitlab.system_note(scene.merge_request, "changed the title").unwrap();
+    scene.gitlab.resolve_thread(scene.merge_request, &thread).unwrap();
+    let list = scene.get(&scene.below("/discussions")).await;
+    assert_eq!((&list[0]["id"], &list[0]["notes"][0]["resolved"]), (&json!(thread), &json!(true)));
+    assert_eq!(
+        (&list[1]["notes"][0]["system"], &list[1]["notes"][0]["resolvable"]),
+        (&json!(true), &json!(false))
+    );
+}
+
+#[tokio::test]
+async fn membership_is_inherited_invited_and_hidden() {
+    let scene = scene().await;
+    let gitlab = &scene.gitlab;
+    gitlab.create_group("shop/payments");
+    gitlab.create_group("auditors");
+    let [ana, ben, cem, dora] = ["ana", "ben", "cem", "dora"].map(|name| gitlab.create_user(name));
+    gitlab.add_member("shop", Membership::new(ana, 40)).unwrap();
+    gitlab.add_member("shop/payments", Membership::new(ben, 30).awaiting()).unwrap();
+    gitlab.add_member("auditors", Membership::new(cem, 50)).unwrap();
+    gitlab.invite_group("shop/payments", "auditors", 20).unwrap();
+    gitlab.add_member("shop", Membership::new(scene.gitlab.create_user("countersign"), 30)).unwrap();
+    let member = |user| format!("/groups/shop%2Fpayments/members/all/{user}");
+    assert_eq!(scene.get(&member(ana)).await["access_level"], 40);
+    assert_eq!(scene.get(&member(ben)).await["membership_state"], "awaiting");
+    assert_eq!(scene.get(&member(cem)).await["access_level"], 20);
+    assert_eq!(scene.get_as(&scene.token, &member(dora)).await, (404, json!({ "message": "404 Not found" })));
+    assert_eq!(
+        scene.get(&format!("/projects/{}/members/all/{ana}", scene.project)).await["access_level"],
+        40
+    );
+    let hidden = (404, json!({ "message": "404 Group Not Found" }));
+    assert_eq!(scene.get_as(&scene.token, "/groups/auditors").await, hidden);
+    gitlab.create_group(NewGroup::at("open").visibility(Visibility::Public));
+    assert_eq!(scene.get("/groups/open").await["full_path"], "open");
+}
+
+#[tokio::test]
+async fn a_membership_that_expired_gives_no_rights_but_may_still_be_listed() {
+    let scene = scene().await;
+    let token = scene.member("temp", 30);
+    let temp = scene.gitlab.create_user("temp");
+    let yesterday = jiff::civil::date(2020, 1, 1);
+    scene.gitlab.add_member(scene.project, Membership::new(temp, 30).expires_at(yesterday)).unwrap();
+    assert_eq!(scene.get_as(&token, &scene.below("")).await.0, 404);
+    let path = format!("/projects/{}/members/all/{temp}", scene.project);
+    assert_eq!(scene.get(&path).await["expires_at"], "2020-01-01");
+}
+
+#[tokio::test]
+async fn people_are_found_by_name_and_by_public_address_only() {
+    let scene = scene().await;
+    let ana = scene.gitlab.create_user("ana");
+    scene.gitlab.create_user(NewUser::named("shy").public_email(None));
+    assert_eq!(scene.get("/users?username=ANA").await[0]["id"], json!(ana));
+    assert_eq!(scene.get("/users?search=ana%40example.com").await[0]["id"], json!(ana));
+    assert_eq!(scene.get("/users?search=shy%40example.com").await, json!([]));
+    assert_eq!(scene.get(&format!("/users/{ana}")).await["bot"], false);
+}
+
+#[tokio::test]
+async fn lists_come_in_pages_that_say_where_the_next_one_is() {
+    let scene = scene().await;
+    for _ in 0..24 {
+        scene.gitlab.open_merge_request(NewMergeRequest::in_project(scene.project).quietly()).unwrap();
+    }
+    let path = format!("/projects/{}/merge_requests?state=opened", scene.project);
+    let first = scene.send(Method::GET, &path, &scene.token, None).await;
+    let header = |name: &str| first.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(
+        (header("x-total"), header("x-next-page"), header("x-per-page")),
+        ("25".into(), "2".into(), "20".into())
+    );
+    let link = header("link");
+    let next = link.split(", ").find(|part| part.ends_with("rel=\"next\"")).unwrap();
+    let next = next.trim_start_matches('<').split('>').next().unwrap().to_owned();
+    assert_eq!(first.json::<Vec<Value>>().await.unwrap().len(), 20);
+    let second = scene.http.get(next).header("PRIVATE-TOKEN", &scene.token).send().await.unwrap();
+    assert!(!second.headers()["link"].to_str().unwrap().contains("rel=\"next\""));
+    assert_eq!(second.json::<Vec<Value>>().await.unwrap().len(), 5);
+    let most = scene.send(Method::GET, &format!("{path}&per_page=1000"), &scene.token, None).await;
+    assert_eq!(most.headers()["x-per-page"], "100");
+}
+
+#[tokio::test]
+async fn a_sweep_asks_for_what_changed_since() {
+    let scene = scene().await;
+    scene.gitlab.advance(std::time::Duration::from_hours(1));
+    let since = scene.gitlab.now();
+    let other = scene.gitlab.open_merge_request(NewMergeRequest::in_project(scene.project)).unwrap();
+    let query = format!("updated_after={since}&order_by=updated_at&sort=asc");
+    let list = scene.get(&format!("/projects/{}/merge_requests?{query}", scene.project)).await;
+    assert_eq!((list.as_array().unwrap().len(), &list[0]["iid"]), (1, &json!(other.iid)));
+    let everywhere = scene.get(&format!("/merge_requests?scope=all&{query}")).await;
+    assert_eq!(everywhere.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_date_the_rate_and_a_tag_that_saves_the_body() {
+    let scene = scene().await;
+    scene.gitlab.advance(std::time::Duration::from_hours(400 * 24));
+    let first = scene.send(Method::GET, &scene.below(""), &scene.token, None).await;
+    let year = scene.gitlab.now().strftime("%Y").to_string();
+    assert!(first.headers()["date"].to_str().unwrap().contains(&year));
+    assert!(first.headers().contains_key("ratelimit-remaining"));
+    let tag = first.headers()["etag"].clone();
+    assert!(tag.to_str().unwrap().starts_with("W/\""));
+    let request = scene.http.get(scene.url(&scene.below(""))).header("PRIVATE-TOKEN", &scene.token);
+    let second = request.header("If-None-Match", tag).send().await.unwrap();
+    assert_eq!(second.status(), 304);
+}
+
+#[tokio::test]
+async fn a_moved_project_sends_readers_on_and_writers_away() {
+    let scene = scene().await;
+    scene.gitlab.move_project(scene.project, "mall/web").unwrap();
+    let moved =
+        scene.send(Method::GET, "/projects/shop%2Fweb/merge_requests/1?a=b", &scene.token, None).await;
+    let target = format!("{}?a=b", scene.url(&scene.below("")));
+    assert_eq!(
+        (moved.status().as_u16(), moved.headers()["location"].to_str().unwrap()),
+        (301, target.as_str())
+    );
+    let path = "/projects/shop%2Fweb/merge_requests/1/status_check_responses";
+    let refused = scene.send(Method::POST, path, &scene.token, Some(scene.answer("passed"))).await;
+    assert_eq!(refused.status(), 404);
+    assert_eq!(scene.get(&scene.below("")).await["references"]["full"], "mall/web!1");
+}
+
+#[tokio::test]
+async fn files_are_read_at_a_commit() {
+    let scene = scene().await;
+    let old = scene.gitlab.write_file(scene.project, "main", ".gate/a.yml", Some("one")).unwrap();
+    scene.gitlab.write_file(scene.project, "main", ".gate/a.yml", Some("two")).unwrap();
+    let read = async |reference: &str| {
+        let path = format!("/projects/{}/repository/files/.gate%2Fa.yml/raw?ref={reference}", scene.project);
+        let response = scene.send(Method::GET, &path, &scene.token, None).await;
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    assert_eq!(read(old.as_str()).await, (200, "one".to_owned()));
+    assert_eq!(read("main").await, (200, "two".to_owned()));
+    let absent = format!("/projects/{}/repository/files/x/raw?ref=main", scene.project);
+    assert_eq!(scene.get_as(&scene.token, &absent).await, (404, json!({ "message": "404 File Not Found" })));
+}
+
+#[tokio::test]
+async fn a_deleted_fork_leaves_no_source_project() {
+    let scene = scene().await;
+    let fork = scene.gitlab.create_project("ana/web");
+    let new = NewMergeRequest::in_project(scene.project).iid(9).fork(fork);
+    scene.gitlab.open_merge_request(new).unwrap();
+    let path = format!("/projects/{}/merge_requests/9", scene.project);
+    assert_eq!(scene.get(&path).await["source_project_id"], json!(fork));
+    scene.gitlab.delete_project(fork).unwrap();
+    assert_eq!(scene.get(&path).await["source_project_id"], Value::Null);
+}
+
+#[tokio::test]
+async fn version_and_edition_can_be_asked() {
+    let scene = scene().await;
+    assert_eq!(scene.get("/version").await["version"], "18.3.0-ee");
+    assert_eq!(scene.get("/metadata").await["enterprise"], true);
+    assert_eq!(scene.get("/personal_access_tokens/self").await["scopes"], json!(["api"]));
+    scene.gitlab.install("15.1.0", countersign::simulator::Edition::Community);
+    assert_eq!(scene.get_as(&scene.token, "/metadata").await.0, 404);
+}
