@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::ExitStatus;
+use super::exit_status::ExitStatus;
 use super::report::{self, Output};
 use crate::bundle::{self, LoadError};
 use crate::policy::{Diagnostics, PolicySet, PolicySource, Revision};

@@ -4,12 +4,13 @@
 //! What a machine may read goes to stdout, talk goes to stderr.
 
 mod check;
+mod exit_status;
 mod report;
 mod schema;
 
-use std::process::ExitCode;
-
 use clap::{Parser, Subcommand};
+
+pub use self::exit_status::ExitStatus;
 
 /// The policy gate for GitLab merge requests: answers external status checks from policy files.
 #[derive(Debug, Parser)]
@@ -26,30 +27,6 @@ enum Command {
     Check(check::Arguments),
     /// Print the JSON Schema of a file, for editors
     Schema(schema::Arguments),
-}
-
-/// How the process ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExitStatus {
-    /// All is well.
-    Fine,
-    /// What was looked at did not pass.
-    NotPassed,
-    /// The user's input is wrong: a policy, the configuration, the command line.
-    WrongInput,
-    /// We failed.
-    Failed,
-}
-
-impl From<ExitStatus> for ExitCode {
-    fn from(status: ExitStatus) -> Self {
-        Self::from(match status {
-            ExitStatus::Fine => 0,
-            ExitStatus::NotPassed => 1,
-            ExitStatus::WrongInput => 2,
-            ExitStatus::Failed => 3,
-        })
-    }
 }
 
 /// Parses the command line and does what it says.

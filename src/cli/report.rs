@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Write};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use clap::ValueEnum;
 
-use super::ExitStatus;
+use super::exit_status::ExitStatus;
 use crate::policy::{Diagnostic, Diagnostics, PolicySource, Severity};
 
 /// Who reads a result.

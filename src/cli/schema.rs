@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::ExitStatus;
+use super::exit_status::ExitStatus;
 use super::report;
 use crate::policy;
 
