@@ -179,7 +179,7 @@ impl NewMergeRequest {
         self
     }
 
-    /// GitLab still prepares it, until [`Gitlab::finish_preparing`](super::Gitlab::finish_preparing).
+    /// GitLab still prepares it, until `Gitlab::finish_preparing`.
     pub fn preparing(mut self) -> Self {
         self.stage = Stage::Preparing;
         self

@@ -28,7 +28,7 @@ pub struct Weather {
 /// What became of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeliveryState {
-    /// Kept back until [`Gitlab::release_deliveries`](super::Gitlab::release_deliveries).
+    /// Kept back until `Gitlab::release_deliveries`.
     Held,
     /// On its way.
     UnderWay,
@@ -146,7 +146,7 @@ impl PostOffice {
         self.state().log.clone()
     }
 
-    /// Forgets the log of what has ended.
+    /// How many are under way.
     pub(super) fn under_way(&self) -> watch::Receiver<usize> {
         self.under_way.subscribe()
     }

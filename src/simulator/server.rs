@@ -14,6 +14,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Map, Value};
 
+use super::accounts::Scope;
 use super::api::{self, Answer, Body, Call, Found};
 use super::calls::{CallOutcome, UNKNOWN};
 use super::clock::http_time;
@@ -22,7 +23,6 @@ use super::faults::FaultKind;
 use super::shared::Shared;
 use super::throttle::Allowance;
 use crate::merge_request::UserId;
-use crate::simulator::accounts::Scope;
 
 /// The largest body that is read.
 const BODY_LIMIT: usize = 1 << 20;

@@ -1,6 +1,6 @@
 //! Status checks, hooks, and the answers that came.
 
-use super::Gitlab;
+use super::gitlab::Gitlab;
 use crate::merge_request::{MergeRequestRef, ProjectId, StatusCheckId, UserId};
 use crate::simulator::error::SimulatorError;
 use crate::simulator::hooks::{Hook, NewHook};
@@ -78,8 +78,8 @@ impl Gitlab {
 
     /// Every answer that was ever taken for a check of a merge request, oldest first, whatever the SHA.
     pub fn responses(&self, which: MergeRequestRef, check: StatusCheckId) -> Vec<StatusRow> {
-        let all = self.all_responses();
-        all.into_iter().filter(|row| row.merge_request == which && row.check == check).collect()
+        let ours = |row: &&StatusRow| row.merge_request == which && row.check == check;
+        self.world(|world| world.rows.all().iter().filter(ours).cloned().collect())
     }
 
     /// Every answer that was ever taken, oldest first.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Gitlab;
+use super::gitlab::Gitlab;
 use crate::merge_request::{CommitSha, MergeRequestIid, MergeRequestRef, UserId};
 use crate::simulator::accounts::NewUser;
 use crate::simulator::diffs::Push;

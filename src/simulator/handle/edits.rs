@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::Gitlab;
-use crate::merge_request::{CommitSha, MergeRequestRef, UserId};
+use super::gitlab::Gitlab;
+use crate::merge_request::{CommitSha, MergeRequestRef, UserId, VersionId};
+use crate::simulator::diffs::DiffVersion;
 use crate::simulator::error::SimulatorError;
 use crate::simulator::merge_requests::{MergeRequest, MergeRequestState};
 use crate::simulator::payload::Happening;
@@ -38,10 +39,29 @@ impl Gitlab {
         })
     }
 
-    /// Chooses another target branch; the diff version stays, its `start` does not follow.
+    /// Chooses another target branch. GitLab makes a new diff version of the same head, and its answers stay.
     pub fn set_target_branch(&self, which: MergeRequestRef, branch: &str) -> Result<(), SimulatorError> {
-        self.world(|world| world.branch_head(which.project, branch).map(drop))?;
-        self.edit(which, |merge_request| branch.clone_into(&mut merge_request.target_branch))
+        self.retarget(which, branch, true)
+    }
+
+    /// Chooses another target branch without a new diff version.
+    pub fn set_target_branch_only(&self, which: MergeRequestRef, branch: &str) -> Result<(), SimulatorError> {
+        self.retarget(which, branch, false)
+    }
+
+    fn retarget(&self, which: MergeRequestRef, branch: &str, renew: bool) -> Result<(), SimulatorError> {
+        let renewed = self.world(|world| -> Result<_, SimulatorError> {
+            let start = world.branch_head(which.project, branch)?;
+            let newest = world.merge_request(which)?.versions.last().cloned();
+            let (id, created_at) = (VersionId::new(world.fresh_id()), world.now());
+            let moves = world.merge_request(which)?.target_branch != branch;
+            let renewed = newest.filter(|_| renew && moves);
+            Ok(renewed.map(|version| DiffVersion { id, start, created_at, ..version }))
+        })?;
+        self.edit(which, |merge_request| {
+            branch.clone_into(&mut merge_request.target_branch);
+            merge_request.versions.extend(renewed);
+        })
     }
 
     /// Assigns it to these users.
@@ -62,6 +82,14 @@ impl Gitlab {
     ) -> Result<(), SimulatorError> {
         self.world(|world| {
             world.merge_request_mut(which)?.said_merge_status = status.map(str::to_owned);
+            Ok(())
+        })
+    }
+
+    /// Puts it into a state, such as locked. Nobody is told.
+    pub fn set_state(&self, which: MergeRequestRef, state: MergeRequestState) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            world.merge_request_mut(which)?.state = state;
             Ok(())
         })
     }

@@ -6,72 +6,10 @@
 mod checks;
 mod code;
 mod edits;
+mod gitlab;
 mod people;
 mod review;
 mod watch;
 
+pub use gitlab::Gitlab;
 pub use people::ProjectSetting;
-
-use std::sync::Arc;
-
-use super::error::SimulatorError;
-use super::payload::Happening;
-use super::shared::Shared;
-use super::world::World;
-use crate::merge_request::{MergeRequestRef, UserId};
-
-/// A GitLab to talk to. Cheap to clone; all clones are the same GitLab.
-#[derive(Clone)]
-pub struct Gitlab {
-    shared: Arc<Shared>,
-    actor: Option<UserId>,
-}
-
-impl Gitlab {
-    /// A handle to what a simulator shares.
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, actor: None }
-    }
-
-    /// The same GitLab, with this user doing what is done. Otherwise a merge request's author does it.
-    #[must_use]
-    pub fn acting_as(&self, user: UserId) -> Self {
-        Self { shared: Arc::clone(&self.shared), actor: Some(user) }
-    }
-
-    fn world<R>(&self, deed: impl FnOnce(&mut World) -> R) -> R {
-        self.shared.world(deed)
-    }
-
-    /// Who does it.
-    fn actor(&self, world: &World, which: MergeRequestRef) -> Result<UserId, SimulatorError> {
-        let author = world.merge_request(which)?.author;
-        let actor = self.actor.unwrap_or(author);
-        world.user(actor).map(|account| account.id)
-    }
-
-    /// Something happens to a merge request: its `updated_at` moves and everybody is told.
-    fn announce(
-        &self,
-        world: &mut World,
-        which: MergeRequestRef,
-        happening: Happening,
-    ) -> Result<(), SimulatorError> {
-        let actor = self.actor(world, which)?;
-        let now = world.now();
-        let merge_request = world.merge_request_mut(which)?;
-        let before = std::mem::replace(&mut merge_request.updated_at, now);
-        let mut happening = happening;
-        if !happening.changes.is_empty() {
-            let time = |at| serde_json::json!(super::clock::hook_time(at));
-            happening = happening.changed("updated_at", &time(before), &time(now));
-        }
-        world.announce(which, actor, &happening)
-    }
-}
-
-impl std::fmt::Debug for Gitlab {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Gitlab").field("actor", &self.actor).finish_non_exhaustive()
-    }
-}

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::Gitlab;
+use super::gitlab::Gitlab;
 use crate::merge_request::{CommitSha, ProjectId, User, UserId};
 use crate::simulator::accounts::{AccountState, NewToken, NewUser, Token};
 use crate::simulator::error::SimulatorError;

@@ -1,7 +1,7 @@
 //! Approvals, threads and pipelines.
 
-use super::Gitlab;
-use crate::merge_request::{MergeRequestRef, UserId};
+use super::gitlab::Gitlab;
+use crate::merge_request::{CommitSha, MergeRequestRef, UserId};
 use crate::simulator::diffs::Commit;
 use crate::simulator::digest;
 use crate::simulator::error::SimulatorError;
@@ -94,6 +94,19 @@ impl Gitlab {
                 world.announce_note(which, &discussion, author)?;
             }
             Ok(discussion)
+        })
+    }
+
+    /// Answers in a thread.
+    pub fn reply(&self, which: MergeRequestRef, thread: &str, body: &str) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            let author = self.actor(world, which)?;
+            let (id, created_at) = (world.fresh_id(), world.now());
+            let threads = &mut world.merge_request_mut(which)?.discussions;
+            let found = threads.iter_mut().find(|discussion| discussion.id == thread);
+            let found = found.ok_or_else(|| SimulatorError::NoDiscussion(thread.to_owned()))?;
+            found.notes.push(Note { id, author, body: body.to_owned(), system: false, created_at });
+            world.announce_note(which, thread, author)
         })
     }
 
@@ -191,10 +204,7 @@ fn special(which: MergeRequestRef, kind: &str) -> String {
 }
 
 /// A commit that merges the head into the target branch, on no branch of its own.
-fn merged_result(
-    world: &mut World,
-    which: MergeRequestRef,
-) -> Result<crate::merge_request::CommitSha, SimulatorError> {
+fn merged_result(world: &mut World, which: MergeRequestRef) -> Result<CommitSha, SimulatorError> {
     let merge_request = world.merge_request(which)?;
     let head = merge_request.head().cloned().ok_or(SimulatorError::NoHead(which))?;
     let target = merge_request.target_branch.clone();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Gitlab;
+use super::gitlab::Gitlab;
 use crate::simulator::calls::{ApiCall, CallOutcome};
 use crate::simulator::error::SimulatorError;
 use crate::simulator::faults::{Fault, FaultId, Moment};
