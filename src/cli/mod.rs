@@ -7,6 +7,7 @@ mod check;
 mod exit_status;
 mod report;
 mod schema;
+mod serve;
 
 use clap::{Parser, Subcommand};
 
@@ -23,6 +24,8 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Take deliveries, decide, answer, until told to stop
+    Serve(serve::Arguments),
     /// Say whether policies are valid, with every mistake at once
     Check(check::Arguments),
     /// Print the JSON Schema of a file, for editors
@@ -33,6 +36,7 @@ enum Command {
 pub fn run() -> ExitStatus {
     match Cli::try_parse() {
         Ok(cli) => match cli.command {
+            Command::Serve(arguments) => serve::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
             Command::Schema(arguments) => schema::run(&arguments),
         },

@@ -3,6 +3,7 @@
 //! Everything is written here, so that a closed pipe ends a command quietly and colours go only where they are
 //! wanted (`NO_COLOR`, a terminal).
 
+use std::error::Error;
 use std::io::{self, ErrorKind, Write};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -36,6 +37,17 @@ pub(super) fn data(text: &str, status: ExitStatus) -> ExitStatus {
 /// Says something to the person at the terminal; if nobody listens, nothing is lost.
 pub(super) fn talk(text: &str) {
     let _unheard: io::Result<()> = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
+/// An error with all that led to it, in one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// The mistakes with their lines, and how many there are.

@@ -10,4 +10,6 @@
 )]
 
 mod house;
+mod life;
 mod simulator;
+mod world;

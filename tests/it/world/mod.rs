@@ -1,0 +1,229 @@
+//! A world to test in: the real service, the simulator, real HTTP between them, a store on a real disk.
+//!
+//! Three verbs suffice: something happens in GitLab, the world settles, GitLab shows. Waits are bounded and print what
+//! happened when they give up; at the end nothing may be left over.
+
+mod process;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use countersign::app::{App, load_bundle};
+use countersign::config::Config;
+use countersign::merge_request::{MergeRequestRef, ProjectId, StatusCheckId, UserId};
+use countersign::simulator::{
+    CheckStatus, Gitlab, Membership, NewMergeRequest, NewProject, NewStatusCheck, Simulator, SimulatorOptions,
+};
+use countersign::store::StoredDecision;
+use tempfile::TempDir;
+
+pub use self::process::Process;
+
+/// The secret of the check in every world; tests look for it where it must not be.
+pub const SECRET: &str = "sesame-of-the-status-check";
+/// The token of ordinary hooks.
+pub const HOOK_TOKEN: &str = "sesame-of-the-hook";
+/// How long anything may take before a test gives up. Nothing asserts that it took less.
+pub const BOUND: Duration = Duration::from_secs(30);
+const DEVELOPER: u8 = 30;
+
+/// What passes everything that is not titled `bad`.
+pub const PLAIN_POLICY: &str = r#"
+policy: plain
+rules:
+  - id: title
+    require: { title: { none: ["bad*"] } }
+"#;
+
+/// GitLab and what the service needs of it; the service itself comes and goes.
+pub struct Ground {
+    pub simulator: Simulator,
+    pub gitlab: Gitlab,
+    pub project: ProjectId,
+    pub author: UserId,
+    pub bot: UserId,
+    pub token: String,
+    pub folder: TempDir,
+}
+
+impl Ground {
+    /// A GitLab with a project `shop/pay`, an author, and our bot as Developer; `policy` on disk.
+    pub async fn prepare(policy: &str) -> Self {
+        Self::prepare_with(policy, SimulatorOptions::default()).await
+    }
+
+    pub async fn prepare_with(policy: &str, options: SimulatorOptions) -> Self {
+        let simulator = Simulator::start(options).await.expect("the simulator starts");
+        let gitlab = simulator.gitlab();
+        let project = gitlab.create_project(NewProject::at("shop/pay"));
+        let author = gitlab.create_user("ana");
+        gitlab.add_member(project, Membership::new(author, DEVELOPER)).unwrap();
+        let (bot, token) = gitlab.create_bot("countersign", project).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("policies")).unwrap();
+        let ground = Self { simulator, gitlab, project, author, bot, token, folder };
+        ground.write_policy(policy);
+        ground
+    }
+
+    pub fn write_policy(&self, text: &str) {
+        std::fs::write(self.folder.path().join("policies/policy.yaml"), text).unwrap();
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("countersign.db")
+    }
+
+    /// The environment of a service that serves this GitLab.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        [
+            ("SERVER__LISTEN", "127.0.0.1:0".to_owned()),
+            ("GITLAB__URL", self.simulator.url().to_owned()),
+            ("GITLAB__TOKEN", self.token.clone()),
+            ("WEBHOOKS__STATUS_CHECK_SECRETS", format!("{SECRET},sesame-of-the-rotation")),
+            ("WEBHOOKS__TOKENS", HOOK_TOKEN.to_owned()),
+            ("STORE__URL", format!("sqlite:{}", self.database().display())),
+            ("POLICIES__PATH", path("policies")),
+        ]
+        .map(|(key, value)| (format!("COUNTERSIGN__{key}"), value))
+        .to_vec()
+    }
+
+    /// A merge request that a test needs: one file, by the author.
+    pub fn merge_request(&self) -> NewMergeRequest {
+        NewMergeRequest::in_project(self.project).author(self.author)
+    }
+
+    /// Creates the check that the service behind `url` answers.
+    pub fn create_check(&self, url: &str) -> StatusCheckId {
+        let check = NewStatusCheck::new("countersign", &format!("{url}/webhooks/gitlab")).secret(SECRET);
+        self.gitlab.create_status_check(self.project, check).unwrap()
+    }
+}
+
+/// A whole world with the service in this process.
+pub struct World {
+    pub ground: Ground,
+    pub gitlab: Gitlab,
+    pub check: StatusCheckId,
+    app: Option<App>,
+    url: String,
+}
+
+impl World {
+    pub async fn start(policy: &str) -> Self {
+        Self::start_on(Ground::prepare(policy).await).await
+    }
+
+    pub async fn start_on(ground: Ground) -> Self {
+        let app = start_app(&ground).await;
+        let url = url_of(&app);
+        let check = ground.create_check(&url);
+        Self { gitlab: ground.gitlab.clone(), ground, check, app: Some(app), url }
+    }
+
+    pub fn app(&self) -> &App {
+        self.app.as_ref().expect("the service runs")
+    }
+
+    /// Where the service listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn open(&self, new: NewMergeRequest) -> MergeRequestRef {
+        self.gitlab.open_merge_request(new).unwrap()
+    }
+
+    pub fn merge_request(&self) -> NewMergeRequest {
+        self.ground.merge_request()
+    }
+
+    /// Stops the service as SIGTERM does.
+    pub async fn stop(&mut self) {
+        if let Some(app) = self.app.take() {
+            app.stop().await;
+        }
+    }
+
+    /// Starts the service again on the same database; GitLab's check follows it to its new port.
+    pub async fn start_again(&mut self) {
+        let app = start_app(&self.ground).await;
+        self.url = url_of(&app);
+        self.app = Some(app);
+        self.gitlab.delete_status_check(self.ground.project, self.check).unwrap();
+        let check =
+            NewStatusCheck::new("countersign", &format!("{}/webhooks/gitlab", self.url)).secret(SECRET);
+        self.gitlab.create_status_check(self.ground.project, check.id(self.check.get())).unwrap();
+    }
+
+    /// Waits until every delivery has arrived and nothing is left to decide.
+    pub async fn settle(&self) {
+        let settled = async {
+            loop {
+                self.gitlab.deliveries_settled().await;
+                let depth = self.app().store().queue().depth().await.unwrap();
+                if depth.length == 0 {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if tokio::time::timeout(BOUND, settled).await.is_err() {
+            panic!("the world does not settle; GitLab was asked:\n{}", self.history());
+        }
+    }
+
+    /// What GitLab shows for our check.
+    pub fn status(&self, merge_request: MergeRequestRef) -> CheckStatus {
+        self.gitlab.status(merge_request, self.check).unwrap()
+    }
+
+    /// Settles, then says what GitLab shows.
+    pub async fn settled_status(&self, merge_request: MergeRequestRef) -> CheckStatus {
+        self.settle().await;
+        self.status(merge_request)
+    }
+
+    pub async fn decisions(&self, merge_request: MergeRequestRef) -> Vec<StoredDecision> {
+        self.app().store().decisions().of(merge_request).await.unwrap()
+    }
+
+    /// Waits until `done` says so.
+    pub async fn until(&self, what: &str, done: impl Fn(&Gitlab) -> bool) {
+        until(what, || done(&self.gitlab)).await;
+    }
+
+    /// Every call that GitLab saw, for a test that gives up.
+    pub fn history(&self) -> String {
+        self.gitlab.calls().iter().map(|call| format!("{call:?}\n")).collect()
+    }
+
+    /// Ends the world: nothing may be left over.
+    pub async fn end(mut self) {
+        let unknown = self.gitlab.unknown_calls();
+        assert!(unknown.is_empty(), "calls that no GitLab knows: {unknown:?}");
+        self.stop().await;
+        self.ground.simulator.stop().await;
+    }
+}
+
+/// Waits with a bound until a condition holds.
+pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let waiting = async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(BOUND, waiting).await.is_ok(), "in vain: {what}");
+}
+
+async fn start_app(ground: &Ground) -> App {
+    let config = Config::load(None::<&Path>, ground.environment()).unwrap();
+    App::start(&config, load_bundle(&config).unwrap()).await.unwrap()
+}
+
+fn url_of(app: &App) -> String {
+    format!("http://{}", app.addresses()[0])
+}
