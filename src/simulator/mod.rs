@@ -26,6 +26,7 @@ mod post_office;
 mod pushing;
 mod release;
 mod repository;
+mod reviewing;
 mod server;
 mod shared;
 mod status_checks;
@@ -41,9 +42,9 @@ pub use faults::{Fault, FaultId, FaultKind, Moment};
 pub use handle::{Gitlab, ProjectSetting};
 pub use hooks::{HookEvent, NewHook};
 pub use merge_requests::{
-    Approved, Discussion, MergeRequest, MergeRequestState, Note, PipelineKind, PipelineRun,
+    Approved, Discussion, LabelEvent, MergeRequest, MergeRequestState, Note, PipelineKind, PipelineRun,
 };
-pub use namespaces::{Membership, NewGroup, NewProject, Place, Visibility};
+pub use namespaces::{CommitStatus, Membership, NewGroup, NewProject, Place, Visibility};
 pub use new_merge_request::NewMergeRequest;
 pub use post_office::{Delivery, DeliveryState, Weather};
 pub use release::Edition;
