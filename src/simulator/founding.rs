@@ -72,6 +72,7 @@ impl World {
             checks: Vec::new(),
             repository: Repository::default(),
             next_iid: 1,
+            commit_statuses: Vec::new(),
         };
         self.paths.insert(new.path, id);
         self.projects.insert(id, project);

@@ -69,6 +69,21 @@ pub struct Note {
     pub created_at: Timestamp,
 }
 
+/// A label that was added or removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelEvent {
+    /// GitLab's id.
+    pub id: u64,
+    /// By whom.
+    pub user: UserId,
+    /// When.
+    pub created_at: Timestamp,
+    /// The title.
+    pub label: String,
+    /// Whether it was added.
+    pub added: bool,
+}
+
 /// What a pipeline ran on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PipelineKind {
@@ -141,6 +156,8 @@ pub struct MergeRequest {
     pub approvals_required: u32,
     /// Threads, oldest first.
     pub discussions: Vec<Discussion>,
+    /// Who added and removed which label when, oldest first.
+    pub label_events: Vec<LabelEvent>,
     /// Pipelines, oldest first.
     pub pipelines: Vec<PipelineRun>,
     /// The commit that merged it.

@@ -1,6 +1,54 @@
-//! A GitLab with state, over real HTTP.
+//! A GitLab with state, over real HTTP: the `demo` command and all integration tests run against it.
 //!
-//! placeholder
+//! A gate must be tried against what GitLab really does, not against canned answers: heads move while an answer is
+//! on its way, rows time out, deliveries come twice or never. So this is a small GitLab. [`Simulator`] serves its
+//! REST API on 127.0.0.1; [`Gitlab`] is a handle by which a test or the demo says what people do there and reads what
+//! became of it; deliveries leave as real POSTs. There may be several in one process, and they share nothing.
+//!
+//! What must never be: no product path but `demo` uses it; it knows nothing of policy and of our client, so it can't
+//! repeat their mistakes; where it knows that it differs from GitLab it says so below.
+//!
+//! Inside, from the bottom up: plain state (`accounts`, `namespaces`, `diffs`, `merge_requests`, `status_checks`,
+//! `hooks`, `repository`); `world` holds all of it behind one lock, with what can happen in it beside (`founding`, `access`,
+//! `pushing`, `answering`, `reviewing`, `payload`, `announce`); `post_office` sends, `faults` and `calls` look on,
+//! `shared` ties them together; `handle` and `api` are the two ways in, and `server` is the HTTP around `api`.
+//!
+//! # What it does of the contract's section 7
+//!
+//! Tests are in `tests/it/simulator/`, or at the end of the file that is named.
+//!
+//! | point | where | shown by |
+//! |---|---|---|
+//! | 1 status-check headers, signature, form before 17.3 | `announce`, `digest` | `a_status_check_gets_a_signed_body_and_no_other_header_of_gitlab_s`, `before_17_3_a_status_check_is_a_form_without_a_signature` |
+//! | 1 answers ignored, four tries when nothing answers | `post_office` | `a_check_that_nobody_takes_is_sent_four_times_and_a_hook_once` |
+//! | 1 loss, duplicates, stale snapshots | `post_office` | `deliveries_can_be_kept_back_lost_and_doubled_and_show_the_moment_of_their_event` |
+//! | 1 no `action` on Retry | `announce` | `a_push_names_the_old_head_and_a_retry_names_nothing` |
+//! | 1 when it fires and when not (3.3) | `handle` | `each_action_sends_what_gitlab_would_send_and_the_silent_ones_send_nothing`, `approvals_are_told_apart_by_what_is_left` |
+//! | 2 order, statuses and bodies of refusals | `api/checks.rs`, `api/mod.rs` | `each_refusal_has_its_status_and_its_envelope`, `refusals_come_in_gitlab_s_order` |
+//! | 2 what is accepted although one would not think so | `api/checks.rs` | `another_project_s_check_is_not_found_and_a_check_for_another_branch_is_taken_unseen`, `closed_merge_requests_are_answered_and_archived_projects_are_not` |
+//! | 2 14.0, 14.9, 15, 16.5, 16.6, 19 | `release` | `versions_differ_in_what_they_take_and_show` |
+//! | 3 explicit pending times out, heartbeat, Retry | `status_checks` | `explicit_pending_fails_after_two_minutes_and_implicit_pending_never_does`, `retry_wants_a_failed_check_and_starts_its_time_anew` |
+//! | 4 the list | `api/checks.rs` | `the_list_hides_urls_by_role_and_says_when_to_come_back` |
+//! | 5 merge gate, old rows revive | `payload`, `status_checks` | `gitlab_merges_only_what_passed_for_the_head`, `a_push_makes_all_pending_again_and_pushing_back_revives_the_old_rows` |
+//! | 6 races, preparing, transient states | `faults`, `handle` | `something_can_happen_before_a_call_is_processed_or_after_it`, `a_merge_request_that_is_being_prepared_has_no_head_to_answer`, `transient_merge_states_can_be_said` |
+//! | 7 hook headers, signing, system hooks, redaction | `announce`, `post_office` | `hooks_carry_the_headers_of_their_version`, `group_and_system_hooks_hear_what_they_want_to_hear`, `addresses_that_are_not_public_are_redacted_and_people_are_listed_when_there_are_some` |
+//! | 8 pages, paths, moves, tags, dates | `api/page.rs`, `server` | `lists_come_in_pages_that_say_where_the_next_one_is`, `a_moved_project_sends_readers_on_and_writers_away`, `every_answer_carries_the_date_the_rate_and_a_tag_that_saves_the_body` |
+//! | 8 limits, proxies, resets, hangs, garbage | `faults`, `throttle`, `server` | `faults_skip_and_end_and_look_like_proxies_and_limits`, `a_rate_limit_is_kept_per_user_and_ends_with_the_minute`, `a_reset_connection_is_an_error_of_transport_and_nothing_was_done`, `an_answer_can_be_taken_without_the_caller_ever_learning` |
+//! | 8 partial diffs, `changes_count` as text | `diffs`, `api/entity.rs` | `a_version_holds_its_own_files_and_commits_whatever_was_pushed_later` |
+//! | 9 GraphQL | not there | |
+//! | 10 tokens | `api/mod.rs` | `tokens_that_are_not_good_enough_say_why`, `a_bearer_token_is_as_good` |
+//! | 11 version and edition | `release` | `without_ultimate_the_routes_answer_401_and_in_the_community_edition_there_are_none`, `version_and_edition_can_be_asked` |
+//!
+//! # What is not there, or not so
+//!
+//! - No GraphQL, no emoji, no approval rules with names, no CODEOWNERS, no milestones, no OAuth.
+//! - Hooks are not disabled after failures, have no list of events and no resend, no templates and no custom headers.
+//! - Every call needs a token: what is public to strangers on the web is not shown to them here.
+//! - Explicit pending fails right after two minutes; GitLab's cron takes up to a minute more.
+//! - A push to a closed merge request makes a diff version at once; GitLab waits for the reopening.
+//! - Every list pages by offset, `pagination=keyset` too. `GET /users` finds by username and whole public address.
+//! - `compare` knows base to head of a version; for other pairs it lists which files of the trees differ.
+//! - A status check's blocked local addresses, silent mode and the 25 MB limit are not played.
 
 mod access;
 mod accounts;
@@ -26,6 +74,7 @@ mod post_office;
 mod pushing;
 mod release;
 mod repository;
+mod reviewing;
 mod server;
 mod shared;
 mod status_checks;
@@ -41,9 +90,9 @@ pub use faults::{Fault, FaultId, FaultKind, Moment};
 pub use handle::{Gitlab, ProjectSetting};
 pub use hooks::{HookEvent, NewHook};
 pub use merge_requests::{
-    Approved, Discussion, MergeRequest, MergeRequestState, Note, PipelineKind, PipelineRun,
+    Approved, Discussion, LabelEvent, MergeRequest, MergeRequestState, Note, PipelineKind, PipelineRun,
 };
-pub use namespaces::{Membership, NewGroup, NewProject, Place, Visibility};
+pub use namespaces::{CommitStatus, Membership, NewGroup, NewProject, Place, Visibility};
 pub use new_merge_request::NewMergeRequest;
 pub use post_office::{Delivery, DeliveryState, Weather};
 pub use release::Edition;

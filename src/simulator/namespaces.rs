@@ -7,7 +7,7 @@ use jiff::civil::Date;
 
 use super::repository::Repository;
 use super::status_checks::StatusCheck;
-use crate::merge_request::{ProjectId, UserId};
+use crate::merge_request::{CommitSha, ProjectId, UserId};
 
 /// Who may see a group or project at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -134,6 +134,25 @@ pub(super) struct ProtectedBranch {
     pub(super) name: String,
 }
 
+/// A status that an outside service gave a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitStatus {
+    /// GitLab's id; larger is newer.
+    pub id: u64,
+    /// Which commit.
+    pub sha: CommitSha,
+    /// `pending`, `running`, `success`, `failed`, `canceled` or `skipped`.
+    pub state: String,
+    /// What distinguishes it from others of the same commit.
+    pub name: String,
+    /// Where to read more.
+    pub target_url: Option<String>,
+    /// A sentence.
+    pub description: Option<String>,
+    /// Who gave it.
+    pub user: UserId,
+}
+
 /// A project.
 #[derive(Debug, Clone)]
 pub(super) struct Project {
@@ -154,6 +173,7 @@ pub(super) struct Project {
     pub(super) checks: Vec<StatusCheck>,
     pub(super) repository: Repository,
     pub(super) next_iid: u64,
+    pub(super) commit_statuses: Vec<CommitStatus>,
 }
 
 impl Project {

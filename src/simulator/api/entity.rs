@@ -180,33 +180,36 @@ pub(super) fn diff(world: &World, file: &FileChange) -> Value {
     fields.into()
 }
 
+/// A note of a thread.
+pub(super) fn note(world: &World, merge_request: &MergeRequest, thread: &Discussion, note: &Note) -> Value {
+    let mut fields = into_map(json!({
+        "id": note.id,
+        "type": if thread.resolvable { Some("DiscussionNote") } else { None },
+        "body": note.body,
+        "author": user(world, note.author),
+        "created_at": rest_time(note.created_at),
+        "updated_at": rest_time(note.created_at),
+        "system": note.system,
+        "noteable_id": merge_request.id,
+        "noteable_type": "MergeRequest",
+        "noteable_iid": merge_request.reference.iid,
+        "project_id": merge_request.reference.project,
+        "resolvable": thread.resolvable,
+        "confidential": false,
+        "internal": false,
+    }));
+    if thread.resolvable {
+        fields.insert("resolved".to_owned(), json!(thread.resolved));
+    }
+    fields.into()
+}
+
 /// A thread.
 pub(super) fn discussion(world: &World, merge_request: &MergeRequest, thread: &Discussion) -> Value {
-    let note = |note: &Note| {
-        let mut fields = into_map(json!({
-            "id": note.id,
-            "type": if thread.resolvable { Some("DiscussionNote") } else { None },
-            "body": note.body,
-            "author": user(world, note.author),
-            "created_at": rest_time(note.created_at),
-            "updated_at": rest_time(note.created_at),
-            "system": note.system,
-            "noteable_id": merge_request.id,
-            "noteable_type": "MergeRequest",
-            "noteable_iid": merge_request.reference.iid,
-            "project_id": merge_request.reference.project,
-            "resolvable": thread.resolvable,
-            "confidential": false,
-            "internal": false,
-        }));
-        if thread.resolvable {
-            fields.insert("resolved".to_owned(), json!(thread.resolved));
-        }
-        Value::from(fields)
-    };
+    let notes = thread.notes.iter().map(|one| note(world, merge_request, thread, one));
     json!({
         "id": thread.id,
         "individual_note": !thread.resolvable,
-        "notes": thread.notes.iter().map(note).collect::<Vec<_>>(),
+        "notes": notes.collect::<Vec<_>>(),
     })
 }

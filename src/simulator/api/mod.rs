@@ -10,6 +10,7 @@ mod merge_requests;
 mod namespaces;
 mod page;
 mod projects;
+mod reviews;
 mod route;
 mod users;
 

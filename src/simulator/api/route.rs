@@ -1,7 +1,7 @@
 //! The table of routes.
 
 use super::call::{Answer, Call};
-use super::{checks, merge_requests, namespaces, projects, users};
+use super::{checks, merge_requests, namespaces, projects, reviews, users};
 use crate::simulator::release::Release;
 use crate::simulator::world::World;
 
@@ -53,11 +53,15 @@ const fn any(name: &'static str, handler: Handler) -> Route {
     Route { name, needs: Needs::Anything, handler, only_where: |_| true }
 }
 
+const fn write(name: &'static str, handler: Handler) -> Route {
+    Route { name, needs: Needs::Write, handler, only_where: |_| true }
+}
+
 const fn checked(name: &'static str, needs: Needs, handler: Handler) -> Route {
     Route { name, needs, handler, only_where: Release::has_status_checks }
 }
 
-static ROUTES: [Route; 37] = [
+static ROUTES: [Route; 46] = [
     any("GET /version", users::version),
     Route {
         name: "GET /metadata",
@@ -79,12 +83,7 @@ static ROUTES: [Route; 37] = [
     get("GET /projects/:id/repository/tree", projects::tree),
     get("GET /projects/:id/repository/files/:path/raw", projects::raw_file),
     get("GET /projects/:id/hooks", projects::hooks),
-    Route {
-        name: "POST /projects/:id/hooks",
-        needs: Needs::Write,
-        handler: projects::create_hook,
-        only_where: |_| true,
-    },
+    write("POST /projects/:id/hooks", projects::create_hook),
     get("GET /projects/:id/merge_requests", merge_requests::list),
     get("GET /projects/:id/merge_requests/:iid", merge_requests::one),
     get("GET /projects/:id/merge_requests/:iid/versions", merge_requests::versions),
@@ -109,7 +108,16 @@ static ROUTES: [Route; 37] = [
     get("GET /groups/:id", namespaces::group),
     get("GET /groups/:id/members/all/:user_id", namespaces::group_member),
     get("GET /groups/:id/projects", namespaces::group_projects),
-    Route { name: "PUT /projects/:id", needs: Needs::Write, handler: projects::change, only_where: |_| true },
+    write("PUT /projects/:id", projects::change),
+    write("POST /projects/:id/merge_requests/:iid/approve", reviews::approve),
+    write("POST /projects/:id/merge_requests/:iid/unapprove", reviews::unapprove),
+    get("GET /projects/:id/merge_requests/:iid/notes", reviews::notes),
+    write("POST /projects/:id/merge_requests/:iid/notes", reviews::create_note),
+    write("PUT /projects/:id/merge_requests/:iid/notes/:note_id", reviews::change_note),
+    write("DELETE /projects/:id/merge_requests/:iid/notes/:note_id", reviews::delete_note),
+    get("GET /projects/:id/merge_requests/:iid/resource_label_events", reviews::label_events),
+    write("POST /projects/:id/statuses/:sha", reviews::set_commit_status),
+    get("GET /projects/:id/repository/commits/:sha/statuses", reviews::commit_statuses),
 ];
 
 /// The route of a method and a path below `/api/v4`.

@@ -4,6 +4,7 @@ use super::gitlab::Gitlab;
 use crate::merge_request::{MergeRequestRef, ProjectId, StatusCheckId, UserId};
 use crate::simulator::error::SimulatorError;
 use crate::simulator::hooks::{Hook, NewHook};
+use crate::simulator::namespaces::CommitStatus;
 use crate::simulator::status_checks::{CheckStatus, NewStatusCheck, StatusRow};
 
 impl Gitlab {
@@ -85,6 +86,11 @@ impl Gitlab {
     /// Every answer that was ever taken, oldest first.
     pub fn all_responses(&self) -> Vec<StatusRow> {
         self.world(|world| world.rows.all().to_vec())
+    }
+
+    /// Every commit status that was ever taken in a project, oldest first.
+    pub fn commit_statuses(&self, project: ProjectId) -> Result<Vec<CommitStatus>, SimulatorError> {
+        self.world(|world| Ok(world.project(project)?.commit_statuses.clone()))
     }
 
     /// Somebody else answers for the current head.

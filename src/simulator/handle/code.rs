@@ -125,6 +125,7 @@ fn make(world: &mut World, new: NewMergeRequest) -> Result<MergeRequest, Simulat
         approvals: Vec::new(),
         approvals_required,
         discussions: Vec::new(),
+        label_events: Vec::new(),
         pipelines: Vec::new(),
         merge_commit: None,
         said_merge_status: None,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::merge_request::{MergeRequestRef, UserId};
-use crate::simulator::clock::hook_time;
 use crate::simulator::error::SimulatorError;
 use crate::simulator::payload::Happening;
 use crate::simulator::shared::Shared;
@@ -48,15 +47,7 @@ impl Gitlab {
         happening: Happening,
     ) -> Result<(), SimulatorError> {
         let actor = self.actor(world, which)?;
-        let now = world.now();
-        let merge_request = world.merge_request_mut(which)?;
-        let before = std::mem::replace(&mut merge_request.updated_at, now);
-        let mut happening = happening;
-        if !happening.changes.is_empty() {
-            let time = |at| serde_json::json!(hook_time(at));
-            happening = happening.changed("updated_at", &time(before), &time(now));
-        }
-        world.announce(which, actor, &happening)
+        world.happen(which, actor, happening)
     }
 }
 

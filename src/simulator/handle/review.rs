@@ -3,46 +3,21 @@
 use super::gitlab::Gitlab;
 use crate::merge_request::{CommitSha, MergeRequestRef, UserId};
 use crate::simulator::diffs::Commit;
-use crate::simulator::digest;
 use crate::simulator::error::SimulatorError;
-use crate::simulator::merge_requests::{Approved, Discussion, Note, PipelineKind, PipelineRun};
+use crate::simulator::merge_requests::{Note, PipelineKind, PipelineRun};
 use crate::simulator::payload::Happening;
-use crate::simulator::release::Edition;
+use crate::simulator::reviewing::NoteKind;
 use crate::simulator::world::World;
 
 impl Gitlab {
     /// Somebody approves.
     pub fn approve(&self, which: MergeRequestRef, user: UserId) -> Result<(), SimulatorError> {
-        self.world(|world| {
-            world.user(user)?;
-            let at = world.now();
-            let free = world.release.edition == Edition::Community;
-            let merge_request = world.merge_request_mut(which)?;
-            if merge_request.approvals.iter().any(|approval| approval.user == user) {
-                return Err(SimulatorError::Refused("already approved".to_owned()));
-            }
-            merge_request.approvals.push(Approved { user, at });
-            let complete = free || merge_request.approvals_left() == 0;
-            let action = if complete { "approved" } else { "approval" };
-            self.acting_as(user).announce(world, which, Happening::new(action))
-        })
+        self.world(|world| world.approve(which, user))
     }
 
     /// Somebody takes an approval back.
     pub fn unapprove(&self, which: MergeRequestRef, user: UserId) -> Result<(), SimulatorError> {
-        self.world(|world| {
-            let free = world.release.edition == Edition::Community;
-            let merge_request = world.merge_request_mut(which)?;
-            let approved = merge_request.approvals_left() == 0;
-            let count = merge_request.approvals.len();
-            merge_request.approvals.retain(|approval| approval.user != user);
-            if merge_request.approvals.len() == count {
-                return Err(SimulatorError::Refused("not approved".to_owned()));
-            }
-            let lost = free || (approved && merge_request.approvals_left() > 0);
-            let action = if lost { "unapproved" } else { "unapproval" };
-            self.acting_as(user).announce(world, which, Happening::new(action))
-        })
+        self.world(|world| world.unapprove(which, user))
     }
 
     /// Whether `/approvals` says `approved_at` (older versions do not).
@@ -60,40 +35,23 @@ impl Gitlab {
 
     /// Opens a thread that can be resolved; note hooks hear of it, status checks do not.
     pub fn open_thread(&self, which: MergeRequestRef, body: &str) -> Result<String, SimulatorError> {
-        self.discuss(which, body, true, false)
+        self.discuss(which, body, NoteKind::Thread)
     }
 
     /// Writes a comment that is no thread.
     pub fn comment(&self, which: MergeRequestRef, body: &str) -> Result<String, SimulatorError> {
-        self.discuss(which, body, false, false)
+        self.discuss(which, body, NoteKind::Comment)
     }
 
     /// GitLab notes something by itself.
     pub fn system_note(&self, which: MergeRequestRef, body: &str) -> Result<String, SimulatorError> {
-        self.discuss(which, body, false, true)
+        self.discuss(which, body, NoteKind::System)
     }
 
-    fn discuss(
-        &self,
-        which: MergeRequestRef,
-        body: &str,
-        resolvable: bool,
-        system: bool,
-    ) -> Result<String, SimulatorError> {
+    fn discuss(&self, which: MergeRequestRef, body: &str, kind: NoteKind) -> Result<String, SimulatorError> {
         self.world(|world| {
             let author = self.actor(world, which)?;
-            let (id, created_at) = (world.fresh_id(), world.now());
-            let discussion = digest::sha(id, "discussion")?.as_str().to_owned();
-            let note = Note { id, author, body: body.to_owned(), system, created_at };
-            let thread =
-                Discussion { id: discussion.clone(), resolvable, resolved: false, notes: vec![note] };
-            let merge_request = world.merge_request_mut(which)?;
-            merge_request.discussions.push(thread);
-            merge_request.updated_at = created_at;
-            if !system {
-                world.announce_note(which, &discussion, author)?;
-            }
-            Ok(discussion)
+            world.discuss(which, author, body, kind)
         })
     }
 

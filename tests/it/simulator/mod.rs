@@ -5,6 +5,7 @@ mod answers;
 mod deliveries;
 mod faults;
 mod reading;
+mod reviews;
 
 use std::sync::{Arc, Mutex};
 

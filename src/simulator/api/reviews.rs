@@ -1,0 +1,171 @@
+//! What else a bot can do to a merge request: approve it, write notes, set commit statuses. And label events.
+
+use serde_json::{Value, json};
+
+use super::call::{Answer, Body, Call};
+use super::entity;
+use super::merge_requests;
+use super::page::paginate;
+use super::projects::{find_project, project_as};
+use crate::merge_request::{CommitSha, MergeRequestRef};
+use crate::simulator::access::level;
+use crate::simulator::clock::rest_time;
+use crate::simulator::error::SimulatorError;
+use crate::simulator::merge_requests::{MergeRequest, Note};
+use crate::simulator::namespaces::CommitStatus;
+use crate::simulator::reviewing::NoteKind;
+use crate::simulator::world::World;
+
+/// A merge request that the caller, a Developer, may approve.
+fn approvable(world: &World, call: &Call) -> Result<MergeRequestRef, Answer> {
+    let project = find_project(world, call)?;
+    let merge_request = merge_requests::find_in(world, call, project)?;
+    let level = world.level_in_project(project, &call.account(world)?);
+    if level < level::DEVELOPER || project.archived {
+        return Err(Answer::unauthorized());
+    }
+    Ok(merge_request.reference)
+}
+
+/// GitLab: with `sha` it approves that head only; twice is 401.
+pub(super) fn approve(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let which = approvable(world, call)?;
+    let head = merge_requests::find(world, call)?.head().map(ToString::to_string).unwrap_or_default();
+    if call.field("sha").is_some_and(|sha| sha != head) {
+        return Err(Answer::message(409, &format!("SHA does not match HEAD of source branch: {head}")));
+    }
+    world.approve(which, call.user).map_err(|_| Answer::unauthorized())?;
+    Ok(Answer { status: 201, ..merge_requests::approvals(world, call)? })
+}
+
+pub(super) fn unapprove(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let which = approvable(world, call)?;
+    world.unapprove(which, call.user).map_err(|_| Answer::not_found())?;
+    Ok(Answer { status: 201, ..merge_requests::approvals(world, call)? })
+}
+
+fn every_note(merge_request: &MergeRequest) -> Vec<&Note> {
+    merge_request.discussions.iter().flat_map(|thread| &thread.notes).collect()
+}
+
+fn note_json(world: &World, merge_request: &MergeRequest, id: u64) -> Result<Value, Answer> {
+    let threads = &merge_request.discussions;
+    let thread = threads.iter().find(|thread| thread.notes.iter().any(|note| note.id == id));
+    let thread = thread.ok_or_else(Answer::not_found)?;
+    let note = thread.notes.iter().find(|note| note.id == id).ok_or_else(Answer::not_found)?;
+    Ok(entity::note(world, merge_request, thread, note))
+}
+
+/// GitLab: newest first unless `sort=asc`.
+pub(super) fn notes(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let merge_request = merge_requests::find(world, call)?;
+    let mut notes = every_note(merge_request);
+    notes.sort_by_key(|note| note.id);
+    if call.query("sort") != Some("asc") {
+        notes.reverse();
+    }
+    paginate(world, call, &notes, |note| note_json(world, merge_request, note.id).unwrap_or_default())
+}
+
+pub(super) fn create_note(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let which = merge_requests::find(world, call)?.reference;
+    let text = call.field("body").ok_or_else(|| Answer::invalid("body is missing"))?;
+    let discussed = world.discuss(which, call.user, &text, NoteKind::Comment);
+    discussed.map_err(|_| Answer::not_found())?;
+    let merge_request = merge_requests::find(world, call)?;
+    let id = every_note(merge_request).last().map_or(0, |note| note.id);
+    Ok(Answer::json(201, note_json(world, merge_request, id)?))
+}
+
+/// The id of a note that the caller wrote.
+fn own_note(world: &World, call: &Call) -> Result<u64, Answer> {
+    let notes = every_note(merge_requests::find(world, call)?);
+    let id = call.number(2).ok_or_else(Answer::not_found)?;
+    let note = notes.into_iter().find(|note| note.id == id).ok_or_else(Answer::not_found)?;
+    if note.author == call.user { Ok(id) } else { Err(Answer::forbidden()) }
+}
+
+pub(super) fn change_note(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let id = own_note(world, call)?;
+    let text = call.field("body").ok_or_else(|| Answer::invalid("body is missing"))?;
+    let which = merge_requests::find(world, call)?.reference;
+    let merge_request = world.merge_request_mut(which).map_err(|_| Answer::not_found())?;
+    let mut notes = merge_request.discussions.iter_mut().flat_map(|thread| &mut thread.notes);
+    if let Some(note) = notes.find(|note| note.id == id) {
+        note.body = text;
+    }
+    Ok(Answer::ok(note_json(world, merge_requests::find(world, call)?, id)?))
+}
+
+pub(super) fn delete_note(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let id = own_note(world, call)?;
+    let which = merge_requests::find(world, call)?.reference;
+    let merge_request = world.merge_request_mut(which).map_err(|_| Answer::not_found())?;
+    for thread in &mut merge_request.discussions {
+        thread.notes.retain(|note| note.id != id);
+    }
+    merge_request.discussions.retain(|thread| !thread.notes.is_empty());
+    Ok(Answer { status: 204, headers: Vec::new(), body: Body::Empty })
+}
+
+pub(super) fn label_events(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let merge_request = merge_requests::find(world, call)?;
+    paginate(world, call, &merge_request.label_events, |event| {
+        json!({
+            "id": event.id,
+            "user": entity::user(world, event.user),
+            "created_at": rest_time(event.created_at),
+            "resource_type": "MergeRequest",
+            "resource_id": merge_request.id,
+            "label": { "id": World::label_id(&event.label), "name": event.label, "color": "#0075ca" },
+            "action": if event.added { "add" } else { "remove" },
+        })
+    })
+}
+
+fn commit_status_json(world: &World, status: &CommitStatus) -> Value {
+    json!({
+        "id": status.id,
+        "sha": status.sha,
+        "status": status.state,
+        "name": status.name,
+        "target_url": status.target_url,
+        "description": status.description,
+        "author": entity::user(world, status.user),
+    })
+}
+
+/// The states that GitLab takes.
+const COMMIT_STATES: [&str; 6] = ["pending", "running", "success", "failed", "canceled", "skipped"];
+
+pub(super) fn set_commit_status(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let project = project_as(world, call, level::DEVELOPER)?.id;
+    let state = call.field("state").ok_or_else(|| Answer::invalid("state is missing"))?;
+    if !COMMIT_STATES.contains(&state.as_str()) {
+        return Err(Answer::invalid("state does not have a valid value"));
+    }
+    let absent = || Answer::message(404, "404 Commit Not Found");
+    let sha = CommitSha::parse(call.param(1)).map_err(|_| absent())?;
+    find_project(world, call)?.repository.commit(sha.as_str()).ok_or_else(absent)?;
+    let name = call.field("name").or_else(|| call.field("context")).unwrap_or_else(|| "default".to_owned());
+    let (target_url, description) = (call.field("target_url"), call.field("description"));
+    let (id, user) = (world.fresh_id(), call.user);
+    let status = CommitStatus { id, sha, state, name, target_url, description, user };
+    let body = commit_status_json(world, &status);
+    let taken = world.set_commit_status(project, status);
+    taken.map_err(|error: SimulatorError| Answer::message(404, &error.to_string()))?;
+    Ok(Answer::json(201, body))
+}
+
+/// The newest status of each name.
+pub(super) fn commit_statuses(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let project = find_project(world, call)?;
+    let of_commit = |status: &&CommitStatus| status.sha.as_str() == call.param(1);
+    let mut newest: Vec<&CommitStatus> = Vec::new();
+    for status in project.commit_statuses.iter().rev().filter(of_commit) {
+        if !newest.iter().any(|other| other.name == status.name) {
+            newest.push(status);
+        }
+    }
+    paginate(world, call, &newest, |status| commit_status_json(world, status))
+}

@@ -1,0 +1,102 @@
+//! Approvals, notes and commit statuses: what both people (by the handle) and bots (by the API) do.
+
+use serde_json::json;
+
+use super::clock::hook_time;
+use super::digest;
+use super::error::SimulatorError;
+use super::merge_requests::{Approved, Discussion, Note};
+use super::namespaces::CommitStatus;
+use super::payload::Happening;
+use super::release::Edition;
+use super::world::World;
+use crate::merge_request::{MergeRequestRef, ProjectId, UserId};
+
+impl World {
+    /// Something happens to a merge request: its `updated_at` moves and everybody is told.
+    pub(super) fn happen(
+        &mut self,
+        which: MergeRequestRef,
+        actor: UserId,
+        mut happening: Happening,
+    ) -> Result<(), SimulatorError> {
+        let now = self.now();
+        let before = std::mem::replace(&mut self.merge_request_mut(which)?.updated_at, now);
+        if !happening.changes.is_empty() {
+            let time = |at| json!(hook_time(at));
+            happening = happening.changed("updated_at", &time(before), &time(now));
+        }
+        self.announce(which, actor, &happening)
+    }
+
+    /// Somebody approves. GitLab: EE tells `approval` until none is left, CE always tells `approved`.
+    pub(super) fn approve(&mut self, which: MergeRequestRef, user: UserId) -> Result<(), SimulatorError> {
+        self.user(user)?;
+        let at = self.now();
+        let free = self.release.edition == Edition::Community;
+        let merge_request = self.merge_request_mut(which)?;
+        if merge_request.approvals.iter().any(|approval| approval.user == user) {
+            return Err(SimulatorError::Refused("already approved".to_owned()));
+        }
+        merge_request.approvals.push(Approved { user, at });
+        let complete = free || merge_request.approvals_left() == 0;
+        self.happen(which, user, Happening::new(if complete { "approved" } else { "approval" }))
+    }
+
+    /// Somebody takes an approval back.
+    pub(super) fn unapprove(&mut self, which: MergeRequestRef, user: UserId) -> Result<(), SimulatorError> {
+        let free = self.release.edition == Edition::Community;
+        let merge_request = self.merge_request_mut(which)?;
+        let approved = merge_request.approvals_left() == 0;
+        let count = merge_request.approvals.len();
+        merge_request.approvals.retain(|approval| approval.user != user);
+        if merge_request.approvals.len() == count {
+            return Err(SimulatorError::Refused("not approved".to_owned()));
+        }
+        let lost = free || (approved && merge_request.approvals_left() > 0);
+        self.happen(which, user, Happening::new(if lost { "unapproved" } else { "unapproval" }))
+    }
+
+    /// A note that begins a thread. Note hooks hear of it unless GitLab wrote it; status checks never do.
+    pub(super) fn discuss(
+        &mut self,
+        which: MergeRequestRef,
+        author: UserId,
+        body: &str,
+        kind: NoteKind,
+    ) -> Result<String, SimulatorError> {
+        let (id, created_at) = (self.fresh_id(), self.now());
+        let (discussion, system) = (digest::sha(id, "discussion")?.to_string(), kind == NoteKind::System);
+        let note = Note { id, author, body: body.to_owned(), system, created_at };
+        let resolvable = kind == NoteKind::Thread;
+        let thread = Discussion { id: discussion.clone(), resolvable, resolved: false, notes: vec![note] };
+        let merge_request = self.merge_request_mut(which)?;
+        merge_request.discussions.push(thread);
+        merge_request.updated_at = created_at;
+        if !system {
+            self.announce_note(which, &discussion, author)?;
+        }
+        Ok(discussion)
+    }
+
+    /// Takes a commit status: the newest of a name is the one that counts.
+    pub(super) fn set_commit_status(
+        &mut self,
+        project: ProjectId,
+        status: CommitStatus,
+    ) -> Result<(), SimulatorError> {
+        self.project_mut(project)?.commit_statuses.push(status);
+        Ok(())
+    }
+}
+
+/// What kind of note begins a thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoteKind {
+    /// One that can be resolved.
+    Thread,
+    /// A comment, which can't.
+    Comment,
+    /// GitLab's own.
+    System,
+}

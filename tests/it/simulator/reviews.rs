@@ -1,0 +1,126 @@
+//! What a bot can do to a merge request beside answering, and what people's reviews look like to it.
+
+use countersign::simulator::{
+    CheckStatus, NewHook, NewMergeRequest, PipelineKind, Push, Simulator, SimulatorOptions,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Scene, scene, taken_apart};
+
+async fn send(scene: &Scene, method: Method, path: &str, body: Value) -> (u16, Value) {
+    taken_apart(scene.send(method, path, &scene.token, Some(body)).await).await
+}
+
+#[tokio::test]
+async fn a_bot_approves_a_head_and_withdraws() {
+    let scene = scene().await;
+    scene.gitlab.create_hook(NewHook::of(scene.project, "http://127.0.0.1:9/"));
+    let path = scene.below("/approve");
+    let (code, body) = send(&scene, Method::POST, &path, json!({ "sha": "0" })).await;
+    assert_eq!((code, body["message"].as_str().unwrap().starts_with("SHA does not match")), (409, true));
+    let (code, body) = send(&scene, Method::POST, &path, json!({ "sha": scene.head() })).await;
+    assert_eq!((code, &body["approved_by"][0]["user"]["username"]), (201, &json!("countersign")));
+    assert_eq!(send(&scene, Method::POST, &path, json!({})).await.0, 401);
+    assert_eq!(send(&scene, Method::POST, &scene.below("/unapprove"), json!({})).await.0, 201);
+    assert_eq!(send(&scene, Method::POST, &scene.below("/unapprove"), json!({})).await.0, 404);
+    let told: Vec<String> = scene.gitlab.deliveries().into_iter().filter_map(|sent| sent.action).collect();
+    assert_eq!(told, ["approved", "approved", "unapproval", "unapproval"], "check and hook");
+}
+
+#[tokio::test]
+async fn a_bot_keeps_one_note_and_touches_nobody_else_s() {
+    let scene = scene().await;
+    scene.gitlab.comment(scene.merge_request, "hello").unwrap();
+    let (code, note) = send(&scene, Method::POST, &scene.below("/notes"), json!({ "body": "one" })).await;
+    assert_eq!(code, 201);
+    let mine = scene.below(&format!("/notes/{}", note["id"]));
+    assert_eq!(send(&scene, Method::PUT, &mine, json!({ "body": "two" })).await.1["body"], "two");
+    let notes = scene.get(&scene.below("/notes")).await;
+    assert_eq!((&notes[0]["body"], &notes[1]["body"]), (&json!("two"), &json!("hello")));
+    let foreign = scene.below(&format!("/notes/{}", notes[1]["id"]));
+    assert_eq!(send(&scene, Method::PUT, &foreign, json!({ "body": "mine" })).await.0, 403);
+    assert_eq!(send(&scene, Method::DELETE, &mine, json!({})).await.0, 204);
+    assert_eq!(scene.get(&scene.below("/notes?sort=asc")).await.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_commit_status_is_kept_and_the_newest_of_a_name_is_listed() {
+    let scene = scene().await;
+    let path = format!("/projects/{}/statuses/{}", scene.project, scene.head());
+    for state in ["running", "success"] {
+        let body = json!({ "state": state, "name": "gate", "target_url": "https://gate.test/1" });
+        assert_eq!(send(&scene, Method::POST, &path, body).await.0, 201);
+    }
+    assert_eq!(send(&scene, Method::POST, &path, json!({ "state": "good" })).await.0, 400);
+    let list =
+        scene.get(&format!("/projects/{}/repository/commits/{}/statuses", scene.project, scene.head())).await;
+    assert_eq!((list.as_array().unwrap().len(), &list[0]["status"]), (1, &json!("success")));
+    assert_eq!(scene.gitlab.commit_statuses(scene.project).unwrap().len(), 2);
+    let unknown = format!("/projects/{}/statuses/{}", scene.project, "0".repeat(40));
+    assert_eq!(send(&scene, Method::POST, &unknown, json!({ "state": "success" })).await.0, 404);
+}
+
+#[tokio::test]
+async fn gitlab_remembers_who_set_a_label() {
+    let scene = scene().await;
+    let ana = scene.gitlab.create_user("ana");
+    scene.gitlab.acting_as(ana).add_label(scene.merge_request, "freeze::exception").unwrap();
+    scene.gitlab.remove_label(scene.merge_request, "freeze::exception").unwrap();
+    let events = scene.get(&scene.below("/resource_label_events")).await;
+    assert_eq!((&events[0]["user"]["id"], &events[0]["action"]), (&json!(ana), &json!("add")));
+    assert_eq!(events[1]["action"], "remove");
+}
+
+#[tokio::test]
+async fn a_retarget_makes_a_version_of_the_same_head_whose_answers_stay() {
+    let scene = scene().await;
+    scene.post("passed").await;
+    scene.gitlab.set_target_branch(scene.merge_request, "stable").unwrap();
+    let versions = scene.get(&scene.below("/versions")).await;
+    assert_eq!(versions.as_array().unwrap().len(), 2);
+    assert_eq!(versions[0]["head_commit_sha"], versions[1]["head_commit_sha"]);
+    assert_ne!(versions[0]["id"], versions[1]["id"]);
+    assert_eq!(scene.shown().await, "passed");
+    scene.gitlab.set_target_branch_only(scene.merge_request, "main").unwrap();
+    assert_eq!(scene.get(&scene.below("/versions")).await.as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_train_s_pipeline_is_listed_and_is_not_the_head_s() {
+    let scene = scene().await;
+    scene.gitlab.set_pipeline(scene.merge_request, "failed").unwrap();
+    let train = scene.gitlab.run_pipeline(scene.merge_request, PipelineKind::Train, "running").unwrap();
+    scene.gitlab.finish_pipeline(scene.merge_request, train, "success").unwrap();
+    assert_eq!(scene.get(&scene.below("/pipelines")).await[0]["status"], "success");
+    assert_eq!(scene.get(&scene.below("")).await["head_pipeline"]["status"], "failed");
+}
+
+#[tokio::test]
+async fn transient_merge_states_can_be_said() {
+    let scene = scene().await;
+    scene.gitlab.set_merge_status(scene.merge_request, Some("approvals_syncing")).unwrap();
+    assert_eq!(scene.get(&scene.below("")).await["detailed_merge_status"], "approvals_syncing");
+    scene.gitlab.set_merge_status(scene.merge_request, None).unwrap();
+    assert_eq!(scene.gitlab.merge_status(scene.merge_request).as_deref(), Ok("mergeable"));
+}
+
+#[tokio::test]
+async fn two_gitlabs_in_one_process_know_nothing_of_each_other() {
+    let (one, two) = (scene().await, scene().await);
+    one.post("passed").await;
+    assert_eq!((one.shown().await, two.shown().await), ("passed".to_owned(), "pending".to_owned()));
+    assert_eq!(one.head(), two.head(), "and yet they are made alike");
+    assert_eq!(two.gitlab.status(two.merge_request, two.check), Ok(CheckStatus::Unanswered));
+}
+
+#[tokio::test]
+async fn a_stopped_simulator_answers_nobody() {
+    let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
+    let (url, gitlab) = (simulator.url().to_owned(), simulator.gitlab());
+    let project = gitlab.create_project("shop/web");
+    let which = gitlab.open_merge_request(NewMergeRequest::in_project(project)).unwrap();
+    simulator.stop().await;
+    assert!(reqwest::get(format!("{url}/api/v4/version")).await.is_err());
+    assert!(gitlab.push(which, Push::new()).is_ok(), "its world can still be read and changed");
+}
