@@ -20,7 +20,7 @@ const CONFIG_VARIABLE: &str = "COUNTERSIGN_CONFIG";
 /// What to serve.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The configuration file; COUNTERSIGN_CONFIG names it as well
+    /// The configuration file; `COUNTERSIGN_CONFIG` names it as well
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

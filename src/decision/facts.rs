@@ -133,9 +133,23 @@ fn settle(facts: &mut Facts, answers: impl Iterator<Item = Answer>) -> Result<Op
             Answer::Moved => return Err(Moved),
         }
     }
+    doubt_members_of_unread_groups(facts);
     Ok(approvals)
 }
 
+/// A group and its members are read at the same time; a 404 for a member proves nothing unless the group was read too.
+fn doubt_members_of_unread_groups(facts: &mut Facts) {
+    for (path, members) in &mut facts.group_members {
+        let unread = match facts.groups.get(path) {
+            Some(Known::Value(())) => continue,
+            Some(Known::Unknown(unknown)) => unknown.clone(),
+            None => Unknown { why: format!("the group `{path}` was not read"), curable: false },
+        };
+        for member in members.values_mut() {
+            *member = Known::Unknown(unread.clone());
+        }
+    }
+}
 impl Reader<'_> {
     async fn one(&self, facts: &Facts, key: FactKey) -> Answer {
         let subject = &facts.merge_request;
@@ -154,11 +168,6 @@ impl Reader<'_> {
                 Answer::Group(path, proof)
             }
             FactKey::GroupMember(path, user) => {
-                let Some(Known::Value(())) = facts.groups.get(&path) else {
-                    // A 404 proves nothing before the group itself was read.
-                    let why = format!("the group `{path}` was not read");
-                    return Answer::GroupMember(path, user, Known::Unknown(Unknown { why, curable: false }));
-                };
                 let member = self.gitlab.group_member(&path, user).await;
                 let level = self.active_level(member);
                 Answer::GroupMember(path, user, level)

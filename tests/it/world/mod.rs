@@ -186,6 +186,25 @@ impl World {
         self.status(merge_request)
     }
 
+    /// Settles and demands what GitLab shows; tells the decisions if it is something else.
+    pub async fn expect(&self, merge_request: MergeRequestRef, status: CheckStatus, why: &str) {
+        let shown = self.settled_status(merge_request).await;
+        if shown != status {
+            let account = self.account(merge_request).await;
+            panic!("{why}: GitLab shows {shown:?} instead of {status:?}\n{account}\n{}", self.history());
+        }
+    }
+
+    /// Verdicts, sentences and answers so far.
+    pub async fn account(&self, merge_request: MergeRequestRef) -> String {
+        let decisions = self.decisions(merge_request).await;
+        let line = |decision: &StoredDecision| {
+            let record: serde_json::Value = serde_json::from_slice(&decision.record).unwrap();
+            format!("{}: {:#} {:?}\n", decision.verdict, record["evaluation"], decision.answers)
+        };
+        decisions.iter().map(line).collect()
+    }
+
     pub async fn decisions(&self, merge_request: MergeRequestRef) -> Vec<StoredDecision> {
         self.app().store().decisions().of(merge_request).await.unwrap()
     }
