@@ -1,6 +1,6 @@
 //! One integration binary: everything that is tested through the front door.
 
-#![expect(
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -11,5 +11,7 @@
 
 mod house;
 mod life;
+mod policies;
+mod policy_properties;
 mod simulator;
 mod world;
