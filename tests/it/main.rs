@@ -8,5 +8,6 @@
     reason = "a test that meets what it does not expect has failed, and says so by ending"
 )]
 
+mod cli_check;
 mod policies;
 mod policy_properties;
