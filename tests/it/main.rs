@@ -9,6 +9,7 @@
     reason = "a test that can't go on has failed"
 )]
 
+mod cli_check;
 mod house;
 mod life;
 mod policies;

@@ -168,6 +168,14 @@ fn a_patch_is_the_same_only_if_every_part_of_it_is() {
     facts.code = Some(Known::Value(code(2, &["a", "b"])));
     facts.patches.insert(VersionId::new(1), unknown(true));
     assert_eq!(truth(ONE, &facts), Truth::Unknown { curable: true });
+    let without_text = |version| {
+        let mut code = code(version, &["a", "b"]);
+        code.files[0].hunks_sha256 = None;
+        Known::Value(code)
+    };
+    facts.code = Some(without_text(2));
+    facts.patches.insert(VersionId::new(1), without_text(1));
+    assert_eq!(truth(ONE, &facts), Truth::Waiting, "two texts that were left out are not the same text");
 }
 
 #[test]
