@@ -112,6 +112,12 @@ impl Gitlab {
         self.shared.post_office.release();
     }
 
+    /// Sends the delivery with this index of [`Gitlab::deliveries`] again, as GitLab's "resend" does.
+    pub fn resend(&self, index: usize) -> Result<(), SimulatorError> {
+        let found = self.shared.post_office.resend(index);
+        found.then_some(()).ok_or_else(|| SimulatorError::Refused(format!("there is no delivery {index}")))
+    }
+
     /// Every delivery so far, in the order of the events.
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.shared.post_office.log()

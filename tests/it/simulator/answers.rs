@@ -183,6 +183,10 @@ async fn a_push_makes_all_pending_again_and_pushing_back_revives_the_old_rows() 
     let heads: Vec<&Value> =
         versions.as_array().unwrap().iter().map(|version| &version["head_commit_sha"]).collect();
     assert_eq!(heads, [&json!(first), &json!(second), &json!(first)]);
+    let snapshot = scene.gitlab.merge_request(scene.merge_request).unwrap();
+    let commits: Vec<_> = snapshot.versions.iter().map(|version| &version.commits).collect();
+    assert_eq!((commits[0], commits[1].len()), (commits[2], 2), "the commits come back too");
+    assert_eq!(commits[0].len(), 1);
 }
 
 #[tokio::test]
@@ -205,6 +209,8 @@ async fn versions_differ_in_what_they_take_and_show() {
     assert_eq!(scene.shown().await, "pending");
     assert_eq!(scene.post("failed").await.0, 201);
     assert_eq!(scene.shown().await, "approved", "any row approves");
+    let rows = scene.gitlab.responses(scene.merge_request, scene.check);
+    assert_eq!(rows[0].posted, CheckStatus::Passed, "`status` was not read");
 
     scene.gitlab.install("14.9.0-ee", Edition::Ultimate);
     assert_eq!(scene.shown().await, "approved");

@@ -92,6 +92,7 @@ async fn each_action_sends_what_gitlab_would_send_and_the_silent_ones_send_nothi
     assert_eq!(actions(&gitlab).len(), 7, "threads, comments and pipelines are silent");
     gitlab.resolve_thread(which, &second).unwrap();
     assert_eq!(last(&gitlab).json()["changes"], json!({}), "the last thread is not");
+    gitlab.resolve_thread(which, &second).unwrap();
     gitlab.unresolve_thread(which, &second).unwrap();
     assert_eq!(actions(&gitlab).len(), 8);
 
@@ -246,6 +247,36 @@ async fn deliveries_can_be_kept_back_lost_and_doubled_and_show_the_moment_of_the
     gitlab.edit_title(which, "three").unwrap();
     assert_eq!(last(&gitlab).state, DeliveryState::Dropped);
     assert_eq!(received.lock().unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn a_late_delivery_is_overtaken() {
+    let (url, received) = receiver(200);
+    let (_simulator, gitlab, _, which) = opened(&url).await;
+    gitlab.deliveries_settled().await.unwrap();
+    gitlab.set_weather(Weather { reorder: 1.0, ..Weather::default() });
+    gitlab.edit_title(which, "one").unwrap();
+    gitlab.set_weather(Weather::default());
+    gitlab.edit_title(which, "two").unwrap();
+    gitlab.deliveries_settled().await.unwrap();
+    let title =
+        |body: &[u8]| serde_json::from_slice::<Value>(body).unwrap()["object_attributes"]["title"].clone();
+    let titles: Vec<Value> = received.lock().unwrap().iter().skip(1).map(|(_, body)| title(body)).collect();
+    assert_eq!(titles, ["two", "one"]);
+}
+
+#[tokio::test]
+async fn a_hook_that_is_sent_again_keeps_its_key() {
+    let (_simulator, gitlab, project, which) = opened(NOWHERE).await;
+    gitlab.create_hook(NewHook::of(project, NOWHERE));
+    gitlab.edit_title(which, "other").unwrap();
+    let first = gitlab.deliveries().len() - 1;
+    gitlab.resend(first).unwrap();
+    gitlab.deliveries_settled().await.unwrap();
+    let sent = gitlab.deliveries();
+    assert_eq!(sent[first].header("idempotency-key"), sent[first + 1].header("idempotency-key"));
+    assert_eq!(sent[first].body, sent[first + 1].body);
+    assert!(gitlab.resend(99).is_err());
 }
 
 #[tokio::test]
