@@ -55,7 +55,8 @@ async fn a_status_check_gets_a_signed_body_and_no_other_header_of_gitlab_s() {
     let body: Value = serde_json::from_slice(body).unwrap();
     assert_eq!(body["external_approval_rule"]["external_url"], json!(url));
     assert_eq!(body["object_attributes"]["action"], "open");
-    assert!(body["object_attributes"]["last_commit"]["id"].is_string());
+    let commit = &body["object_attributes"]["last_commit"];
+    assert!(commit["id"].is_string() && commit["timestamp"].as_str().unwrap().ends_with("+00:00"));
     assert!(body.get("assignees").is_none() && body.get("reviewers").is_none());
 }
 
@@ -146,6 +147,7 @@ async fn a_push_names_the_old_head_and_a_retry_names_nothing() {
     let ana = gitlab.create_user("ana");
     gitlab.post_status_as(ana, which, check, countersign::simulator::CheckStatus::Failed).unwrap();
     gitlab.acting_as(ana).retry(which, check).unwrap();
+    assert_eq!(last(&gitlab).action, None);
     let body = last(&gitlab).json();
     assert!(body["object_attributes"].get("action").is_none());
     assert_eq!((&body["changes"], &body["user"]["id"]), (&json!({}), &json!(ana)));

@@ -62,28 +62,6 @@ async fn a_commit_status_is_kept_and_the_newest_of_a_name_is_listed() {
 }
 
 #[tokio::test]
-async fn maintainers_hang_hooks_and_a_signing_token_is_ignored_before_19() {
-    let scene = scene().await;
-    let maintainer = scene.member("maintainer", 40);
-    let path = format!("/projects/{}/hooks", scene.project);
-    let body = json!({ "url": "https://hook.test/", "token": "t", "signing_token": "whsec_AA==", "note_events": true,
-        "push_events": false });
-    assert_eq!(send(&scene, Method::POST, &path, body.clone()).await.0, 403, "a Developer may not");
-    let made = taken_apart(scene.send(Method::POST, &path, &maintainer, Some(body)).await).await;
-    assert_eq!(
-        (made.0, &made.1["token_present"], &made.1["signing_token_present"]),
-        (201, &json!(true), &json!(false))
-    );
-    assert_eq!((&made.1["note_events"], &made.1["merge_requests_events"]), (&json!(true), &json!(false)));
-    let one = format!("{path}/{}", made.1["id"]);
-    let change = json!({ "merge_requests_events": true });
-    let changed = taken_apart(scene.send(Method::PUT, &one, &maintainer, Some(change)).await).await;
-    assert_eq!((changed.0, &changed.1["merge_requests_events"]), (200, &json!(true)));
-    assert_eq!(scene.send(Method::DELETE, &one, &maintainer, None).await.status(), 204);
-    assert_eq!(scene.get_as(&maintainer, &path).await, (200, json!([])));
-}
-
-#[tokio::test]
 async fn gitlab_remembers_who_set_a_label() {
     let scene = scene().await;
     let ana = scene.gitlab.create_user("ana");
