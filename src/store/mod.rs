@@ -27,7 +27,7 @@ pub use self::error::StoreError;
 pub use self::queue::{
     Claim, Depth, Event, Hint, Memory, Observations, Queue, Recorded, Settlement, SightedApproval, Taken,
 };
-pub use self::status::{KnownStatus, Shown};
+pub use self::status::{KnownStatus, Shown, UNCLEAR_FOR};
 
 use self::writer::Thread;
 

@@ -119,6 +119,8 @@ pub struct Memory {
     pub approvals_read_at: Option<Timestamp>,
     /// Event and action of the newest delivery.
     pub newest_delivery: Option<(String, Option<String>)>,
+    /// The checks that deliveries asked since the lane was settled last.
+    pub asked: Vec<StatusCheckId>,
 }
 
 /// One approval as it will be remembered.
@@ -233,7 +235,7 @@ impl Queue {
         claim: &Claim,
         decisions: Vec<NewDecision>,
         observations: Observations,
-        answering: Vec<(CommitSha, StatusCheckId)>,
+        answering: Vec<KnownStatus>,
     ) -> Result<(Recorded, Vec<i64>), StoreError> {
         let claim = claim.clone();
         self.writer
@@ -246,8 +248,8 @@ impl Queue {
                     .map(|decision| decisions::insert(connection, claim.merge_request, decision))
                     .collect::<Result<Vec<_>, _>>()?;
                 if recorded == Recorded::Current {
-                    for (sha, check) in &answering {
-                        status::forget(connection, claim.merge_request, sha, *check)?;
+                    for known in &answering {
+                        status::doubt(connection, claim.merge_request, known, now)?;
                     }
                 }
                 Ok((recorded, ids))
@@ -490,8 +492,8 @@ fn settle(
     let again = settle_lane(connection, claim, settlement, now)?;
     for known in &settlement.statuses {
         // A claim that lost its lane may have been overtaken: what it believes to show is not known.
-        let shown = again.and(known.shown);
-        status::remember(connection, claim.merge_request, &KnownStatus { shown, ..known.clone() }, now)?;
+        let write = if again.is_some() { status::remember } else { status::doubt };
+        write(connection, claim.merge_request, known, now)?;
     }
     Ok(again.unwrap_or(false))
 }
@@ -564,6 +566,12 @@ fn memory(connection: &Connection, merge_request: MergeRequestRef) -> Result<Mem
         .query_row(key, |row| row.get(0))
         .optional()?;
     memory.approvals_read_at = read_at.flatten().map(timestamp).transpose()?;
+    let sql = "SELECT DISTINCT status_check_id FROM delivery
+               WHERE project_id = ?1 AND iid = ?2 AND status_check_id IS NOT NULL
+                 AND id > (SELECT settled_generation FROM lane WHERE project_id = ?1 AND iid = ?2)";
+    for check in connection.prepare_cached(sql)?.query_map(key, |row| row.get::<_, i64>(0))? {
+        memory.asked.push(StatusCheckId::new(id(check?)?));
+    }
     memory.newest_delivery = connection
         .prepare_cached(
             "SELECT event, action FROM delivery WHERE project_id = ?1 AND iid = ?2 ORDER BY id DESC LIMIT 1",

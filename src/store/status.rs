@@ -3,12 +3,14 @@
 //! Memory saves a POST, it never excuses one: a row is *known* only after our answer was confirmed or the status list
 //! was read; everything doubtful turns it to unknown, and then the list is read again.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, named_params};
 
 use crate::merge_request::{CheckName, CommitSha, MergeRequestRef, StatusCheckId};
 
-use super::column::{column, id, millis};
+use super::column::{column, id, millis, timestamp};
 use super::error::StoreError;
 
 /// How many SHAs of one merge request are remembered; older ones are read again should they come back.
@@ -61,24 +63,23 @@ pub struct KnownStatus {
     pub target_branch: String,
     /// What shows; none when it must be read again.
     pub shown: Option<Shown>,
+    /// Until when an answer of unclear fate may still arrive; what shows must be read again then.
+    pub confirm_at: Option<Timestamp>,
 }
 
-/// Marks a status as not known.
-pub(super) fn forget(
+/// How long an answer of unclear fate may still be on its way.
+pub const UNCLEAR_FOR: Duration = Duration::from_secs(60);
+
+/// Marks a status as not known because an answer is about to leave: should this process end before its fate is known,
+/// that is how it stands in the table.
+pub(super) fn doubt(
     connection: &Connection,
     merge_request: MergeRequestRef,
-    sha: &CommitSha,
-    check: StatusCheckId,
+    known: &KnownStatus,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE status SET shown = NULL
-               WHERE project_id = ?1 AND iid = ?2 AND sha = ?3 AND status_check_id = ?4";
-    connection.prepare_cached(sql)?.execute((
-        column(merge_request.project.get())?,
-        column(merge_request.iid.get())?,
-        sha.as_str(),
-        column(check.get())?,
-    ))?;
-    Ok(())
+    let doubted = KnownStatus { shown: None, confirm_at: Some(now + UNCLEAR_FOR), ..known.clone() };
+    remember(connection, merge_request, &doubted, now)
 }
 
 /// Writes what is known of a status.
@@ -88,10 +89,11 @@ pub(super) fn remember(
     known: &KnownStatus,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO status (project_id, iid, sha, status_check_id, check_name, target_branch, shown, since)
-               VALUES (:project, :iid, :sha, :check, :name, :target, :shown, :now)
+    let sql = "INSERT INTO status (project_id, iid, sha, status_check_id, check_name, target_branch, shown,
+                                   confirm_at, since)
+               VALUES (:project, :iid, :sha, :check, :name, :target, :shown, :confirm_at, :now)
                ON CONFLICT DO UPDATE SET check_name = excluded.check_name, target_branch = excluded.target_branch,
-                   shown = excluded.shown, since = excluded.since";
+                   shown = excluded.shown, confirm_at = excluded.confirm_at, since = excluded.since";
     connection.prepare_cached(sql)?.execute(named_params! {
         ":project": column(merge_request.project.get())?,
         ":iid": column(merge_request.iid.get())?,
@@ -100,6 +102,7 @@ pub(super) fn remember(
         ":name": known.name.as_str(),
         ":target": known.target_branch,
         ":shown": known.shown.map(Shown::as_str),
+        ":confirm_at": known.confirm_at.map(millis),
         ":now": millis(now),
     })?;
     Ok(())
@@ -110,7 +113,7 @@ pub(super) fn of(
     connection: &Connection,
     merge_request: MergeRequestRef,
 ) -> Result<Vec<KnownStatus>, StoreError> {
-    let sql = "SELECT sha, status_check_id, check_name, target_branch, shown FROM status
+    let sql = "SELECT sha, status_check_id, check_name, target_branch, shown, confirm_at FROM status
                WHERE project_id = ?1 AND iid = ?2 ORDER BY since DESC LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
     let key = (column(merge_request.project.get())?, column(merge_request.iid.get())?, REMEMBERED);
@@ -125,6 +128,7 @@ pub(super) fn of(
             name: CheckName::parse(&row.get::<_, String>(2)?).map_err(unreadable)?,
             target_branch: row.get(3)?,
             shown: shown.as_deref().map(Shown::parse).transpose()?,
+            confirm_at: row.get::<_, Option<i64>>(5)?.map(timestamp).transpose()?,
         });
     }
     Ok(statuses)

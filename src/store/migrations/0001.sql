@@ -40,7 +40,8 @@ CREATE INDEX lane_due ON lane (due_at) WHERE due_at IS NOT NULL;
 CREATE TABLE claim_counter (value INTEGER NOT NULL) STRICT;
 INSERT INTO claim_counter (value) VALUES (0);
 
--- What GitLab shows for a check on a SHA. `shown` NULL: not known, the status list must be read.
+-- What GitLab shows for a check on a SHA. `shown` NULL: not known, the status list must be read. `confirm_at`: an
+-- answer of unclear fate may still arrive; until then, and once more at that instant, the list is read.
 CREATE TABLE status (
     project_id      INTEGER NOT NULL,
     iid             INTEGER NOT NULL,
@@ -49,6 +50,7 @@ CREATE TABLE status (
     check_name      TEXT    NOT NULL,
     target_branch   TEXT    NOT NULL,
     shown           TEXT,
+    confirm_at      INTEGER,
     since           INTEGER NOT NULL,
     PRIMARY KEY (project_id, iid, sha, status_check_id)
 ) STRICT, WITHOUT ROWID;
