@@ -92,7 +92,10 @@ impl CommitSha {
         if full && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(WordError { text: clip(text), expected: "a full commit SHA (40 or 64 lower-case hex digits)" })
+            Err(WordError {
+                text: clip(text),
+                expected: "a full commit SHA (40 or 64 lower-case hex digits)",
+            })
         }
     }
 
@@ -144,7 +147,10 @@ impl CheckName {
         if fits {
             Ok(Self(text.to_owned()))
         } else {
-            Err(WordError { text: clip(text), expected: "a check's name (1 to 64 letters, digits, `-`, `_` or `.`)" })
+            Err(WordError {
+                text: clip(text),
+                expected: "a check's name (1 to 64 letters, digits, `-`, `_` or `.`)",
+            })
         }
     }
 
@@ -202,7 +208,10 @@ mod tests {
     fn a_short_or_upper_case_sha_is_refused() {
         assert!(CommitSha::parse("6f1e0e92").is_err());
         assert!(CommitSha::parse(&"A".repeat(40)).is_err());
-        assert_eq!(CommitSha::parse(&"a".repeat(40)).map(|sha| sha.short().to_owned()), Ok("aaaaaaaa".to_owned()));
+        assert_eq!(
+            CommitSha::parse(&"a".repeat(40)).map(|sha| sha.short().to_owned()),
+            Ok("aaaaaaaa".to_owned())
+        );
         assert!(CommitSha::parse(&"0".repeat(64)).is_ok());
     }
 

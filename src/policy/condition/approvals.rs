@@ -127,9 +127,9 @@ impl Approvals {
         let mut sentence =
             format!("{} of {} approvals needed{by}", tally.counting.min(self.count), self.count);
         if missing > 0 {
+            let more = if missing == 1 { "1 more is".to_owned() } else { format!("{missing} more are") };
             let from = self.from.as_ref().map(|people| format!(" from {}", people.describe().join(" or ")));
-            sentence += &format!("; {missing} more is needed{}", from.unwrap_or_default())
-                .replace("more is", if missing == 1 { "more is" } else { "more are" });
+            sentence = format!("{sentence}; {more} needed{}", from.unwrap_or_default());
         }
         let mut finding = Finding::new("approvals", truth, sentence);
         finding.reason.parts =
