@@ -111,6 +111,7 @@ fn an_email_of_nobody_waits_unless_it_may_not_matter() {
     let why =
         "the approval by @ana does not count: the commit email `who@x.org` belongs to no user of GitLab";
     assert_eq!(why_not(ONE, &facts), [why]);
+    assert!(matches!(&remedies(ONE, &facts)[1], Remedy::AskOperator { what } if what.contains("who@x.org")));
     assert_eq!(truth("{approvals: {count: 1, unmatched_committers: allow}}", &facts), Truth::True);
     facts.emails.insert("who@x.org".to_owned(), unknown(true));
     assert_eq!(truth(ONE, &facts), Truth::Unknown { curable: true });
