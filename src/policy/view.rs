@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use jiff::Timestamp;
 
-use super::fact::{ChangedFile, Code, FactKey, Facts, Known, Unknown, Version};
+use super::fact::{Code, FactKey, Facts, Known, Unknown, Version};
 use super::finding::{Stop, known};
 use super::pattern::{GlobIds, PathGlobs, PathMatches};
 
@@ -12,7 +12,7 @@ use super::pattern::{GlobIds, PathGlobs, PathMatches};
 pub(super) struct View<'a> {
     pub(super) facts: &'a Facts,
     globs: &'a PathGlobs,
-    matches: OnceCell<Vec<(PathMatches, Option<PathMatches>)>>,
+    matches: OnceCell<Matches>,
 }
 
 /// What one changed file touches: a rename touches the path that it leaves, too.
@@ -77,18 +77,39 @@ impl<'a> View<'a> {
 
     /// The paths that each changed file touches, in the order of [`Code::files`].
     pub(super) fn touched<'b>(&'b self, code: &'b Code) -> impl Iterator<Item = Touched<'b>> {
-        let matches = self.matches.get_or_init(|| {
-            let of_file = |file: &ChangedFile| {
-                let old = (file.old_path != file.new_path).then(|| self.globs.matches(&file.old_path));
-                (self.globs.matches(&file.new_path), old)
-            };
-            code.files.iter().map(of_file).collect()
-        });
-        code.files.iter().zip(matches).map(|(file, (new, old))| Touched {
+        let matches = self.matches(code);
+        code.files.iter().zip(&matches.files).map(|(file, (new, old))| Touched {
             new: TouchedPath { path: &file.new_path, matches: new },
             old: old.as_ref().map(|old| TouchedPath { path: &file.old_path, matches: old }),
         })
     }
+
+    /// Whether any touched path at all matches one of these globs: mostly none does, and no file need be looked at.
+    pub(super) fn touches(&self, code: &Code, globs: &GlobIds) -> bool {
+        self.matches(code).all.any(globs)
+    }
+
+    fn matches(&self, code: &Code) -> &Matches {
+        self.matches.get_or_init(|| {
+            let mut matches = Matches::default();
+            for file in &code.files {
+                let new = self.globs.matches(&file.new_path);
+                let old = (file.old_path != file.new_path).then(|| self.globs.matches(&file.old_path));
+                for path in old.iter().chain([&new]) {
+                    matches.all.join(path);
+                }
+                matches.files.push((new, old));
+            }
+            matches
+        })
+    }
+}
+
+/// Which globs the paths of each file match, new and old, and all of them together.
+#[derive(Debug, Default)]
+struct Matches {
+    files: Vec<(PathMatches, Option<PathMatches>)>,
+    all: PathMatches,
 }
 
 fn newest(versions: &[Version]) -> Option<&Version> {
