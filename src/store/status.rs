@@ -16,6 +16,19 @@ use super::error::StoreError;
 /// How many SHAs of one merge request are remembered; older ones are read again should they come back.
 const REMEMBERED: i64 = 200;
 
+/// One start of the process. What an earlier one wrote of GitLab's statuses is not believed: the file may be a copy
+/// that is older than what GitLab was told since.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Epoch(i64);
+
+impl Epoch {
+    /// Begins a new one, larger than any in the file.
+    pub(super) fn begin(connection: &Connection) -> Result<Self, StoreError> {
+        let sql = "UPDATE counter SET value = value + 1 RETURNING value";
+        Ok(Self(connection.query_row(sql, [], |row| row.get(0))?))
+    }
+}
+
 /// What GitLab shows for a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
@@ -76,10 +89,11 @@ pub(super) fn doubt(
     connection: &Connection,
     merge_request: MergeRequestRef,
     known: &KnownStatus,
+    epoch: Epoch,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let doubted = KnownStatus { shown: None, confirm_at: Some(now + UNCLEAR_FOR), ..known.clone() };
-    remember(connection, merge_request, &doubted, now)
+    remember(connection, merge_request, &doubted, epoch, now)
 }
 
 /// Writes what is known of a status.
@@ -87,13 +101,14 @@ pub(super) fn remember(
     connection: &Connection,
     merge_request: MergeRequestRef,
     known: &KnownStatus,
+    epoch: Epoch,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO status (project_id, iid, sha, status_check_id, check_name, target_branch, shown,
-                                   confirm_at, since)
-               VALUES (:project, :iid, :sha, :check, :name, :target, :shown, :confirm_at, :now)
+                                   confirm_at, epoch, since)
+               VALUES (:project, :iid, :sha, :check, :name, :target, :shown, :confirm_at, :epoch, :now)
                ON CONFLICT DO UPDATE SET check_name = excluded.check_name, target_branch = excluded.target_branch,
-                   shown = excluded.shown, confirm_at = excluded.confirm_at, since = excluded.since";
+                   shown = excluded.shown, confirm_at = excluded.confirm_at, epoch = excluded.epoch, since = excluded.since";
     connection.prepare_cached(sql)?.execute(named_params! {
         ":project": column(merge_request.project.get())?,
         ":iid": column(merge_request.iid.get())?,
@@ -103,6 +118,7 @@ pub(super) fn remember(
         ":target": known.target_branch,
         ":shown": known.shown.map(Shown::as_str),
         ":confirm_at": known.confirm_at.map(millis),
+        ":epoch": epoch.0,
         ":now": millis(now),
     })?;
     Ok(())
@@ -112,11 +128,13 @@ pub(super) fn remember(
 pub(super) fn of(
     connection: &Connection,
     merge_request: MergeRequestRef,
+    epoch: Epoch,
 ) -> Result<Vec<KnownStatus>, StoreError> {
-    let sql = "SELECT sha, status_check_id, check_name, target_branch, shown, confirm_at FROM status
-               WHERE project_id = ?1 AND iid = ?2 ORDER BY since DESC LIMIT ?3";
+    let sql =
+        "SELECT sha, status_check_id, check_name, target_branch, iif(epoch = ?4, shown, NULL), confirm_at
+               FROM status WHERE project_id = ?1 AND iid = ?2 ORDER BY since DESC LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
-    let key = (column(merge_request.project.get())?, column(merge_request.iid.get())?, REMEMBERED);
+    let key = (column(merge_request.project.get())?, column(merge_request.iid.get())?, REMEMBERED, epoch.0);
     let mut rows = statement.query(key)?;
     let mut statuses = Vec::new();
     while let Some(row) = rows.next()? {

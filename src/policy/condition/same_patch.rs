@@ -41,10 +41,20 @@ impl ResetOn {
         let approved =
             versions.iter().filter(|version| version.created_at <= given_at).max_by_key(|version| version.id);
         match approved {
-            Some(approved) if approved.id == newest.id => Ok(Standing::Stands),
+            Some(approved) if approved.id == newest.id => Ok(of_target(approved, view)),
             Some(approved) => after_push(approved, view),
             None => Ok(Standing::Lost("given before the first push that GitLab lists".to_owned())),
         }
+    }
+}
+
+/// An approval of the newest version stands unless that version was first seen under another target branch.
+fn of_target(newest: &Version, view: &View<'_>) -> Standing {
+    match view.facts.sightings.version_targets.get(&newest.id) {
+        Some(seen) if *seen != view.facts.merge_request.target_branch => {
+            Standing::Lost(format!("the target branch was `{seen}` when it was given, or may have been"))
+        }
+        Some(_) | None => Standing::Stands,
     }
 }
 

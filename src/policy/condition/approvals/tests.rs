@@ -189,6 +189,16 @@ fn an_approval_says_nothing_about_a_head_without_a_version() {
 }
 
 #[test]
+fn an_approval_does_not_follow_the_newest_version_to_another_target_branch() {
+    let mut facts = approved(vec![approval(2, 5)]);
+    let target = facts.merge_request.target_branch.clone();
+    facts.sightings.version_targets.insert(VersionId::new(1), target);
+    assert_eq!(truth(ONE, &facts), Truth::True);
+    facts.sightings.version_targets.insert(VersionId::new(1), "elsewhere".to_owned());
+    assert!(why_not(ONE, &facts)[0].contains("the target branch was `elsewhere`"));
+}
+
+#[test]
 fn an_approval_of_unknown_time_does_not_count() {
     let facts = approved(vec![Approval { not_before: None, ..approval(2, 0) }]);
     for require in [ONE, "{approvals: {count: 1, reset_on: never}}"] {
