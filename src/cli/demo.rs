@@ -7,7 +7,7 @@ use clap::Args;
 use super::exit_status::ExitStatus;
 use super::report;
 use super::signals::Signals;
-use crate::demo::{Demo, DemoError, Expectation, Expected};
+use crate::demo::{Demo, DemoError, Expectation, Expected, Outcome};
 use crate::telemetry::{LogFormat, start_logging};
 
 /// The demo's own talk is the timeline; the log says what should not happen.
@@ -49,7 +49,7 @@ async fn demo(arguments: &Arguments) -> ExitStatus {
     };
     demo.stop().await;
     match ended {
-        Some(Ok(wrong)) => judged(&wrong),
+        Some(Ok(outcome)) => judged(&outcome.wrong),
         // Somebody has seen enough.
         Some(Err(error)) if error.is_closed_pipe() => ExitStatus::Fine,
         Some(Err(error)) => failed(&error),
@@ -62,17 +62,17 @@ async fn demo(arguments: &Arguments) -> ExitStatus {
 }
 
 /// Plays the story; without `--once` it never ends.
-async fn show(demo: &Demo, arguments: &Arguments) -> Result<Vec<String>, DemoError> {
+async fn show(demo: &Demo, arguments: &Arguments) -> Result<Outcome, DemoError> {
     let mut expected = Expected::default();
     for expectation in &arguments.expect {
         expected.set(*expectation);
     }
     let mut out = anstream::stdout();
-    let wrong = demo.play(&mut out, &expected).await?;
+    let outcome = demo.play(&mut out, &expected).await?;
     if arguments.once {
-        return Ok(wrong);
+        return Ok(outcome);
     }
-    demo.invite(&mut out)?;
+    demo.invite(&mut out, &outcome)?;
     pending().await
 }
 

@@ -24,6 +24,16 @@ pub use self::expected::{Expectation, ExpectationError, Expected, Status};
 use self::play::Play;
 use self::stage::Stage;
 use self::timeline::{Ending, Timeline};
+use crate::merge_request::MergeRequestRef;
+
+/// How the story ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The names of the merge requests on which GitLab shows something else than is expected: none if all is well.
+    pub wrong: Vec<String>,
+    /// The one that waits for somebody at the terminal.
+    guest: MergeRequestRef,
+}
 
 /// A simulated GitLab and the service beside it.
 pub struct Demo(Stage);
@@ -34,12 +44,11 @@ impl Demo {
         Ok(Self(Stage::start().await?))
     }
 
-    /// Plays the story, telling it as it happens. Gives the names of the merge requests on which GitLab shows something
-    /// else than is expected: none if all is well.
-    pub async fn play(&self, out: &mut dyn Write, expected: &Expected) -> Result<Vec<String>, DemoError> {
-        let mut play = Play::new(&self.0, Timeline::new(out))?;
+    /// Plays the story, telling it as it happens, and says how it ended.
+    pub async fn play(&self, out: &mut dyn Write, expected: &Expected) -> Result<Outcome, DemoError> {
+        let mut play = Play::new(&self.0, Timeline::new(out));
         play.timeline.prologue(&self.0.policies())?;
-        story::play(&mut play).await?;
+        let guest = story::play(&mut play).await?;
         let mut endings = Vec::new();
         for (name, which) in play.played() {
             let shown = Status::from(self.0.shown(*which)?);
@@ -48,15 +57,15 @@ impl Demo {
             endings.push(Ending { name, which: *which, expected: expected.of(name), shown, sentence });
         }
         play.timeline.epilogue(&endings)?;
-        let wrong = endings.iter().filter(|ending| !ending.is_right());
+        let wrong = endings.iter().filter(|ending| !ending.is_right()).map(|ending| ending.name);
         let never = expected.names().filter(|name| endings.iter().all(|ending| ending.name != *name));
-        Ok(wrong.map(|ending| ending.name.to_owned()).chain(never.map(str::to_owned)).collect())
+        Ok(Outcome { wrong: wrong.chain(never).map(str::to_owned).collect(), guest })
     }
 
-    /// Says where a person finds what goes on running.
-    pub fn invite(&self, out: &mut dyn Write) -> Result<(), DemoError> {
+    /// Says where a person finds what goes on running, and how to take part.
+    pub fn invite(&self, out: &mut dyn Write, outcome: &Outcome) -> Result<(), DemoError> {
         let token = self.0.visitor_token()?;
-        Timeline::new(out).invitation(self.0.gitlab_url(), &self.0.service_url(), self.0.project, token)
+        Timeline::new(out).invitation(self.0.gitlab_url(), &self.0.service_url(), outcome.guest, token)
     }
 
     /// Stops both and removes the database.

@@ -1,6 +1,8 @@
 //! What happened since the last look: read from the simulator and the decision log, not from the story.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use super::error::DemoError;
 use super::stage::Stage;
@@ -45,6 +47,8 @@ pub(super) struct Asked {
 pub(super) struct Decided {
     /// Which verdict, and why.
     pub(super) sentence: String,
+    /// Approvals that do not count, each with its reason.
+    pub(super) discounted: Vec<String>,
     /// What was said.
     pub(super) said: Said,
 }
@@ -97,8 +101,8 @@ impl Mark {
 
 /// The verdict of a decision in one sentence.
 pub(super) fn sentence(decision: &StoredDecision) -> String {
-    let record: serde_json::Value = serde_json::from_slice(&decision.record).unwrap_or_default();
-    let summary = record.pointer("/evaluation/summary").and_then(serde_json::Value::as_str);
+    let record: Value = serde_json::from_slice(&decision.record).unwrap_or_default();
+    let summary = record.pointer("/evaluation/summary").and_then(Value::as_str);
     let summary = summary.unwrap_or_default();
     if summary.starts_with(&decision.verdict) {
         return summary.to_owned();
@@ -107,8 +111,8 @@ pub(super) fn sentence(decision: &StoredDecision) -> String {
 }
 
 fn decided(decision: &StoredDecision) -> Decided {
-    let record: serde_json::Value = serde_json::from_slice(&decision.record).unwrap_or_default();
-    let meant = record.get("answer").and_then(serde_json::Value::as_str);
+    let record: Value = serde_json::from_slice(&decision.record).unwrap_or_default();
+    let meant = record.get("answer").and_then(Value::as_str);
     let said = match (decision.answers.last(), meant) {
         (Some(answer), _) => {
             let reply = Some(answer.reply.clone()).filter(|reply| reply != "taken");
@@ -117,48 +121,57 @@ fn decided(decision: &StoredDecision) -> Decided {
         (None, Some(meant)) => Said::Superseded(meant.to_owned()),
         (None, None) => Said::Nothing,
     };
-    Decided { sentence: sentence(decision), said }
+    Decided { sentence: sentence(decision), discounted: discounted(&record), said }
 }
+
+/// What calls ask for, in the order in which they are told: those made at the same time have none.
+const KINDS: [(&str, &str); 14] = [
+    ("GET /version", "GitLab's version"),
+    ("GET /metadata", "GitLab's version"),
+    ("GET /projects/:id/merge_requests/:iid", "merge request"),
+    ("GET /projects/:id/merge_requests/:iid/status_checks", "status checks"),
+    ("GET /projects/:id/merge_requests/:iid/versions", "versions"),
+    ("GET /projects/:id/merge_requests/:iid/versions/:version_id", "diff of a version"),
+    ("GET /projects/:id/merge_requests/:iid/discussions", "threads"),
+    ("GET /projects/:id/merge_requests/:iid/pipelines", "pipelines"),
+    ("GET /projects/:id/merge_requests/:iid/approvals", "approvals"),
+    ("GET /users", "user by email"),
+    ("GET /projects/:id/members/all/:user_id", "project member"),
+    ("GET /groups/:id", "group"),
+    ("GET /groups/:id/members/all/:user_id", "group member"),
+    ("GET /projects/:id/repository/commits/:sha", "commit"),
+];
+/// The one call that is no question; the timeline has a line of its own for it.
+const ANSWER: &str = "POST /projects/:id/merge_requests/:iid/status_check_responses";
 
 fn asked(calls: &[ApiCall]) -> Vec<Asked> {
-    let mut asked: Vec<Asked> = Vec::new();
-    for call in calls {
-        let Some(what) = in_words(&call.route) else { continue };
-        let failure = match call.outcome {
+    let mut asked: BTreeMap<usize, Asked> = BTreeMap::new();
+    for call in calls.iter().filter(|call| call.route != ANSWER) {
+        let rank = KINDS.iter().position(|(route, _)| *route == call.route).unwrap_or(KINDS.len());
+        let what = KINDS.get(rank).map_or("something else", |(_, what)| *what);
+        let entry = asked.entry(rank).or_insert(Asked { what, count: 0, failures: BTreeSet::new() });
+        entry.count += 1;
+        match call.outcome {
             // A 404 is an answer too: "no such member".
-            CallOutcome::Answered(status) if status >= 400 && status != 404 => Some(status),
-            _ => None,
-        };
-        if let Some(known) = asked.iter_mut().find(|asked| asked.what == what) {
-            known.count += 1;
-            known.failures.extend(failure);
-        } else {
-            asked.push(Asked { what, count: 1, failures: failure.into_iter().collect() });
+            CallOutcome::Answered(status) if status >= 400 && status != 404 => {
+                entry.failures.insert(status);
+            }
+            CallOutcome::Answered(_) | CallOutcome::Reset | CallOutcome::UnderWay => {}
         }
     }
-    asked
+    asked.into_values().collect()
 }
 
-/// What a call asks for; none for an answer, which stands in a line of its own.
-fn in_words(route: &str) -> Option<&'static str> {
-    let what = match route {
-        "GET /version" | "GET /metadata" => "GitLab's version",
-        "GET /users" => "user by email",
-        "GET /groups/:id" => "group",
-        "GET /groups/:id/members/all/:user_id" => "group member",
-        "GET /projects/:id/members/all/:user_id" => "project member",
-        "GET /projects/:id/repository/commits/:sha" => "commit",
-        _ => match route.split_once("/merge_requests/:iid") {
-            Some(("GET /projects/:id", "")) => "merge request",
-            Some(("GET /projects/:id", "/status_checks")) => "status checks",
-            Some(("GET /projects/:id", "/versions")) => "versions",
-            Some(("GET /projects/:id", "/versions/:version_id")) => "diff of a version",
-            Some(("GET /projects/:id", "/approvals")) => "approvals",
-            Some(("GET /projects/:id", "/pipelines")) => "pipelines",
-            Some(("GET /projects/:id", "/discussions")) => "threads",
-            Some(("POST /projects/:id", "/status_check_responses")) => return None,
-            _ => "something else",
-        },
-    };
-    Some(what)
+/// Why approvals do not count, of the rules that wait.
+fn discounted(record: &Value) -> Vec<String> {
+    let list =
+        |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let evaluation = record.get("evaluation").unwrap_or(&Value::Null);
+    let policies = list(evaluation, "policies");
+    let rules = policies.iter().flat_map(|policy| list(policy, "rules"));
+    let waiting = rules.filter(|rule| rule.get("state").is_some_and(|state| state == "waiting"));
+    let reasons = waiting.filter_map(|rule| rule.get("require").cloned());
+    let approvals = reasons.filter(|reason| reason.get("condition").is_some_and(|name| name == "approvals"));
+    let parts = approvals.flat_map(|reason| list(&reason, "parts"));
+    parts.filter_map(|part| part.get("sentence").and_then(Value::as_str).map(str::to_owned)).collect()
 }

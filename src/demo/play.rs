@@ -16,8 +16,8 @@ pub(super) struct Play<'a> {
 }
 
 impl<'a> Play<'a> {
-    pub(super) fn new(stage: &'a Stage, timeline: Timeline<'a>) -> Result<Self, DemoError> {
-        Ok(Self { stage, timeline, mark: Mark::now(stage), played: Vec::new() })
+    pub(super) fn new(stage: &'a Stage, timeline: Timeline<'a>) -> Self {
+        Self { stage, timeline, mark: Mark::now(stage), played: Vec::new() }
     }
 
     /// The merge requests so far, with their names.

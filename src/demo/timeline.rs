@@ -7,7 +7,7 @@ use std::io::Write;
 use super::error::DemoError;
 use super::expected::Status;
 use super::observation::{Asked, Decided, Observation, Said};
-use crate::merge_request::{MergeRequestRef, ProjectId};
+use crate::merge_request::MergeRequestRef;
 use crate::simulator::CheckStatus;
 
 const BOLD: &str = "\u{1b}[1m";
@@ -89,6 +89,9 @@ impl<'a> Timeline<'a> {
         for (index, decided) in observation.decisions.iter().enumerate() {
             let last = index + 1 == observation.decisions.len();
             text.push_str(&verdict(&decided.sentence));
+            for reason in &decided.discounted {
+                text.push_str(&line("", reason));
+            }
             text.push_str(&answer(decided, last.then_some(observation.shown)));
         }
         if observation.decisions.is_empty() {
@@ -129,19 +132,22 @@ impl<'a> Timeline<'a> {
         &mut self,
         gitlab: &str,
         service: &str,
-        project: ProjectId,
+        which: MergeRequestRef,
         token: &str,
     ) -> Result<(), DemoError> {
-        let api = format!("{gitlab}/api/v4/projects/{project}/merge_requests");
+        let path = format!("{gitlab}/api/v4/projects/{}/merge_requests/{}", which.project, which.iid);
         let curl = format!("curl --silent --header 'PRIVATE-TOKEN: {token}'");
         self.write(&format!(
-            "\n{BOLD}Both go on running, until Ctrl-C.{PLAIN} GitLab's API is {gitlab}/api/v4, the service is {service}.\n\n  \
-             curl {service}/healthz\n  \
-             curl {service}/metrics\n  \
-             {curl} {api}/8/status_checks\n  \
-             {curl} --request POST {api}/8/unapprove\n  \
-             {curl} --request POST {api}/8/approve\n\n\
-             You are `you`, a Developer: your approval of !8 is the one that it waits for.\n"
+            "\n{BOLD}Both go on running, until Ctrl-C.{PLAIN}\n\n  \
+             GitLab's API  {gitlab}/api/v4\n  \
+             the service   {service}\n\n  \
+             curl --silent {service}/healthz\n  \
+             curl --silent {service}/metrics\n  \
+             {curl} {path}/status_checks\n  \
+             {curl} --request POST {path}/approve\n  \
+             {curl} --request POST {path}/unapprove\n\n\
+             You are `you`, a Developer: your approval is the one that !{} waits for.\n",
+            which.iid
         ))
     }
 }

@@ -76,7 +76,7 @@ pub(super) async fn forged(play: &mut Play<'_>) -> Result<(), DemoError> {
     let secret = play.stage.secret.clone();
     let new = play.new_merge_request("docs: warn of forgers").file("docs/forgers.md");
     let which = play.begin("forged", "a delivery that nothing vouches for changes nothing", new).await?;
-    play.then(which, "a delivery for it comes with a wrong signature", |gitlab| {
+    play.then(which, "ana edits the description; the delivery is signed with another secret", |gitlab| {
         gitlab.set_check_secret(project, check, Some("guessed"))?;
         let sent = gitlab.edit_description(which, "Beware.");
         gitlab.set_check_secret(project, check, Some(&secret))?;

@@ -8,9 +8,10 @@ mod words;
 
 use super::error::DemoError;
 use super::play::Play;
+use crate::merge_request::MergeRequestRef;
 
-/// Plays all of it.
-pub(super) async fn play(play: &mut Play<'_>) -> Result<(), DemoError> {
+/// Plays all of it; gives the merge request that one more approval of anybody completes.
+pub(super) async fn play(play: &mut Play<'_>) -> Result<MergeRequestRef, DemoError> {
     words::docs(play).await?;
     words::title(play).await?;
     machines::ci(play).await?;
@@ -18,10 +19,11 @@ pub(super) async fn play(play: &mut Play<'_>) -> Result<(), DemoError> {
     machines::race(play).await?;
     machines::outage(play).await?;
     machines::forged(play).await?;
-    people::stale(play).await?;
+    let stale = people::stale(play).await?;
     machines::pipeline(play).await?;
     words::thread(play).await?;
     people::closed(play).await?;
     // The last one: GitLab lets an answered `pending` stand for two minutes only.
-    people::withdrawn(play).await
+    people::withdrawn(play).await?;
+    Ok(stale)
 }

@@ -32,7 +32,7 @@ pub(super) async fn withdrawn(play: &mut Play<'_>) -> Result<(), DemoError> {
 }
 
 /// Is approved, then becomes something else.
-pub(super) async fn stale(play: &mut Play<'_>) -> Result<(), DemoError> {
+pub(super) async fn stale(play: &mut Play<'_>) -> Result<MergeRequestRef, DemoError> {
     let bea = play.stage.cast.bea;
     let new = play.new_merge_request("feat: sort by price").file("src/sort.rs");
     let which = play.begin("stale", "an approval counts for the patch that it was given to", new).await?;
@@ -42,7 +42,8 @@ pub(super) async fn stale(play: &mut Play<'_>) -> Result<(), DemoError> {
         gitlab.push(which, Push::new().file("src/sort.rs").file("src/price.rs")).map(drop)
     })
     .await?;
-    turns_green(play, which).await
+    turns_green(play, which).await?;
+    Ok(which)
 }
 
 /// Is closed, and never gets an answer.
