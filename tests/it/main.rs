@@ -10,6 +10,7 @@
 )]
 
 mod cli_check;
+mod demo;
 mod house;
 mod life;
 mod policies;
