@@ -20,6 +20,8 @@ const PLAIN: &str = "\u{1b}[0m";
 const WIDTH: usize = 110;
 /// Where the text of a block begins.
 const INDENT: usize = 12;
+/// Where the text of the closing table begins.
+const TABLE_INDENT: usize = 43;
 
 /// How a merge request ended.
 #[derive(Debug)]
@@ -103,28 +105,13 @@ impl<'a> Timeline<'a> {
 
     /// The closing table.
     pub(super) fn epilogue(&mut self, endings: &[Ending<'_>]) -> Result<(), DemoError> {
-        let header = ["merge request", "expected", "GitLab shows", "last verdict"];
-        let mut text = format!(
-            "\n\n{BOLD}  {:<14} {:<11} {:<13} {}{PLAIN}\n",
-            header[0], header[1], header[2], header[3]
-        );
-        for ending in endings {
-            let (mark, colour) = if ending.is_right() { ("✓", GREEN) } else { ("✗", RED) };
-            let which = format!("!{} {}", ending.which.iid, ending.name);
-            let expected = ending.expected.map_or("nothing", Status::word);
-            let row = format!("{which:<14} {expected:<11} {:<13}", ending.shown);
-            let mut lines = wrapped(&ending.sentence, WIDTH - 43).into_iter();
-            let first = lines.next().unwrap_or_default();
-            text.push_str(&format!("{colour}{mark}{PLAIN} {row} {first}\n"));
-            for more in lines {
-                text.push_str(&format!("{:43}{more}\n", ""));
-            }
-        }
-        text.push_str(&format!(
-            "\n  {DIM}“unanswered” is what GitLab calls pending while nobody has answered; it never times out.\n  \
+        let (which, expected, shown) = ("merge request", "expected", "GitLab shows");
+        let rows: String = endings.iter().map(row).collect();
+        self.write(&format!(
+            "\n\n{BOLD}  {which:<14} {expected:<11} {shown:<13} last verdict{PLAIN}\n{rows}\n  \
+             {DIM}“unanswered” is what GitLab calls pending while nobody has answered; it never times out.\n  \
              “pending” was answered so, to take a pass back; GitLab makes it failed after two minutes.{PLAIN}\n"
-        ));
-        self.write(&text)
+        ))
     }
 
     /// Where a person finds what goes on running, and what to try.
@@ -152,14 +139,22 @@ impl<'a> Timeline<'a> {
     }
 }
 
+fn row(ending: &Ending<'_>) -> String {
+    let (mark, colour) = if ending.is_right() { ("✓", GREEN) } else { ("✗", RED) };
+    let which = format!("!{} {}", ending.which.iid, ending.name);
+    let expected = ending.expected.map_or("nothing", Status::word);
+    let begin = format!("{colour}{mark}{PLAIN} {which:<14} {expected:<11} {:<13} ", ending.shown);
+    hanging(&begin, TABLE_INDENT, &ending.sentence)
+}
+
 fn line(label: &str, text: &str) -> String {
-    let mut lines = wrapped(text, WIDTH - INDENT).into_iter();
-    let first = lines.next().unwrap_or_default();
-    let mut block = format!("    {DIM}{label:<8}{PLAIN}{first}\n");
-    for more in lines {
-        block.push_str(&format!("{:INDENT$}{more}\n", ""));
-    }
-    block
+    hanging(&format!("    {DIM}{label:<8}{PLAIN}"), INDENT, text)
+}
+
+/// Text behind a beginning; its further lines are indented.
+fn hanging(begin: &str, indent: usize, text: &str) -> String {
+    let lines = wrapped(text, WIDTH - indent);
+    format!("{begin}{}\n", lines.join(&format!("\n{:indent$}", "")))
 }
 
 fn asked(asked: &[Asked]) -> String {
