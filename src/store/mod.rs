@@ -25,7 +25,8 @@ use rusqlite::{Connection, OpenFlags};
 pub use self::decisions::{Decisions, NewAnswer, NewDecision, StoredAnswer, StoredDecision};
 pub use self::error::StoreError;
 pub use self::queue::{
-    Claim, Depth, Event, Hint, Memory, Observations, Queue, Recorded, Settlement, SightedApproval, Taken,
+    Claim, Depth, Event, Hint, LEASE, Memory, NewestDelivery, Observations, Queue, Recorded, Settlement,
+    SightedApproval, Taken,
 };
 pub use self::status::{KnownStatus, Shown};
 
@@ -56,7 +57,7 @@ impl Store {
         let mut connection = Connection::open(path)?;
         prepare(&connection)?;
         migrate(&mut connection)?;
-        queue::void_leases(&connection, Timestamp::now())?;
+        let claims_before = queue::void_leases(&connection, Timestamp::now())?;
         let reading = Connection::open_with_flags(
             path,
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -64,7 +65,7 @@ impl Store {
         reading.busy_timeout(BUSY)?;
         let (writer, writing) = Thread::writing(connection)?;
         let (reader, reading) = Thread::reading(reading)?;
-        let queue = Queue::new(writer.clone(), reader.clone());
+        let queue = Queue::new(writer.clone(), reader.clone(), claims_before);
         Ok(Self { writer, reader, queue, threads: Mutex::new(vec![writing, reading]), _lock: lock })
     }
 

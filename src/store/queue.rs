@@ -25,9 +25,7 @@ use super::status::{self, KnownStatus};
 use super::writer::Thread;
 
 /// How long a claim holds its lane without a sign of life. It must outlast the client's whole timeout for one answer.
-pub(super) const LEASE: Duration = Duration::from_secs(60);
-/// GitLab repeats a status-check delivery that timed out for about two minutes (contract section 3.1).
-const REPEATED_WITHIN: Duration = Duration::from_secs(180);
+pub const LEASE: Duration = Duration::from_secs(60);
 /// Deliveries older than this are forgotten; only the audit of causes looks at them.
 const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -117,8 +115,21 @@ pub struct Memory {
     pub approvals: BTreeMap<UserId, Option<Timestamp>>,
     /// When approvals were read last, on GitLab's clock.
     pub approvals_read_at: Option<Timestamp>,
-    /// Event and action of the newest delivery.
-    pub newest_delivery: Option<(String, Option<String>)>,
+    /// The newest delivery.
+    pub newest_delivery: Option<NewestDelivery>,
+    /// The checks that GitLab asked since the last settlement, and whether by Retry.
+    pub asked: BTreeMap<StatusCheckId, bool>,
+}
+
+/// What the newest delivery said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewestDelivery {
+    /// See [`Event::as_str`].
+    pub event: String,
+    /// GitLab's `action`; none on a Retry.
+    pub action: Option<String>,
+    /// The head that it named.
+    pub sha: Option<CommitSha>,
 }
 
 /// One approval as it will be remembered.
@@ -184,11 +195,13 @@ pub struct Queue {
     writer: Thread,
     reader: Thread,
     woken: Arc<Notify>,
+    /// The last number of a claim before this process: what such a claim remembered is not believed.
+    claims_before: i64,
 }
 
 impl Queue {
-    pub(super) fn new(writer: Thread, reader: Thread) -> Self {
-        Self { writer, reader, woken: Arc::new(Notify::new()) }
+    pub(super) fn new(writer: Thread, reader: Thread, claims_before: i64) -> Self {
+        Self { writer, reader, woken: Arc::new(Notify::new()), claims_before }
     }
 
     /// Puts a delivery on disk. When this returns `Ok`, it is there.
@@ -200,7 +213,7 @@ impl Queue {
         Ok(taken)
     }
 
-    /// Waits until a delivery was taken since the last call.
+    /// Waits until a delivery was taken or a claim has ended since the last call.
     pub async fn woken(&self) {
         self.woken.notified().await;
     }
@@ -223,7 +236,8 @@ impl Queue {
 
     /// What is remembered of a merge request.
     pub async fn memory(&self, merge_request: MergeRequestRef) -> Result<Memory, StoreError> {
-        self.reader.run(move |connection| memory(connection, merge_request)).await
+        let claims_before = self.claims_before;
+        self.reader.run(move |connection| memory(connection, merge_request, claims_before)).await
     }
 
     /// Writes decisions down before anyone outside is told, proves the claim and renews its lease. Statuses that are
@@ -262,15 +276,17 @@ impl Queue {
         Ok(recorded == Recorded::Current)
     }
 
+    /// Renews the lease of a claim that is still at work: a slow GitLab must not make a second claim of the lane.
+    pub async fn renew(&self, claim: &Claim) -> Result<(), StoreError> {
+        let claim = claim.clone();
+        self.writer.run(move |connection| renew(connection, &claim, Timestamp::now())).await
+    }
+
     /// Ends a claim. What arrived meanwhile makes the lane due at once.
     pub async fn settle(&self, claim: Claim, settlement: Settlement) -> Result<(), StoreError> {
-        let again = self
-            .writer
-            .run(move |connection| settle(connection, &claim, &settlement, Timestamp::now()))
-            .await?;
-        if again {
-            self.woken.notify_one();
-        }
+        self.writer.run(move |connection| settle(connection, &claim, &settlement, Timestamp::now())).await?;
+        // Whoever waits for the next lane thought that this one is due when its lease ends.
+        self.woken.notify_one();
         Ok(())
     }
 
@@ -309,15 +325,15 @@ impl Queue {
     }
 }
 
-/// At start: whoever held a lane is gone, since this process holds the lock.
-pub(super) fn void_leases(connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
+/// At start: whoever held a lane is gone, since this process holds the lock. Gives the last number of a claim.
+pub(super) fn void_leases(connection: &Connection, now: Timestamp) -> Result<i64, StoreError> {
     let sql = "UPDATE lane SET claim = NULL, due_at = :now WHERE claim IS NOT NULL";
     connection.execute(sql, named_params! { ":now": millis(now) })?;
-    Ok(())
+    Ok(connection.query_row("SELECT value FROM claim_counter", [], |row| row.get(0))?)
 }
 
 fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Result<Taken, StoreError> {
-    if is_duplicate(connection, hint, now)? {
+    if is_duplicate(connection, hint)? {
         return Ok(Taken::Duplicate);
     }
     let project = column(hint.merge_request.project.get())?;
@@ -353,6 +369,9 @@ fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Result<Taken, S
         ":unverified": if hint.distrust { generation } else { 0 },
         ":now": millis(now),
     })?;
+    if let (None, Some(check)) = (&hint.action, hint.status_check) {
+        status::doubt(connection, hint.merge_request, check)?;
+    }
     if let Some(user) = user {
         let sql = "INSERT OR IGNORE INTO pusher (project_id, iid, user_id) VALUES (?1, ?2, ?3)";
         connection.prepare_cached(sql)?.execute((project, iid, user))?;
@@ -360,31 +379,20 @@ fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Result<Taken, S
     Ok(Taken::New)
 }
 
-/// The same `Idempotency-Key` is the same event. Without one, the same body is the same event only while nothing else
-/// came for the merge request, since GitLab's bodies carry no nonce and approve, unapprove, approve within a second
-/// repeats one. A Retry (no action) is never a duplicate: it must lead to an answer each time.
-fn is_duplicate(connection: &Connection, hint: &Hint, now: Timestamp) -> Result<bool, StoreError> {
+/// The same `Idempotency-Key` is the same event. Without one nothing proves that: GitLab's bodies carry no nonce and
+/// date to the second, so two events can have one body, and what the second tells may have come after the first was
+/// served. Repetitions then cost a look, and most of them coalesce.
+fn is_duplicate(connection: &Connection, hint: &Hint) -> Result<bool, StoreError> {
+    let Some(key) = &hint.idempotency_key else { return Ok(false) };
     let project = column(hint.merge_request.project.get())?;
     let iid = column(hint.merge_request.iid.get())?;
-    if let Some(key) = &hint.idempotency_key {
-        let sql = "SELECT 1 FROM delivery WHERE idempotency_key = ?1 AND project_id = ?2 AND iid = ?3 AND digest = ?4";
-        let found: Option<i64> = connection
-            .prepare_cached(sql)?
-            .query_row((key, project, iid, hint.digest), |row| row.get(0))
-            .optional()?;
-        return Ok(found.is_some());
-    }
-    if hint.action.is_none() {
-        return Ok(false);
-    }
-    let sql = "SELECT digest = ?3 AND taken_at >= ?4 FROM delivery
-               WHERE project_id = ?1 AND iid = ?2 ORDER BY id DESC LIMIT 1";
-    let since = millis(now - REPEATED_WITHIN);
-    let same: Option<bool> = connection
+    let sql =
+        "SELECT 1 FROM delivery WHERE idempotency_key = ?1 AND project_id = ?2 AND iid = ?3 AND digest = ?4";
+    let found: Option<i64> = connection
         .prepare_cached(sql)?
-        .query_row((project, iid, hint.digest, since), |row| row.get(0))
+        .query_row((key, project, iid, hint.digest), |row| row.get(0))
         .optional()?;
-    Ok(same.unwrap_or(false))
+    Ok(found.is_some())
 }
 
 fn claim(connection: &Connection, limit: usize, now: Timestamp) -> Result<Vec<Claim>, StoreError> {
@@ -445,6 +453,17 @@ fn prove(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<Recor
     Ok(if held == 1 { Recorded::Current } else { Recorded::Superseded })
 }
 
+fn renew(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<(), StoreError> {
+    let sql = "UPDATE lane SET due_at = :lease WHERE project_id = :project AND iid = :iid AND claim = :claim";
+    connection.prepare_cached(sql)?.execute(named_params! {
+        ":lease": millis(now + LEASE),
+        ":project": column(claim.merge_request.project.get())?,
+        ":iid": column(claim.merge_request.iid.get())?,
+        ":claim": claim.number,
+    })?;
+    Ok(())
+}
+
 fn observe(
     connection: &Connection,
     merge_request: MergeRequestRef,
@@ -473,13 +492,13 @@ fn observe(
     Ok(())
 }
 
-/// Ends the claim; true when the lane is due again at once.
+/// Ends the claim.
 fn settle(
     connection: &Connection,
     claim: &Claim,
     settlement: &Settlement,
     now: Timestamp,
-) -> Result<bool, StoreError> {
+) -> Result<(), StoreError> {
     for decision in &settlement.decisions {
         decisions::insert(connection, claim.merge_request, decision)?;
     }
@@ -487,22 +506,22 @@ fn settle(
     for answer in &settlement.answers {
         decisions::insert_answer(connection, answer)?;
     }
-    let again = settle_lane(connection, claim, settlement, now)?;
+    let held = settle_lane(connection, claim, settlement, now)?;
     for known in &settlement.statuses {
         // A claim that lost its lane may have been overtaken: what it believes to show is not known.
-        let shown = again.and(known.shown);
-        status::remember(connection, claim.merge_request, &KnownStatus { shown, ..known.clone() }, now)?;
+        let known = KnownStatus { shown: known.shown.filter(|_| held), ..known.clone() };
+        status::remember(connection, claim.merge_request, &known, claim.number, now)?;
     }
-    Ok(again.unwrap_or(false))
+    Ok(())
 }
 
-/// True when the lane is due again at once; none when the claim does not hold it any more.
+/// Whether the claim still held its lane.
 fn settle_lane(
     connection: &Connection,
     claim: &Claim,
     settlement: &Settlement,
     now: Timestamp,
-) -> Result<Option<bool>, StoreError> {
+) -> Result<bool, StoreError> {
     let sql = "UPDATE lane SET
                    claim = NULL,
                    due_at = CASE WHEN generation > :generation THEN :now ELSE :next END,
@@ -513,33 +532,35 @@ fn settle_lane(
                    undecided_since = CASE WHEN :undecided THEN coalesce(undecided_since, :now)
                                           WHEN :unfinished THEN undecided_since END,
                    settled_as = :settled_as
-               WHERE project_id = :project AND iid = :iid AND claim = :claim
-               RETURNING generation > :generation";
-    let again: Option<bool> = connection
-        .prepare_cached(sql)?
-        .query_row(
-            named_params! {
-                ":generation": claim.generation,
-                ":now": millis(now),
-                ":next": settlement.next.map(millis),
-                ":unfinished": settlement.unfinished,
-                ":undecided": settlement.undecided,
-                ":settled_as": settlement.settled_as,
-                ":project": column(claim.merge_request.project.get())?,
-                ":iid": column(claim.merge_request.iid.get())?,
-                ":claim": claim.number,
-            },
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(again)
+               WHERE project_id = :project AND iid = :iid AND claim = :claim";
+    let held = connection.prepare_cached(sql)?.execute(named_params! {
+        ":generation": claim.generation,
+        ":now": millis(now),
+        ":next": settlement.next.map(millis),
+        ":unfinished": settlement.unfinished,
+        ":undecided": settlement.undecided,
+        ":settled_as": settlement.settled_as,
+        ":project": column(claim.merge_request.project.get())?,
+        ":iid": column(claim.merge_request.iid.get())?,
+        ":claim": claim.number,
+    })?;
+    Ok(held == 1)
 }
 
-fn memory(connection: &Connection, merge_request: MergeRequestRef) -> Result<Memory, StoreError> {
+fn memory(
+    connection: &Connection,
+    merge_request: MergeRequestRef,
+    claims_before: i64,
+) -> Result<Memory, StoreError> {
     let project = column(merge_request.project.get())?;
     let iid = column(merge_request.iid.get())?;
     let key = (project, iid);
-    let mut memory = Memory { statuses: status::of(connection, merge_request)?, ..Memory::default() };
+    let mut memory = Memory {
+        statuses: status::of(connection, merge_request, claims_before)?,
+        newest_delivery: newest_delivery(connection, key)?,
+        asked: asked(connection, key)?,
+        ..Memory::default()
+    };
     let mut statement =
         connection.prepare_cached("SELECT user_id FROM pusher WHERE project_id = ?1 AND iid = ?2")?;
     for user in statement.query_map(key, |row| row.get::<_, i64>(0))? {
@@ -564,13 +585,36 @@ fn memory(connection: &Connection, merge_request: MergeRequestRef) -> Result<Mem
         .query_row(key, |row| row.get(0))
         .optional()?;
     memory.approvals_read_at = read_at.flatten().map(timestamp).transpose()?;
-    memory.newest_delivery = connection
-        .prepare_cached(
-            "SELECT event, action FROM delivery WHERE project_id = ?1 AND iid = ?2 ORDER BY id DESC LIMIT 1",
-        )?
-        .query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
     Ok(memory)
+}
+
+fn newest_delivery(connection: &Connection, key: (i64, i64)) -> Result<Option<NewestDelivery>, StoreError> {
+    let sql =
+        "SELECT event, action, sha FROM delivery WHERE project_id = ?1 AND iid = ?2 ORDER BY id DESC LIMIT 1";
+    let newest = connection
+        .prepare_cached(sql)?
+        .query_row(key, |row| {
+            let sha: Option<String> = row.get(2)?;
+            let sha = sha.and_then(|sha| CommitSha::parse(&sha).ok());
+            Ok(NewestDelivery { event: row.get(0)?, action: row.get(1)?, sha })
+        })
+        .optional()?;
+    Ok(newest)
+}
+
+/// The checks that deliveries asked which no settlement has served yet, each with whether one was a Retry.
+fn asked(connection: &Connection, key: (i64, i64)) -> Result<BTreeMap<StatusCheckId, bool>, StoreError> {
+    let sql = "SELECT status_check_id, max(action IS NULL) FROM delivery
+               WHERE project_id = ?1 AND iid = ?2 AND status_check_id IS NOT NULL AND id > coalesce(
+                   (SELECT settled_generation FROM lane WHERE project_id = ?1 AND iid = ?2), 0)
+               GROUP BY status_check_id";
+    let mut asked = BTreeMap::new();
+    let mut statement = connection.prepare_cached(sql)?;
+    for row in statement.query_map(key, |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))? {
+        let (check, by_retry) = row?;
+        asked.insert(StatusCheckId::new(id(check)?), by_retry);
+    }
+    Ok(asked)
 }
 
 fn depth(connection: &Connection, now: Timestamp) -> Result<Depth, StoreError> {

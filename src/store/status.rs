@@ -61,6 +61,23 @@ pub struct KnownStatus {
     pub target_branch: String,
     /// What shows; none when it must be read again.
     pub shown: Option<Shown>,
+    /// Whether a `passed` of ours may show, as far as was ever written: also where `shown` is not believed any more.
+    pub may_show_passed: bool,
+}
+
+/// Marks a check as not known, whatever the SHA: somebody asked for it anew.
+pub(super) fn doubt(
+    connection: &Connection,
+    merge_request: MergeRequestRef,
+    check: StatusCheckId,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE status SET shown = NULL WHERE project_id = ?1 AND iid = ?2 AND status_check_id = ?3";
+    connection.prepare_cached(sql)?.execute((
+        column(merge_request.project.get())?,
+        column(merge_request.iid.get())?,
+        column(check.get())?,
+    ))?;
+    Ok(())
 }
 
 /// Marks a status as not known.
@@ -86,12 +103,14 @@ pub(super) fn remember(
     connection: &Connection,
     merge_request: MergeRequestRef,
     known: &KnownStatus,
+    claim: i64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO status (project_id, iid, sha, status_check_id, check_name, target_branch, shown, since)
-               VALUES (:project, :iid, :sha, :check, :name, :target, :shown, :now)
+    let sql = "INSERT INTO status (project_id, iid, sha, status_check_id, check_name, target_branch, shown, claim,
+                                   since)
+               VALUES (:project, :iid, :sha, :check, :name, :target, :shown, :claim, :now)
                ON CONFLICT DO UPDATE SET check_name = excluded.check_name, target_branch = excluded.target_branch,
-                   shown = excluded.shown, since = excluded.since";
+                   shown = excluded.shown, claim = excluded.claim, since = excluded.since";
     connection.prepare_cached(sql)?.execute(named_params! {
         ":project": column(merge_request.project.get())?,
         ":iid": column(merge_request.iid.get())?,
@@ -100,17 +119,19 @@ pub(super) fn remember(
         ":name": known.name.as_str(),
         ":target": known.target_branch,
         ":shown": known.shown.map(Shown::as_str),
+        ":claim": claim,
         ":now": millis(now),
     })?;
     Ok(())
 }
 
-/// All that is remembered of a merge request, newest first.
+/// All that is remembered of a merge request, newest first. What a claim up to `claims_before` wrote is not believed.
 pub(super) fn of(
     connection: &Connection,
     merge_request: MergeRequestRef,
+    claims_before: i64,
 ) -> Result<Vec<KnownStatus>, StoreError> {
-    let sql = "SELECT sha, status_check_id, check_name, target_branch, shown FROM status
+    let sql = "SELECT sha, status_check_id, check_name, target_branch, shown, claim FROM status
                WHERE project_id = ?1 AND iid = ?2 ORDER BY since DESC LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
     let key = (column(merge_request.project.get())?, column(merge_request.iid.get())?, REMEMBERED);
@@ -118,13 +139,16 @@ pub(super) fn of(
     let mut statuses = Vec::new();
     while let Some(row) = rows.next()? {
         let unreadable = |error: crate::merge_request::WordError| StoreError::Row(error.to_string());
-        let shown: Option<String> = row.get(4)?;
+        let written: Option<String> = row.get(4)?;
+        let written = written.as_deref().map(Shown::parse).transpose()?;
+        let is_believed = row.get::<_, i64>(5)? > claims_before;
         statuses.push(KnownStatus {
             sha: CommitSha::parse(&row.get::<_, String>(0)?).map_err(unreadable)?,
             check: StatusCheckId::new(id(row.get(1)?)?),
             name: CheckName::parse(&row.get::<_, String>(2)?).map_err(unreadable)?,
             target_branch: row.get(3)?,
-            shown: shown.as_deref().map(Shown::parse).transpose()?,
+            shown: written.filter(|_| is_believed),
+            may_show_passed: matches!(written, None | Some(Shown::Passed)),
         });
     }
     Ok(statuses)

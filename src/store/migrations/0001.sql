@@ -40,7 +40,8 @@ CREATE INDEX lane_due ON lane (due_at) WHERE due_at IS NOT NULL;
 CREATE TABLE claim_counter (value INTEGER NOT NULL) STRICT;
 INSERT INTO claim_counter (value) VALUES (0);
 
--- What GitLab shows for a check on a SHA. `shown` NULL: not known, the status list must be read.
+-- What GitLab shows for a check on a SHA. `shown` NULL: not known, the status list must be read. `claim` is the number of
+-- the claim that wrote it: what an earlier process wrote is believed no more, for the file may be an older copy.
 CREATE TABLE status (
     project_id      INTEGER NOT NULL,
     iid             INTEGER NOT NULL,
@@ -49,6 +50,7 @@ CREATE TABLE status (
     check_name      TEXT    NOT NULL,
     target_branch   TEXT    NOT NULL,
     shown           TEXT,
+    claim           INTEGER NOT NULL,
     since           INTEGER NOT NULL,
     PRIMARY KEY (project_id, iid, sha, status_check_id)
 ) STRICT, WITHOUT ROWID;
