@@ -192,8 +192,10 @@ impl Reader<'_> {
     async fn code_family(&self, facts: &Facts, wanted: CodeFamily) -> Vec<Answer> {
         let subject = &facts.merge_request;
         let mut answers = Vec::new();
+        let mut first_sighted = BTreeSet::new();
         if wanted.approvals {
             let read = self.gitlab.approvals(subject.merge_request).await;
+            first_sighted = self.first_sighted(&read);
             answers.push(self.approvals_of(read));
         }
         let known_versions = match &facts.versions {
@@ -203,6 +205,12 @@ impl Reader<'_> {
         let versions = match known_versions {
             Ok(versions) => versions,
             Err(unknown) => {
+                // To which push a new approval belongs can't be told, so it is not remembered.
+                for answer in &mut answers {
+                    if let Answer::Approvals(_, read) = answer {
+                        *read = None;
+                    }
+                }
                 if wanted.code {
                     answers.push(Answer::Code(Known::Unknown(unknown.clone())));
                 }
@@ -218,6 +226,9 @@ impl Reader<'_> {
         };
         if head != subject.sha || before.is_some_and(|before| before != newest) {
             return vec![Answer::Moved];
+        }
+        for answer in &mut answers {
+            doubt_ambiguous(answer, &first_sighted, &versions);
         }
         answers.push(Answer::Versions(Known::Value(versions)));
         if wanted.code {
@@ -239,6 +250,14 @@ impl Reader<'_> {
                 })
             })
             .collect()
+    }
+
+    /// Who approves now and did not at the last read, where GitLab does not say since when.
+    fn first_sighted(&self, read: &Result<gitlab::Dated<gitlab::Approvals>, Error>) -> BTreeSet<UserId> {
+        let Ok(read) = read else { return BTreeSet::new() };
+        let undated = read.value.approved_by.iter().filter(|approval| approval.approved_at.is_none());
+        let users = undated.map(|approval| UserId::new(approval.user.id));
+        users.filter(|user| !self.approvals.seen.contains_key(user)).collect()
     }
 
     fn approvals_of(&self, read: Result<gitlab::Dated<gitlab::Approvals>, Error>) -> Answer {
@@ -313,6 +332,19 @@ impl Reader<'_> {
             Known::Value(Some(AccessLevel(member.access_level)))
         } else {
             Known::Value(None)
+        }
+    }
+}
+
+/// An approval that was not there at the last read, with a push since: it may have been given for what was there before
+/// the push, for the push, or for another one in between, so it counts for none.
+fn doubt_ambiguous(answer: &mut Answer, first_sighted: &BTreeSet<UserId>, versions: &[Version]) {
+    let Answer::Approvals(Known::Value(approvals), read) = answer else { return };
+    let remembered = read.iter_mut().flat_map(|read| &mut read.approvals);
+    for approval in approvals.iter_mut().chain(remembered) {
+        let pushed_since = |since| versions.iter().any(|version| version.created_at > since);
+        if first_sighted.contains(&approval.user.id) && approval.not_before.is_some_and(pushed_since) {
+            approval.not_before = None;
         }
     }
 }

@@ -135,7 +135,8 @@ impl Client {
         Err(Error::Malformed { route, reason: format!("the list has more than {MOST_PAGES} pages") })
     }
 
-    /// Writes once; the caller judges what an unclear fate means.
+    /// Writes once; the caller judges what an unclear fate means. Only 201 says that it was written: a 200 comes from
+    /// something before GitLab, such as a proxy's sign-in page.
     pub(super) async fn write<B: Serialize + Sync>(
         &self,
         route: &'static str,
@@ -144,7 +145,11 @@ impl Client {
     ) -> Result<(), Error> {
         let url = self.url(route, path)?;
         let request = self.http.request(Method::POST, url).json(body);
-        self.call(route, request).await.map(drop)
+        let (status, _, _) = self.call(route, request).await?;
+        if status == StatusCode::CREATED {
+            return Ok(());
+        }
+        Err(Error::Malformed { route, reason: format!("it is {} and not 201", status.as_u16()) })
     }
 
     fn url(&self, route: &'static str, path: &str) -> Result<Url, Error> {
@@ -155,7 +160,7 @@ impl Client {
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
             let error = match self.call(route, self.http.get(url.clone())).await {
-                Ok(answer) => return Ok(answer),
+                Ok((_, headers, body)) => return Ok((headers, body)),
                 Err(error) => error,
             };
             let wait = error.retry_after().unwrap_or(pause);
@@ -173,7 +178,7 @@ impl Client {
         &self,
         route: &'static str,
         request: reqwest::RequestBuilder,
-    ) -> Result<(HeaderMap, Vec<u8>), Error> {
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Error> {
         let answer = async {
             let mut response = request.send().await?;
             let status = response.status();
@@ -184,7 +189,7 @@ impl Client {
             Ok((status, headers, body)) => {
                 self.count(route, status.as_str());
                 judge(route, status, &headers, &body)?;
-                Ok((headers, body))
+                Ok((status, headers, body))
             }
             Err(error) => {
                 let kind = kind_of(&error);

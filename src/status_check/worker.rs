@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::bundle::Bundle;
 use crate::decision::{Decider, Failure, Look};
 use crate::gitlab::Error;
-use crate::store::{Claim, Queue, Settlement, StoreError};
+use crate::store::{Claim, LEASE, Queue, Settlement, StoreError};
 use crate::telemetry::Metrics;
 
 use super::lane::{self, Lane};
@@ -102,10 +102,11 @@ impl Worker {
 
     /// One claim, from its begin to its settlement or its return.
     async fn hold(self: Arc<Self>, claim: Claim, permit: OwnedSemaphorePermit, abort: CancellationToken) {
-        let returned = claim.clone();
+        let held = claim.clone();
         let ended = tokio::select! {
             ended = self.serve(claim) => ended,
-            () = abort.cancelled() => self.0.queue.release(returned).await,
+            error = self.keep(&held) => Err(error),
+            () = abort.cancelled() => self.0.queue.release(held).await,
         };
         if let Err(error) = ended {
             tracing::error!(
@@ -114,6 +115,16 @@ impl Worker {
             );
         }
         drop(permit);
+    }
+
+    /// Renews the lease of a claim until that fails.
+    async fn keep(&self, claim: &Claim) -> StoreError {
+        loop {
+            tokio::time::sleep(LEASE / 3).await;
+            if let Err(error) = self.0.queue.renew(claim).await {
+                return error;
+            }
+        }
     }
 
     async fn serve(&self, claim: Claim) -> Result<(), StoreError> {
@@ -141,7 +152,13 @@ impl Worker {
             }
             Err(failure) => {
                 let settlement = self.after_failure(&lane.claim, &failure);
-                lane.settle(settlement).await
+                match failure {
+                    // Who can't read it can't answer it.
+                    Failure::Gitlab(Error::NotFound { .. } | Error::Unauthorized { .. }) => {
+                        lane.settle(settlement).await
+                    }
+                    _ => lane.withdraw(&policies, &failure, settlement).await,
+                }
             }
         }
     }

@@ -3,12 +3,16 @@
 //! Three verbs suffice: something happens in GitLab, the world settles, GitLab shows. Waits are bounded and print what
 //! happened when they give up; at the end nothing may be left over.
 
+mod chance;
 mod process;
+mod service;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::app::{App, load_bundle};
+use countersign::bundle::Bundle;
 use countersign::config::Config;
 use countersign::merge_request::{MergeRequestRef, ProjectId, StatusCheckId, UserId};
 use countersign::simulator::{
@@ -17,7 +21,9 @@ use countersign::simulator::{
 use countersign::store::StoredDecision;
 use tempfile::TempDir;
 
-pub use self::process::{Process, signal};
+pub use self::chance::{Chance, scale};
+pub use self::process::{Process, delete_database, signal};
+pub use self::service::Service;
 
 /// The secret of the check in every world; tests look for it where it must not be.
 pub const SECRET: &str = "sesame-of-the-status-check";
@@ -27,12 +33,24 @@ pub const HOOK_TOKEN: &str = "sesame-of-the-hook";
 pub const BOUND: Duration = Duration::from_secs(30);
 const DEVELOPER: u8 = 30;
 
+/// The routes that a look at a merge request can call, and the one that answers.
+pub const ONE: &str = "GET /projects/:id/merge_requests/:iid";
+pub const LIST: &str = "GET /projects/:id/merge_requests/:iid/status_checks";
+pub const VERSIONS: &str = "GET /projects/:id/merge_requests/:iid/versions";
+pub const VERSION: &str = "GET /projects/:id/merge_requests/:iid/versions/:version_id";
+pub const APPROVALS: &str = "GET /projects/:id/merge_requests/:iid/approvals";
+pub const PIPELINES: &str = "GET /projects/:id/merge_requests/:iid/pipelines";
+pub const DISCUSSIONS: &str = "GET /projects/:id/merge_requests/:iid/discussions";
+pub const GROUP: &str = "GET /groups/:id";
+pub const GROUP_MEMBER: &str = "GET /groups/:id/members/all/:user_id";
+pub const RESPOND: &str = "POST /projects/:id/merge_requests/:iid/status_check_responses";
+
 /// What passes everything that is not titled `bad`.
 pub const PLAIN_POLICY: &str = r#"
 policy: plain
 rules:
   - id: title
-    require: { title: { none: ["bad*"] } }
+    require: { not: { title: { glob: ["bad*"] } } }
 "#;
 
 /// GitLab and what the service needs of it; the service itself comes and goes.
@@ -44,6 +62,7 @@ pub struct Ground {
     pub bot: UserId,
     pub token: String,
     pub folder: TempDir,
+    more: Vec<(String, String)>,
 }
 
 impl Ground {
@@ -61,13 +80,28 @@ impl Ground {
         let (bot, token) = gitlab.create_bot("countersign", project).unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("policies")).unwrap();
-        let ground = Self { simulator, gitlab, project, author, bot, token, folder };
+        let ground = Self { simulator, gitlab, project, author, bot, token, folder, more: Vec::new() };
         ground.write_policy(policy);
         ground
     }
 
     pub fn write_policy(&self, text: &str) {
         std::fs::write(self.folder.path().join("policies/policy.yaml"), text).unwrap();
+    }
+
+    /// Sets a key of the configuration, such as `ANSWERS__WAITING`.
+    pub fn configure(mut self, key: &str, value: &str) -> Self {
+        self.more.push((format!("COUNTERSIGN__{key}"), value.to_owned()));
+        self
+    }
+
+    /// `@bea` of the group `shop/payments`, which our bot can read.
+    pub fn reviewer(&self) -> UserId {
+        self.gitlab.create_group("shop/payments");
+        let bea = self.gitlab.create_user("bea");
+        self.gitlab.add_member("shop/payments", Membership::new(bea, DEVELOPER)).unwrap();
+        self.gitlab.add_member("shop/payments", Membership::new(self.bot, 10)).unwrap();
+        bea
     }
 
     pub fn database(&self) -> PathBuf {
@@ -87,7 +121,9 @@ impl Ground {
             ("POLICIES__PATH", path("policies")),
         ]
         .map(|(key, value)| (format!("COUNTERSIGN__{key}"), value))
-        .to_vec()
+        .into_iter()
+        .chain(self.more.iter().cloned())
+        .collect()
     }
 
     /// A merge request that a test needs: one file, by the author.
@@ -97,8 +133,18 @@ impl Ground {
 
     /// Creates the check that the service behind `url` answers.
     pub fn create_check(&self, url: &str) -> StatusCheckId {
-        let check = NewStatusCheck::new("countersign", &format!("{url}/webhooks/gitlab")).secret(SECRET);
-        self.gitlab.create_status_check(self.project, check).unwrap()
+        self.gitlab.create_status_check(self.project, self.check_at(url)).unwrap()
+    }
+
+    /// A check that is still to be created.
+    pub fn check_at(&self, url: &str) -> NewStatusCheck {
+        NewStatusCheck::new("countersign", &format!("{url}/webhooks/gitlab")).secret(SECRET)
+    }
+
+    /// GitLab's check follows the service to another port.
+    pub fn move_check(&self, check: StatusCheckId, url: &str) {
+        self.gitlab.delete_status_check(self.project, check).unwrap();
+        self.gitlab.create_status_check(self.project, self.check_at(url).id(check.get())).unwrap();
     }
 }
 
@@ -108,6 +154,7 @@ pub struct World {
     pub gitlab: Gitlab,
     pub check: StatusCheckId,
     app: Option<App>,
+    bundle: Option<Arc<Bundle>>,
     url: String,
 }
 
@@ -117,10 +164,11 @@ impl World {
     }
 
     pub async fn start_on(ground: Ground) -> Self {
-        let app = start_app(&ground).await;
+        let (app, bundle) = start_app(&ground).await;
         let url = url_of(&app);
         let check = ground.create_check(&url);
-        Self { gitlab: ground.gitlab.clone(), ground, check, app: Some(app), url }
+        let gitlab = ground.gitlab.clone();
+        Self { gitlab, ground, check, app: Some(app), bundle: Some(bundle), url }
     }
 
     pub fn app(&self) -> &App {
@@ -140,6 +188,32 @@ impl World {
         self.ground.merge_request()
     }
 
+    /// Replaces all policies on disk and waits until they are in force.
+    pub async fn write_policies(&self, policies: &[(&str, &str)]) {
+        let folder = self.ground.folder.path().join("policies");
+        std::fs::remove_file(folder.join("policy.yaml")).unwrap();
+        for (name, text) in policies {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+        self.until_in_force().await;
+    }
+
+    /// Waits until what is on disk is in force.
+    pub async fn until_in_force(&self) {
+        let path = self.ground.folder.path().join("policies");
+        let revision = countersign::bundle::load(&path).unwrap().revision().clone();
+        until("the policies are in force", || *self.bundle().current().revision() == revision).await;
+    }
+
+    pub fn bundle(&self) -> &Bundle {
+        self.bundle.as_ref().expect("the service runs")
+    }
+
+    /// For a thread that outlives this borrow.
+    pub fn shared_bundle(&self) -> Arc<Bundle> {
+        Arc::clone(self.bundle.as_ref().expect("the service runs"))
+    }
+
     /// Stops the service as SIGTERM does.
     pub async fn stop(&mut self) {
         if let Some(app) = self.app.take() {
@@ -149,20 +223,17 @@ impl World {
 
     /// Starts the service again on the same database; GitLab's check follows it to its new port.
     pub async fn start_again(&mut self) {
-        let app = start_app(&self.ground).await;
+        let (app, bundle) = start_app(&self.ground).await;
         self.url = url_of(&app);
-        self.app = Some(app);
-        self.gitlab.delete_status_check(self.ground.project, self.check).unwrap();
-        let check =
-            NewStatusCheck::new("countersign", &format!("{}/webhooks/gitlab", self.url)).secret(SECRET);
-        self.gitlab.create_status_check(self.ground.project, check.id(self.check.get())).unwrap();
+        (self.app, self.bundle) = (Some(app), Some(bundle));
+        self.ground.move_check(self.check, &self.url);
     }
 
     /// Waits until every delivery has arrived and nothing is left to decide.
     pub async fn settle(&self) {
         let settled = async {
             loop {
-                self.gitlab.deliveries_settled().await;
+                self.gitlab.deliveries_settled().await.unwrap();
                 let depth = self.app().store().queue().depth().await.unwrap();
                 if depth.length == 0 {
                     return;
@@ -214,6 +285,21 @@ impl World {
         until(what, || done(&self.gitlab)).await;
     }
 
+    /// How often a route was called so far.
+    pub fn calls(&self, route: &str) -> u64 {
+        self.gitlab.calls_to(route)
+    }
+
+    /// What was posted for our check, oldest first.
+    pub fn posted(&self, merge_request: MergeRequestRef) -> Vec<CheckStatus> {
+        self.gitlab.responses(merge_request, self.check).iter().map(|row| row.posted).collect()
+    }
+
+    /// The value of a metric, with its labels as they are exported; 0 when it is not there yet.
+    pub fn metric(&self, name: &str) -> f64 {
+        metric(&self.app().metrics().render(), name)
+    }
+
     /// Every call that GitLab saw, for a test that gives up.
     pub fn history(&self) -> String {
         self.gitlab.calls().iter().map(|call| format!("{call:?}\n")).collect()
@@ -238,9 +324,16 @@ pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
     assert!(tokio::time::timeout(BOUND, waiting).await.is_ok(), "in vain: {what}");
 }
 
-async fn start_app(ground: &Ground) -> App {
+/// The value of a metric in an exposition.
+pub fn metric(exposition: &str, name: &str) -> f64 {
+    let line = exposition.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map_or(0.0, |value| value.parse().unwrap())
+}
+
+async fn start_app(ground: &Ground) -> (App, Arc<Bundle>) {
     let config = Config::load(None::<&Path>, ground.environment()).unwrap();
-    App::start(&config, load_bundle(&config).unwrap()).await.unwrap()
+    let bundle = load_bundle(&config).unwrap();
+    (App::start(&config, Arc::clone(&bundle)).await.unwrap(), bundle)
 }
 
 fn url_of(app: &App) -> String {

@@ -12,7 +12,15 @@ use super::BOUND;
 pub struct Process {
     child: Child,
     url: String,
-    output: thread::JoinHandle<String>,
+    output: Option<thread::JoinHandle<String>>,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended already can't be killed, and need not be.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
 }
 
 impl Process {
@@ -21,6 +29,7 @@ impl Process {
         Self::start(Command::new(env!("CARGO_BIN_EXE_countersign")), environment)
     }
 
+    #[allow(dead_code, reason = "for tests that watch system calls")]
     /// Starts it under another program (`strace -o FILE …`).
     pub fn serve_under(program: &str, arguments: &[&str], environment: &[(String, String)]) -> Self {
         let mut command = Command::new(program);
@@ -62,7 +71,7 @@ impl Process {
                 panic!("the service did not start:\n{}", output.join().unwrap());
             }
         };
-        Self { child, url: format!("http://{address}"), output }
+        Self { child, url: format!("http://{address}"), output: Some(output) }
     }
 
     pub fn url(&self) -> &str {
@@ -77,14 +86,23 @@ impl Process {
     pub fn kill(mut self) -> String {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        self.output.join().unwrap()
+        self.printed()
+    }
+
+    fn printed(&mut self) -> String {
+        self.output.take().unwrap().join().unwrap()
     }
 
     /// SIGTERM, then its exit code and everything that it ever printed.
-    pub fn terminate(mut self) -> (Option<i32>, String) {
+    pub fn terminate(self) -> (Option<i32>, String) {
         signal("-TERM", self.child.id());
+        self.wait()
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap();
-        (status.code(), self.output.join().unwrap())
+        (status.code(), self.printed())
     }
 }
 
