@@ -15,5 +15,6 @@ mod house;
 mod life;
 mod policies;
 mod policy_properties;
+mod readme;
 mod simulator;
 mod world;
