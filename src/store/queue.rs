@@ -153,6 +153,7 @@ mod tests {
         sha: None,
         pusher: None,
         distrust: false,
+        unsigned: false,
         digest: [0; 32],
         idempotency_key: None,
     };
