@@ -11,7 +11,7 @@ use crate::policy::PolicySet;
 use crate::policy::evaluation::{Evaluation, Reason, RuleState, Truth, Verdict};
 use crate::policy::fact::{Known, MergeRequestFacts, Sightings};
 use crate::store::{
-    Claim, KnownStatus, Memory, NewAnswer, NewDecision, Observations, Recorded, Settlement, Shown,
+    Claim, KnownStatus, LEASE, Memory, NewAnswer, NewDecision, Observations, Recorded, Settlement, Shown,
     SightedApproval, StoreError, UNCLEAR_FOR,
 };
 use crate::telemetry::EvaluationLabels;
@@ -64,7 +64,27 @@ impl<'a> Lane<'a> {
     }
 
     /// Looks at the merge request with everything that is remembered of it.
-    pub(super) async fn look(&self, policies: &PolicySet) -> Result<Look, Failure> {
+    ///
+    /// A look may take longer than a lease when GitLab is slow, so the lease is renewed meanwhile: else the lane would be
+    /// claimed again and again, and no look would ever count. None when the lease was lost all the same (the machine
+    /// slept, say): what was read by then is old.
+    pub(super) async fn look(
+        &self,
+        policies: &PolicySet,
+    ) -> Result<Option<Result<Look, Failure>>, StoreError> {
+        let looking = self.read(policies);
+        tokio::pin!(looking);
+        loop {
+            tokio::select! {
+                looked = &mut looking => return Ok(Some(looked)),
+                () = tokio::time::sleep(LEASE / 3) => if !self.resources.queue.renew(&self.claim).await? {
+                    return Ok(None);
+                },
+            }
+        }
+    }
+
+    async fn read(&self, policies: &PolicySet) -> Result<Look, Failure> {
         let remembered = Remembered {
             sightings: Sightings {
                 pushers: self.memory.pushers.iter().copied().collect(),
@@ -119,6 +139,7 @@ impl<'a> Lane<'a> {
         let (recorded, numbers) = queue.record(&self.claim, decisions, observations, posts).await?;
         if recorded == Recorded::Superseded {
             settlement.settled_as = "superseded";
+            settlement.superseded = true;
             return self.settle(settlement).await;
         }
         for (index, (said, number)) in said.iter().zip(numbers).enumerate() {
@@ -345,7 +366,7 @@ impl<'a> Lane<'a> {
 
     /// Ends the claim.
     pub(super) async fn settle(self, settlement: Settlement) -> Result<(), StoreError> {
-        if !settlement.unfinished
+        if !settlement.unfinished && !settlement.superseded
             && let Some(since) = self.claim.waiting_since
         {
             self.resources.metrics.delivery_to_answer.observe(since_then(since).as_secs_f64());

@@ -119,7 +119,10 @@ impl Worker {
     async fn serve(&self, claim: Claim) -> Result<(), StoreError> {
         let lane = Lane::open(&self.0, claim).await?;
         let policies = Arc::clone(&self.0.bundle.current().set);
-        let looked = lane.look(&policies).await;
+        let Some(looked) = lane.look(&policies).await? else {
+            let lost = Settlement { superseded: true, settled_as: "superseded", ..Settlement::default() };
+            return lane.settle(lost).await;
+        };
         match looked {
             Ok(Look::Decided(decided)) => lane.answer(&policies, *decided).await,
             Ok(Look::Ended) => lane.settle(Settlement { settled_as: "ended", ..Settlement::default() }).await,

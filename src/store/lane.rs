@@ -17,7 +17,7 @@ use super::memory::{Observations, observe};
 use super::status::{self, Epoch, KnownStatus};
 
 /// How long a claim holds its lane without a sign of life. It must outlast the client's whole timeout for one answer.
-pub(super) const LEASE: Duration = Duration::from_secs(60);
+pub const LEASE: Duration = Duration::from_secs(60);
 
 /// The right to decide one merge request. It ends with [`super::Queue::settle`] or [`super::Queue::release`]; a claim that is merely
 /// dropped comes back when its lease ends.
@@ -60,6 +60,9 @@ pub struct Settlement {
     pub answers: Vec<decisions::NewAnswer>,
     /// Whether the lane must run again because this run did not finish its work.
     pub unfinished: bool,
+    /// Whether nothing was said because the claim could not be proven: unless something newer runs the lane anyway, the
+    /// work is still to be done.
+    pub superseded: bool,
     /// When to run again though nothing new comes.
     pub next: Option<Timestamp>,
     /// Whether the verdict could not be had.
@@ -142,6 +145,20 @@ pub(super) fn prove(connection: &Connection, claim: &Claim, now: Timestamp) -> R
     Ok(if held == 1 { Recorded::Current } else { Recorded::Superseded })
 }
 
+/// Renews the lease of a claim that is at work; false when it ended, or another claim has the lane.
+pub(super) fn renew(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<bool, StoreError> {
+    let sql = "UPDATE lane SET due_at = :lease
+               WHERE project_id = :project AND iid = :iid AND claim = :claim AND due_at > :now";
+    let held = connection.prepare_cached(sql)?.execute(named_params! {
+        ":lease": millis(now + LEASE),
+        ":project": column(claim.merge_request.project.get())?,
+        ":iid": column(claim.merge_request.iid.get())?,
+        ":claim": claim.number,
+        ":now": millis(now),
+    })?;
+    Ok(held == 1)
+}
+
 /// Ends the claim; true when the lane is due again at once.
 pub(super) fn settle(
     connection: &Connection,
@@ -175,7 +192,7 @@ fn settle_lane(
 ) -> Result<Option<bool>, StoreError> {
     let sql = "UPDATE lane SET
                    claim = NULL,
-                   due_at = CASE WHEN generation > :generation THEN :now ELSE :next END,
+                   due_at = CASE WHEN generation > :generation OR :undone THEN :now ELSE :next END,
                    settled_generation = CASE WHEN :unfinished THEN settled_generation ELSE :generation END,
                    waiting_since = CASE WHEN :unfinished THEN waiting_since
                                         WHEN generation > :generation THEN :now END,
@@ -184,19 +201,27 @@ fn settle_lane(
                                           WHEN :unfinished THEN undecided_since END,
                    settled_as = :settled_as
                WHERE project_id = :project AND iid = :iid AND claim = :claim
-               RETURNING generation > :generation";
+               RETURNING generation > :generation OR :undone";
+    let (project, iid) = (column(claim.merge_request.project.get())?, column(claim.merge_request.iid.get())?);
+    let newest: Option<i64> = connection
+        .prepare_cached("SELECT generation FROM lane WHERE project_id = ?1 AND iid = ?2 AND claim = ?3")?
+        .query_row((project, iid, claim.number), |row| row.get(0))
+        .optional()?;
+    // A lease that ended while nobody else took the lane: what was not said must not count as said.
+    let undone = settlement.superseded && newest == Some(claim.generation);
     let again: Option<bool> = connection
         .prepare_cached(sql)?
         .query_row(
             named_params! {
+                ":undone": undone,
                 ":generation": claim.generation,
                 ":now": millis(now),
                 ":next": settlement.next.map(millis),
-                ":unfinished": settlement.unfinished,
+                ":unfinished": settlement.unfinished || undone,
                 ":undecided": settlement.undecided,
                 ":settled_as": settlement.settled_as,
-                ":project": column(claim.merge_request.project.get())?,
-                ":iid": column(claim.merge_request.iid.get())?,
+                ":project": project,
+                ":iid": iid,
                 ":claim": claim.number,
             },
             |row| row.get(0),
@@ -224,4 +249,76 @@ pub(super) fn depth(connection: &Connection, now: Timestamp) -> Result<Depth, St
     let (length, oldest): (i64, Option<i64>) =
         connection.prepare_cached(sql)?.query_row([millis(now)], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(Depth { length: id(length)?, oldest: oldest.map(timestamp).transpose()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hint::{Event, Hint};
+    use super::super::intake::take;
+    use super::*;
+
+    const MIGRATION: &str = include_str!("migrations/0001.sql");
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    fn hint(byte: u8) -> Hint {
+        Hint {
+            merge_request: MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(1) },
+            event: Event::MergeRequest,
+            action: Some("update".to_owned()),
+            status_check: None,
+            sha: None,
+            pusher: None,
+            distrust: false,
+            digest: [byte; 32],
+            idempotency_key: None,
+        }
+    }
+
+    /// A database with one delivery and its claim, taken at second 0.
+    fn claimed() -> (Connection, Claim) {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(MIGRATION).unwrap();
+        take(&connection, &hint(1), at(0)).unwrap();
+        let claim = claim(&connection, 1, at(0)).unwrap().remove(0);
+        (connection, claim)
+    }
+
+    fn superseded() -> Settlement {
+        Settlement { superseded: true, settled_as: "superseded", ..Settlement::default() }
+    }
+
+    #[test]
+    fn an_answer_that_a_lost_lease_forbade_is_still_owed() {
+        let (connection, late) = claimed();
+        assert_eq!(prove(&connection, &late, at(61)).unwrap(), Recorded::Superseded);
+        assert_eq!(settle_lane(&connection, &late, &superseded(), at(61)).unwrap(), Some(true));
+        let again = claim(&connection, 1, at(61)).unwrap();
+        assert_eq!(again.len(), 1, "the delivery was taken, and nothing was said for it");
+        assert_eq!((again[0].attempt, again[0].waiting_since), (2, Some(at(0))));
+    }
+
+    #[test]
+    fn what_something_newer_superseded_runs_once_more_and_afresh() {
+        let (connection, old) = claimed();
+        take(&connection, &hint(2), at(1)).unwrap();
+        assert_eq!(prove(&connection, &old, at(2)).unwrap(), Recorded::Superseded);
+        assert_eq!(settle_lane(&connection, &old, &superseded(), at(2)).unwrap(), Some(true));
+        let again = claim(&connection, 5, at(2)).unwrap();
+        assert_eq!((again.len(), again[0].attempt), (1, 1));
+    }
+
+    #[test]
+    fn a_claim_at_work_keeps_its_lane_and_a_lost_one_can_not_take_it_back() {
+        let (connection, claimed) = claimed();
+        assert!(renew(&connection, &claimed, at(50)).unwrap());
+        assert!(claim(&connection, 1, at(100)).unwrap().is_empty());
+        assert!(!renew(&connection, &claimed, at(111)).unwrap(), "the lease ended at 110");
+        let other = claim(&connection, 1, at(111)).unwrap().remove(0);
+        assert!(!renew(&connection, &claimed, at(112)).unwrap());
+        assert!(renew(&connection, &other, at(112)).unwrap());
+        assert_eq!(settle_lane(&connection, &claimed, &superseded(), at(112)).unwrap(), None);
+    }
 }

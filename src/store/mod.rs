@@ -29,7 +29,7 @@ use rusqlite::{Connection, OpenFlags};
 pub use self::decisions::{Decisions, NewAnswer, NewDecision, StoredAnswer, StoredDecision};
 pub use self::error::StoreError;
 pub use self::hint::{Event, Hint, Taken};
-pub use self::lane::{Claim, Depth, Recorded, Settlement};
+pub use self::lane::{Claim, Depth, LEASE, Recorded, Settlement};
 pub use self::memory::{Memory, Observations, SightedApproval};
 pub use self::queue::Queue;
 pub use self::status::{KnownStatus, Shown, UNCLEAR_FOR};

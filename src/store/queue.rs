@@ -15,7 +15,7 @@ use super::decisions::{self, NewDecision};
 use super::error::StoreError;
 use super::hint::{Hint, Taken};
 use super::intake::{prune, take};
-use super::lane::{Claim, Depth, Recorded, Settlement, claim, depth, prove, release, settle};
+use super::lane::{Claim, Depth, Recorded, Settlement, claim, depth, prove, release, renew, settle};
 use super::memory::{Memory, Observations, memory, observe};
 use super::status::{self, Epoch, KnownStatus};
 use super::writer::Thread;
@@ -104,6 +104,12 @@ impl Queue {
         let claim = claim.clone();
         let recorded = self.writer.run(move |connection| prove(connection, &claim, Timestamp::now())).await?;
         Ok(recorded == Recorded::Current)
+    }
+
+    /// Renews the lease of a claim that is at work; false when it does not hold its lane any more.
+    pub async fn renew(&self, claim: &Claim) -> Result<bool, StoreError> {
+        let claim = claim.clone();
+        self.writer.run(move |connection| renew(connection, &claim, Timestamp::now())).await
     }
 
     /// Ends a claim. What arrived meanwhile makes the lane due at once.
