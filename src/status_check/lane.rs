@@ -366,7 +366,8 @@ impl<'a> Lane<'a> {
 
     /// Ends the claim.
     pub(super) async fn settle(self, settlement: Settlement) -> Result<(), StoreError> {
-        if !settlement.unfinished && !settlement.superseded
+        if !settlement.unfinished
+            && !settlement.superseded
             && let Some(since) = self.claim.waiting_since
         {
             self.resources.metrics.delivery_to_answer.observe(since_then(since).as_secs_f64());
