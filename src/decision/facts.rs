@@ -369,6 +369,12 @@ fn unresolved(discussions: Vec<gitlab::Discussion>) -> Vec<Thread> {
 }
 
 fn code_of(detail: &gitlab::VersionDetail) -> Result<Code, Unknown> {
+    // Who made the change is read off its commits: a list without the head is not all of them.
+    let is_head = |commit: &gitlab::VersionCommit| commit.id == detail.head_commit_sha;
+    if !detail.diffs.is_empty() && !detail.commits.iter().any(is_head) {
+        let why = "GitLab does not list the commits of the newest push".to_owned();
+        return Err(Unknown { why, curable: true });
+    }
     let commits = detail
         .commits
         .iter()
@@ -492,11 +498,58 @@ mod tests {
     }
 
     #[test]
+    fn a_change_without_its_commits_proves_nothing_of_who_made_it() {
+        let head = "a".repeat(40);
+        let detail = |commits: serde_json::Value, files: usize| -> gitlab::VersionDetail {
+            let file = serde_json::json!({"old_path": "a", "new_path": "a"});
+            serde_json::from_value(serde_json::json!({"id": 1, "head_commit_sha": head, "real_size": "1",
+                "diffs": vec![file; files], "commits": commits}))
+            .unwrap()
+        };
+        let commit =
+            |sha: &str| serde_json::json!({"id": sha, "author_email": "a@x", "committer_email": "a@x"});
+        assert!(code_of(&detail(serde_json::json!([commit(&head)]), 1)).is_ok());
+        assert!(code_of(&detail(serde_json::json!([]), 0)).is_ok());
+        assert!(code_of(&detail(serde_json::json!([]), 1)).is_err());
+        assert!(code_of(&detail(serde_json::json!([commit(&"b".repeat(40))]), 1)).is_err());
+    }
+
+    #[test]
+    fn what_gitlab_left_out_is_not_what_is_not_there() {
+        assert!(serde_json::from_str::<gitlab::Approvals>("{}").is_err());
+        assert!(serde_json::from_str::<gitlab::Discussion>(r#"{"id": "x"}"#).is_err());
+        let note = r#"{"id": "x", "notes": [{"author": {"id": 1, "username": "a"}}]}"#;
+        assert!(serde_json::from_str::<gitlab::Discussion>(note).is_err());
+        assert!(serde_json::from_str::<gitlab::Commit>("{}").is_err());
+        let version = serde_json::json!({"id": 1, "head_commit_sha": "x", "commits": [], "diffs": []});
+        let request = serde_json::json!({"iid": 1, "project_id": 1, "title": "x", "description": null,
+            "state": "opened", "labels": [], "draft": false, "source_branch": "a", "target_branch": "b",
+            "author": {"id": 1, "username": "a"}, "created_at": "2026-01-01T00:00:00Z",
+            "references": {"full": "a/b!1"}});
+        let without = |whole: &serde_json::Value, key: &str| {
+            let mut whole = whole.clone();
+            whole.as_object_mut().unwrap().remove(key);
+            whole
+        };
+        assert!(serde_json::from_value::<gitlab::VersionDetail>(version.clone()).is_ok());
+        assert!(serde_json::from_value::<gitlab::MergeRequest>(request.clone()).is_ok());
+        for key in ["commits", "diffs"] {
+            assert!(
+                serde_json::from_value::<gitlab::VersionDetail>(without(&version, key)).is_err(),
+                "{key}"
+            );
+        }
+        for key in ["labels", "description"] {
+            assert!(serde_json::from_value::<gitlab::MergeRequest>(without(&request, key)).is_err(), "{key}");
+        }
+    }
+
+    #[test]
     fn a_list_is_complete_only_if_it_is_as_long_as_counted() {
         let detail = |size: serde_json::Value, state: &str, files: usize| -> gitlab::VersionDetail {
             let file = serde_json::json!({"old_path": "a", "new_path": "a"});
             serde_json::from_value(serde_json::json!({"id": 1, "head_commit_sha": "x", "state": state,
-                "real_size": size, "diffs": vec![file; files]}))
+                "real_size": size, "commits": [], "diffs": vec![file; files]}))
             .unwrap()
         };
         assert!(is_complete(&detail("2".into(), "collected", 2)));

@@ -28,7 +28,6 @@ pub struct Pipeline {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Commit {
     /// What it was made on.
-    #[serde(default)]
     pub parent_ids: Vec<String>,
 }
 
