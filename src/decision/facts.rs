@@ -272,12 +272,12 @@ impl Reader<'_> {
         let pipelines = self.gitlab.pipelines(subject.merge_request).await.map_err(unknown)?;
         let mut traced = 0;
         for pipeline in pipelines {
-            if pipeline.r#ref.ends_with("/train") {
+            if pipeline.is_on("train", subject.merge_request) {
                 continue;
             }
             let sha = CommitSha::parse(&pipeline.sha).map_err(unreadable)?;
             let mut of_head = sha == subject.sha;
-            if !of_head && pipeline.r#ref.ends_with("/merge") {
+            if !of_head && pipeline.is_on("merge", subject.merge_request) {
                 if traced == PIPELINES_TRACED {
                     let why = "too many pipelines of other commits stand before the head's".to_owned();
                     return Err(Unknown { why, curable: true });
