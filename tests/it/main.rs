@@ -11,5 +11,8 @@
 
 mod house;
 mod life;
+mod payloads;
+mod samples;
+mod sender;
 mod simulator;
 mod world;

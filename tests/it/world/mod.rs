@@ -117,7 +117,13 @@ impl World {
     }
 
     pub async fn start_on(ground: Ground) -> Self {
-        let app = start_app(&ground).await;
+        let environment = ground.environment();
+        Self::start_in(ground, &environment).await
+    }
+
+    /// With an environment that differs from the ground's own.
+    pub async fn start_in(ground: Ground, environment: &[(String, String)]) -> Self {
+        let app = start_app(environment).await;
         let url = url_of(&app);
         let check = ground.create_check(&url);
         Self { gitlab: ground.gitlab.clone(), ground, check, app: Some(app), url }
@@ -149,7 +155,7 @@ impl World {
 
     /// Starts the service again on the same database; GitLab's check follows it to its new port.
     pub async fn start_again(&mut self) {
-        let app = start_app(&self.ground).await;
+        let app = start_app(&self.ground.environment()).await;
         self.url = url_of(&app);
         self.app = Some(app);
         self.gitlab.delete_status_check(self.ground.project, self.check).unwrap();
@@ -238,8 +244,8 @@ pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
     assert!(tokio::time::timeout(BOUND, waiting).await.is_ok(), "in vain: {what}");
 }
 
-async fn start_app(ground: &Ground) -> App {
-    let config = Config::load(None::<&Path>, ground.environment()).unwrap();
+async fn start_app(environment: &[(String, String)]) -> App {
+    let config = Config::load(None::<&Path>, environment.iter().cloned()).unwrap();
     App::start(&config, load_bundle(&config).unwrap()).await.unwrap()
 }
 
