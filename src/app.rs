@@ -80,6 +80,35 @@ impl StartError {
     }
 }
 
+/// What a configuration means, before anything is opened or bound.
+struct Plan {
+    gitlab: Client,
+    secrets: Secrets,
+    scope: Arc<ProjectScope>,
+    allow_unsigned: ProjectScope,
+    address: CheckAddress,
+}
+
+impl Plan {
+    fn of(config: &Config, metrics: &Arc<Metrics>) -> Result<Self, StartError> {
+        let secrets = secrets(config)?;
+        let token = config.gitlab.required_token()?;
+        let gitlab = Client::new(config.gitlab.required_url()?.as_str(), &token, Arc::clone(metrics))?;
+        Ok(Self {
+            gitlab,
+            secrets,
+            scope: Arc::new(compile("gitlab.projects", &config.gitlab.projects)?),
+            allow_unsigned: compile("webhooks.allow_unsigned", &config.webhooks.allow_unsigned)?,
+            address: CheckAddress::new(config.server.public_url.clone()),
+        })
+    }
+}
+
+/// Whether `serve` could start with a configuration, as far as that can be told without opening anything.
+pub fn examine(config: &Config) -> Result<(), StartError> {
+    Plan::of(config, &Arc::new(Metrics::default())).map(drop)
+}
+
 /// The running service.
 pub struct App {
     addresses: Vec<SocketAddr>,
@@ -97,13 +126,7 @@ impl App {
     /// Starts everything. When this returns, deliveries are taken. `bundle` is the policies to serve with.
     pub async fn start(config: &Config, bundle: Arc<Bundle>) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::default());
-        let secrets = secrets(config)?;
-        let gitlab_url = config.gitlab.required_url()?;
-        let gitlab =
-            Client::new(gitlab_url.as_str(), &config.gitlab.required_token()?, Arc::clone(&metrics))?;
-        let scope = Arc::new(compile("gitlab.projects", &config.gitlab.projects)?);
-        let allow_unsigned = compile("webhooks.allow_unsigned", &config.webhooks.allow_unsigned)?;
-        let address = CheckAddress::new(config.server.public_url.clone());
+        let Plan { gitlab, secrets, scope, allow_unsigned, address } = Plan::of(config, &metrics)?;
         let listener = listen(&config.server.listen)?;
         let url = config.store.url.clone();
         let opened = tokio::task::spawn_blocking(move || Store::open(&url)).await;

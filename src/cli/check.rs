@@ -1,27 +1,38 @@
 //! `countersign check`: are these policies valid? Every mistake at once, each with its place and what would help.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::configuration;
 use super::exit_status::ExitStatus;
 use super::report::{self, Output};
+use crate::app::examine;
 use crate::bundle::{self, LoadError};
 use crate::policy::{Diagnostics, PolicySet, PolicySource, Revision};
 
 /// What to check.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Directories or files with policies; together they are one set
-    #[arg(default_value = "policies", value_name = "PATH")]
+    /// Directories or files with policies; together they are one set [default: those of the configuration, else
+    /// `policies`]
+    #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Examine this configuration as well, with the environment, as `serve` would
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Who reads the result
     #[arg(long, value_enum, default_value_t = Output::Human)]
     output: Output,
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitStatus {
-    match read(&arguments.paths) {
+    let paths = match paths(arguments) {
+        Ok(paths) => paths,
+        Err(status) => return status,
+    };
+    match read(&paths) {
         Ok((sources, revision)) => match PolicySet::compile(&sources) {
             Ok(set) => valid(&set, revision.as_ref(), arguments.output),
             Err(diagnostics) => invalid(&diagnostics, &sources, arguments.output),
@@ -31,6 +42,21 @@ pub(super) fn run(arguments: &Arguments) -> ExitStatus {
             ExitStatus::WrongInput
         }
     }
+}
+
+/// The policies to check; examines the configuration on the way, if one was named.
+fn paths(arguments: &Arguments) -> Result<Vec<PathBuf>, ExitStatus> {
+    let mut configured = PathBuf::from("policies");
+    if let Some(file) = &arguments.config {
+        let wrong = |error: &dyn Error| {
+            report::talk(&format!("error: {}\n", report::chain(error)));
+            ExitStatus::WrongInput
+        };
+        let config = configuration::load(Some(file)).map_err(|error| wrong(&error))?;
+        examine(&config).map_err(|error| wrong(&error))?;
+        configured = config.policies.path;
+    }
+    Ok(if arguments.paths.is_empty() { vec![configured] } else { arguments.paths.clone() })
 }
 
 /// Reads everything that was named, under names that lead people to the files; and the revision that a server with

@@ -4,6 +4,7 @@
 //! What a machine may read goes to stdout, talk goes to stderr.
 
 mod check;
+mod configuration;
 mod exit_status;
 mod report;
 mod schema;

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::exit_status::ExitStatus;
 use super::report;
-use crate::policy;
+use crate::{config, policy};
 
 /// Which schema to print.
 #[derive(Debug, Args)]
@@ -18,11 +18,14 @@ pub(super) struct Arguments {
 enum File {
     /// A policy file
     Policy,
+    /// The configuration file
+    Config,
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitStatus {
     let schema = match arguments.file {
         File::Policy => policy::schema(),
+        File::Config => config::schema(),
     };
     report::data(&format!("{schema:#}\n"), ExitStatus::Fine)
 }

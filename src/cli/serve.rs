@@ -1,21 +1,19 @@
 //! `countersign serve`: take deliveries, decide, answer, until told to stop.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::configuration;
 use super::exit_status::ExitStatus;
 use super::report;
 use crate::app::{App, StartError, load_bundle};
 use crate::bundle::{Bundle, LoadError};
 use crate::config::Config;
 use crate::telemetry::start_logging;
-
-/// The variable that names the configuration file where no argument does.
-const CONFIG_VARIABLE: &str = "COUNTERSIGN_CONFIG";
 
 /// What to serve.
 #[derive(Debug, Args)]
@@ -26,7 +24,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitStatus {
-    let (config, bundle) = match prepare(arguments.config.clone()) {
+    let (config, bundle) = match prepare(arguments.config.as_deref()) {
         Ok(prepared) => prepared,
         Err(status) => return status,
     };
@@ -41,15 +39,13 @@ pub(super) fn run(arguments: &Arguments) -> ExitStatus {
 }
 
 /// Reads the configuration and the policies, and starts the log.
-fn prepare(file: Option<PathBuf>) -> Result<(Config, Arc<Bundle>), ExitStatus> {
+fn prepare(file: Option<&Path>) -> Result<(Config, Arc<Bundle>), ExitStatus> {
     let wrong = |error: &dyn Error| {
         report::talk(&format!("error: {}\n", report::chain(error)));
         ExitStatus::WrongInput
     };
-    let file = file.or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from));
-    let environment = std::env::vars_os()
-        .map(|(name, value)| (name.to_string_lossy().into(), value.to_string_lossy().into()));
-    let config = Config::load(file.as_deref(), environment).map_err(|error| wrong(&error))?;
+    let file = configuration::file(file);
+    let config = configuration::load(file.as_deref()).map_err(|error| wrong(&error))?;
     start_logging(config.log.format, &config.log.level).map_err(|error| wrong(&error))?;
     let bundle = load_bundle(&config).map_err(|error| match &error {
         StartError::Policies(LoadError::Policies { diagnostics, sources }) => {

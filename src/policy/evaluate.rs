@@ -76,7 +76,8 @@ fn settle(rule: &Rule, view: &View<'_>) -> Result<Settled, BTreeSet<FactKey>> {
         open @ (Truth::Unsettled | Truth::Unknown { .. }) => {
             // Which false it would be does not matter: the rule may not apply at all.
             let require = rule.require.evaluate(view, Aim { wanted: true, shades: false })?;
-            let state = if require.truth() == Truth::True { RuleState::Passed } else { state_of(open) };
+            // The rule is met if it does not apply or holds anyway: what is more doubtful of the two decides.
+            let state = state_of(Truth::any([open, require.truth()]));
             Ok(settled(rule, state, Ground::Open(open), Some(when), Some(require)))
         }
     }
@@ -117,4 +118,130 @@ fn settled(
         remedies,
     };
     Settled { rule, ground, recheck_at }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::merge_request::CheckName;
+    use crate::policy::evaluation::{RuleState, Step, Verdict};
+    use crate::policy::example::{compile, facts, unknown};
+    use crate::policy::fact::{Facts, Known, Pipeline};
+    use crate::policy::{Evaluation, PolicySet, PolicySource, evaluate};
+
+    fn decide(set: &PolicySet, facts: &Facts) -> Evaluation {
+        match evaluate(set, &CheckName::default(), facts) {
+            Step::Decided(evaluation) => evaluation,
+            Step::Needs(keys) => panic!("needs {keys:?}"),
+        }
+    }
+
+    fn verdict(rules: &str, facts: &Facts) -> (Verdict, String) {
+        let evaluation = decide(&compile(&format!("policy: p\n{rules}")), facts);
+        (evaluation.verdict, evaluation.summary)
+    }
+
+    fn told(verdict: Verdict, summary: &str) -> (Verdict, String) {
+        (verdict, summary.to_owned())
+    }
+
+    #[test]
+    fn the_worst_blocking_rule_decides() {
+        let facts = Facts { threads: Some(unknown(true)), ..facts() };
+        let (pass, wait, fail) = ("{target_branch: main}", "{draft: true}", "{target_branch: x}");
+        let doubt = "{unresolved_threads: {at_most: 0}}";
+        for (rules, expected) in [
+            (vec![pass], Verdict::Passed),
+            (vec![pass, wait], Verdict::Waiting),
+            (vec![wait, doubt, pass], Verdict::UndecidedCurable),
+            (vec![doubt, fail, wait], Verdict::Failed),
+        ] {
+            let rules: Vec<_> = rules
+                .iter()
+                .enumerate()
+                .map(|(id, rule)| format!("{{id: r{id}, require: {rule}}}"))
+                .collect();
+            assert_eq!(verdict(&format!("rules: [{}]", rules.join(", ")), &facts).0, expected);
+        }
+    }
+
+    #[test]
+    fn rules_that_do_not_block_are_shown_and_do_not_decide() {
+        let rules = "rules:\n  - {id: a, require: {target_branch: main}}\n  - {id: b, enforce: warn, require: {target_branch: x}}\n  - {id: c, enforce: shadow, require: {target_branch: x}}\n";
+        assert_eq!(verdict(rules, &facts()), told(Verdict::Passed, "the one rule that applies is met"));
+        let only_advice = "rules: [{id: b, enforce: warn, require: {target_branch: main}}]";
+        assert_eq!(verdict(only_advice, &facts()).0, Verdict::Failed, "advice alone is no ground to pass");
+    }
+
+    #[test]
+    fn when_no_rule_applies_the_strictest_otherwise_decides() {
+        let rules = "rules: [{id: a, when: {target_branch: x}, require: {draft: false}}]";
+        let of = |otherwise: &str| verdict(&format!("otherwise: {otherwise}\n{rules}"), &facts());
+        assert_eq!(of("pass"), told(Verdict::Passed, "no rule applies, and the policies let that pass"));
+        assert_eq!(of("wait"), told(Verdict::Waiting, "no rule applies, and the policies let that wait"));
+        assert_eq!(
+            of("fail"),
+            told(Verdict::Failed, "no rule applies, and the policies do not let that pass")
+        );
+        assert_eq!(verdict(rules, &facts()).0, Verdict::Failed);
+        let sources = ["pass", "wait"].map(|otherwise| PolicySource {
+            path: otherwise.to_owned(),
+            text: format!("policy: {otherwise}\notherwise: {otherwise}\n{rules}"),
+        });
+        assert_eq!(decide(&PolicySet::compile(&sources).unwrap(), &facts()).verdict, Verdict::Waiting);
+    }
+
+    #[test]
+    fn silence_is_never_a_pass() {
+        let silent = told(Verdict::Failed, "no policy speaks for this merge request");
+        for scope in ["checks: [other]", "projects: [other/**]", "target_branches: [\"!main\"]"] {
+            let rules = format!(
+                "otherwise: pass\napplies_to: {{{scope}}}\nrules: [{{id: a, require: {{draft: false}}}}]"
+            );
+            assert_eq!(verdict(&rules, &facts()), silent, "{scope}");
+        }
+        let empty = decide(&PolicySet::compile(&[]).unwrap(), &facts());
+        assert_eq!((empty.verdict, empty.summary), silent);
+        let fits = "applies_to: {checks: [\"counter*\"], projects: [\"shop/*\"], target_branches: [main]}\nrules: [{id: a, require: {draft: false}}]";
+        assert_eq!(verdict(fits, &facts()).0, Verdict::Passed);
+    }
+
+    #[test]
+    fn an_open_when_passes_nothing() {
+        let pipeline = Pipeline {
+            id: 1,
+            status: "running".to_owned(),
+            sha: crate::policy::example::sha('b'),
+            r#ref: "x".to_owned(),
+        };
+        let running = Facts { pipeline: Some(Known::Value(Some(pipeline))), ..facts() };
+        let hidden = Facts { pipeline: Some(unknown(false)), ..facts() };
+        let rule =
+            |require: &str| format!("rules: [{{id: a, when: {{pipeline: success}}, require: {require}}}]");
+        let (met, unmet) = (rule("{draft: false}"), rule("{draft: true}"));
+        assert_eq!(verdict(&unmet, &running).0, Verdict::Waiting);
+        assert_eq!(verdict(&unmet, &hidden).0, Verdict::UndecidedIncurable);
+        assert_eq!(verdict(&met, &running).0, Verdict::Waiting, "it may not apply, and then nothing does");
+        assert_eq!(verdict(&met, &hidden).0, Verdict::UndecidedIncurable);
+        assert_eq!(
+            verdict(&format!("otherwise: pass\n{met}"), &hidden).0,
+            Verdict::Passed,
+            "either way it passes"
+        );
+        let beside = met.replace("[{id: a", "[{id: z, require: {draft: false}}, {id: a");
+        assert_eq!(
+            verdict(&beside, &hidden).0,
+            Verdict::Passed,
+            "another rule applies, and this one is met anyway"
+        );
+    }
+
+    #[test]
+    fn a_skipped_rule_never_looks_at_what_it_requires() {
+        let rules =
+            "otherwise: pass\nrules: [{id: a, when: {target_branch: x}, require: {pipeline: success}}]";
+        let evaluation = decide(&compile(&format!("policy: p\n{rules}")), &facts());
+        let rule = &evaluation.policies[0].rules[0];
+        assert_eq!((rule.state, &rule.require), (RuleState::Skipped, &None));
+        assert_eq!(rule.when.as_ref().unwrap().sentence, "the target branch `main` is not one of `x`");
+    }
 }

@@ -189,3 +189,79 @@ fn sentence(reason: &Reason, aim: Aim) -> String {
         if reason.condition == vocabulary::ANY_OF && reason.truth != Truth::True { ", nor: " } else { "; " };
     parts.join(joint)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::evaluation::{RuleState, Truth};
+    use crate::policy::example::{facts, mistakes, needs, reason, state, truth, unknown};
+    use crate::policy::fact::{FactKey, Facts};
+
+    const OPEN: &str = "{unresolved_threads: {at_most: 0}}";
+
+    #[test]
+    fn what_is_settled_asks_for_nothing() {
+        let facts = facts();
+        let settled = [
+            "{all_of: [{target_branch: other}, THREADS]}",
+            "{any_of: [{target_branch: main}, THREADS]}",
+            "{none_of: [{target_branch: main}, THREADS]}",
+            "{target_branch: other, unresolved_threads: {at_most: 0}}",
+            "{not: {all_of: [{draft: true}, THREADS]}}",
+        ];
+        for require in settled {
+            reason(&require.replace("THREADS", OPEN), &facts);
+        }
+        assert_eq!(truth(&settled[1].replace("THREADS", OPEN), &facts), Truth::True);
+        let reason = reason(&settled[0].replace("THREADS", OPEN), &facts);
+        assert_eq!(reason.sentence, "the target branch `main` is not one of `other`");
+        assert_eq!(reason.parts[1].sentence, "not looked at: the other parts already decide");
+    }
+
+    #[test]
+    fn what_could_still_be_violated_asks_on() {
+        let waiting_or_worse = "{all_of: [{draft: true}, {pipeline: success}]}";
+        assert_eq!(needs(waiting_or_worse, &facts()), [FactKey::Pipeline]);
+        let both = "{all_of: [{unresolved_threads: {at_most: 0}}, {pipeline: success}]}";
+        assert_eq!(needs(both, &facts()), [FactKey::Pipeline, FactKey::Threads], "at once");
+    }
+
+    #[test]
+    fn a_doubled_not_keeps_which_false_it_was() {
+        assert_eq!(truth("{not: {not: {draft: true}}}", &facts()), Truth::Waiting);
+        assert_eq!(truth("{not: {draft: false}}", &facts()), Truth::Violated);
+        assert_eq!(truth("{not: {none_of: [{draft: true}]}}", &facts()), Truth::Waiting);
+    }
+
+    #[test]
+    fn a_false_any_of_waits_if_one_part_does() {
+        assert_eq!(state("{any_of: [{draft: true}, {target_branch: x}]}", &facts()), RuleState::Waiting);
+        assert_eq!(state("{all_of: [{draft: true}, {target_branch: x}]}", &facts()), RuleState::Violated);
+        let hidden = Facts { threads: Some(unknown(true)), ..facts() };
+        let any = format!("{{any_of: [{{draft: true}}, {OPEN}]}}");
+        assert_eq!(state(&any, &hidden), RuleState::Unknown { curable: true });
+    }
+
+    #[test]
+    fn empty_and_bottomless_operators_are_refused() {
+        insta::assert_snapshot!(mistakes("policy: p\nrules:\n  - id: r\n    require: {all_of: [], any_of: [draft], not: []}\n"), @r#"
+        p.yaml:4:23: error: `all_of` is an empty list
+          help: name at least one, or leave the key out
+        p.yaml:4:36: error: an entry of `any_of` must be a mapping, not `draft`
+          help: write conditions as keys, such as `title: {contains: fix}`, and several of them under `all_of` or `any_of`
+        p.yaml:4:49: error: `not` must be a mapping, not a list
+          help: write conditions as keys, such as `title: {contains: fix}`, and several of them under `all_of` or `any_of`
+        "#);
+        let deep = format!(
+            "policy: p\nrules:\n  - id: r\n    require: {}{{draft: true}}{}\n",
+            "{not: ".repeat(40),
+            "}".repeat(40)
+        );
+        assert!(mistakes(&deep).contains("operators nest deeper than 32"));
+        let deeper = format!(
+            "policy: p\nrules:\n  - id: r\n    require: {}{{draft: true}}{}\n",
+            "{not: ".repeat(90),
+            "}".repeat(90)
+        );
+        assert!(mistakes(&deeper).contains("nest deeper than 64"));
+    }
+}

@@ -87,10 +87,10 @@ impl Node {
     }
 }
 
-/// Reports everything about a value that does not have its shape; `what` names it in the author's words.
+/// Reports everything about a value that does not have its shape; `what` names it in the author's words, with its backticks.
 pub(super) fn check(node: &Node, shape: &Shape, what: &str, notes: &mut Collector<'_>) {
     if node.is_empty_scalar() {
-        notes.error(&node.span, format!("`{what}` has no value"), format!("give it {}", shape.describe()));
+        notes.error(&node.span, format!("{what} has no value"), format!("give it {}", shape.describe()));
         return;
     }
     match shape {
@@ -149,7 +149,7 @@ fn check_choice(words: Words<'_>, choices: &[&str], what: &str, notes: &mut Coll
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("it may be {}", list(choices)),
     };
-    notes.error(words.span, format!("`{}` is no value of `{what}`", words.text), help);
+    notes.error(words.span, format!("`{}` is no value of {what}", words.text), help);
 }
 
 /// Words between backticks with commas.
@@ -163,7 +163,7 @@ fn wrong_shape(node: &Node, shape: &Shape, what: &str, help: Option<String>, not
         Value::Sequence(_) => "a list".to_owned(),
         Value::Mapping(_) => "a mapping".to_owned(),
     };
-    let message = format!("`{what}` must be {}, not {given}", shape.describe());
+    let message = format!("{what} must be {}, not {given}", shape.describe());
     match help.or_else(|| hint(shape)) {
         Some(help) => notes.error(&node.span, message, help),
         None => notes.plain_error(&node.span, message),
@@ -183,7 +183,7 @@ fn hint(shape: &Shape) -> Option<String> {
 fn check_list(node: &Node, item: &Shape, what: &str, notes: &mut Collector<'_>) {
     let Value::Sequence(items) = &node.value else {
         let help = match &node.value {
-            Value::Scalar { text, .. } => format!("write `{what}: [{text}]`"),
+            Value::Scalar { text, .. } => format!("write `{}: [{text}]`", what.trim_matches('`')),
             Value::Sequence(_) | Value::Mapping(_) => "begin each item with `- `".to_owned(),
         };
         return wrong_shape(node, &Shape::List(&Shape::Number), what, Some(help), notes);
@@ -191,12 +191,13 @@ fn check_list(node: &Node, item: &Shape, what: &str, notes: &mut Collector<'_>) 
     if items.is_empty() {
         notes.error(
             &node.span,
-            format!("`{what}` is an empty list"),
+            format!("{what} is an empty list"),
             "name at least one, or leave the key out",
         );
     }
+    let entry = format!("an entry of {what}");
     for item_node in items {
-        check(item_node, item, what, notes);
+        check(item_node, item, &entry, notes);
     }
 }
 
@@ -206,17 +207,17 @@ fn check_mapping(node: &Node, table: &'static Table, what: &str, notes: &mut Col
     };
     if entries.is_empty() && table.keys.iter().all(|key| !key.required) {
         let names: Vec<_> = table.keys.iter().map(|key| key.name).collect();
-        notes.error(&node.span, format!("`{what}` is empty"), format!("it may say {}", list(&names)));
+        notes.error(&node.span, format!("{what} is empty"), format!("it may say {}", list(&names)));
     }
     for entry in entries {
         match table.key(&entry.key) {
-            Some(key) => check(&entry.value, &key.shape, &entry.key, notes),
+            Some(key) => check(&entry.value, &key.shape, &format!("`{}`", entry.key), notes),
             None => unknown_key(entry, table, what, notes),
         }
     }
     for key in table.keys.iter().filter(|key| key.required && node.get(key.name).is_none()) {
         let help = format!("write `{}: …`, {}", key.name, key.shape.describe());
-        notes.error(&node.span, format!("`{}` is missing in `{what}`", key.name), help);
+        notes.error(&node.span, format!("`{}` is missing in {what}", key.name), help);
     }
 }
 
@@ -224,5 +225,5 @@ fn unknown_key(entry: &Entry, table: &'static Table, what: &str, notes: &mut Col
     let names: Vec<_> = table.keys.iter().map(|key| key.name).collect();
     let meant = table.nearest(&entry.key).map(|meant| format!("did you mean `{meant}`?"));
     let help = meant.unwrap_or_else(|| format!("it may say {}", list(&names)));
-    notes.error(&entry.key_span, format!("`{}` is no key of `{what}`", entry.key), help);
+    notes.error(&entry.key_span, format!("`{}` is no key of {what}", entry.key), help);
 }

@@ -101,3 +101,63 @@ fn too_many_globs(first: Option<&PolicySource>, why: &str) -> Diagnostic {
     diagnostic.help = Some("use fewer or simpler globs".to_owned());
     diagnostic
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::example::mistakes;
+
+    fn source(path: &str, text: &str) -> PolicySource {
+        PolicySource { path: path.to_owned(), text: text.to_owned() }
+    }
+
+    #[test]
+    fn every_mistake_of_every_file_is_found_at_once() {
+        insta::assert_snapshot!(mistakes("policy: Big Team\notherwise: fale\napplies_to: {branches: [main]}\nrules:\n  - id: a\n    require: {drafts: false, title: fix}\n  - id: a\n    enforce: warning\n    name:\n    require: {draft: \"yes\", labels: {any: []}}\n  - name: no id\n"), @r#"
+        p.yaml:1:9: error: `Big Team` can't be the `policy`
+          help: use lower-case letters, digits, `-` and `_`, at most 64
+        p.yaml:2:12: error: `fale` is no value of `otherwise`
+          help: it may be `fail`, `wait`, `pass`
+        p.yaml:3:14: error: `branches` is no key of `applies_to`
+          help: it may say `checks`, `projects`, `target_branches`
+        p.yaml:6:15: error: `drafts` is no key of `require`
+          help: did you mean `draft`?
+        p.yaml:6:37: error: `title` must be a mapping, not `fix`
+          help: write `title: {glob: "fix*"}`, `title: {regex: …}`, `title: {contains: …}` or `title: {conventional_commit: true}`
+        p.yaml:7:9: error: the rule id `a` is taken by a rule above
+          help: give this rule another id: history and statistics refer to it
+        p.yaml:8:14: error: `warning` is no value of `enforce`
+          help: it may be `block`, `warn`, `shadow`
+        p.yaml:9:9: error: `name` has no value
+          help: give it some text
+        p.yaml:10:22: error: `draft` must be `true` or `false`, not `yes`
+          help: write `true`, without quotes
+        p.yaml:10:43: error: `any` is an empty list
+          help: name at least one, or leave the key out
+        p.yaml:11:5: error: `id` is missing in an entry of `rules`
+          help: write `id: …`, some text
+        p.yaml:11:5: error: `require` is missing in an entry of `rules`
+          help: write `require: …`, a mapping
+        "#);
+    }
+
+    #[test]
+    fn policy_names_are_unique_in_a_set() {
+        let text = "policy: a\nrules: [{id: r, require: {draft: false}}]\n";
+        let found = PolicySet::compile(&[source("one.yaml", text), source("two.yaml", text)]).unwrap_err();
+        insta::assert_snapshot!(found, @r#"
+        two.yaml:1:9: error: the policy name `a` is taken by `one.yaml`
+          help: give this policy another name
+        "#);
+    }
+
+    #[test]
+    fn one_broken_file_leaves_no_set() {
+        let good = source("a.yaml", "policy: a\nrules: [{id: r, require: {draft: false}}]\n");
+        assert!(PolicySet::compile(&[good.clone(), source("b.yaml", "")]).is_err());
+        let set = PolicySet::compile(&[source("b.yaml", &good.text.replace(": a", ": b")), good]).unwrap();
+        assert_eq!(set.policy_names().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(set.sources()[0].path, "a.yaml");
+        assert_eq!(*set.revision(), Revision::of(set.sources()));
+    }
+}

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use jiff::Timestamp;
 
-use super::fact::{Code, FactKey, Facts, Version};
+use super::fact::{ChangedFile, Code, FactKey, Facts, Unknown, Version};
 use super::finding::{Stop, known};
 use super::pattern::{GlobIds, PathGlobs, PathMatches};
 
@@ -12,7 +12,19 @@ use super::pattern::{GlobIds, PathGlobs, PathMatches};
 pub(super) struct View<'a> {
     pub(super) facts: &'a Facts,
     globs: &'a PathGlobs,
-    matches: OnceCell<Vec<[PathMatches; 2]>>,
+    matches: OnceCell<Vec<(PathMatches, Option<PathMatches>)>>,
+}
+
+/// What one changed file touches: a rename touches the path that it leaves, too.
+pub(super) struct Touched<'a> {
+    new: TouchedPath<'a>,
+    old: Option<TouchedPath<'a>>,
+}
+
+impl<'a> Touched<'a> {
+    pub(super) fn paths(self) -> impl Iterator<Item = TouchedPath<'a>> {
+        self.old.into_iter().chain([self.new])
+    }
 }
 
 /// One path of a changed file, before or after the change.
@@ -46,29 +58,22 @@ impl<'a> View<'a> {
         let versions = known(self.facts.versions.as_ref(), FactKey::Versions)?;
         versions.iter().max_by_key(|version| version.id).ok_or_else(|| {
             let why = "GitLab lists no diff version of the merge request yet".to_owned();
-            Stop::Unknown(super::fact::Unknown { why, curable: true })
+            Stop::Unknown(Unknown { why, curable: true })
         })
     }
 
-    /// The paths that each changed file touches: both of a rename, in the order of [`Code::files`].
-    pub(super) fn touched<'b>(&'b self, code: &'b Code) -> impl Iterator<Item = [TouchedPath<'b>; 2]> {
+    /// The paths that each changed file touches, in the order of [`Code::files`].
+    pub(super) fn touched<'b>(&'b self, code: &'b Code) -> impl Iterator<Item = Touched<'b>> {
         let matches = self.matches.get_or_init(|| {
-            let both = |file: &super::fact::ChangedFile| {
-                let new = self.globs.matches(&file.new_path);
-                let old = if file.old_path == file.new_path {
-                    new.clone()
-                } else {
-                    self.globs.matches(&file.old_path)
-                };
-                [old, new]
+            let of_file = |file: &ChangedFile| {
+                let old = (file.old_path != file.new_path).then(|| self.globs.matches(&file.old_path));
+                (self.globs.matches(&file.new_path), old)
             };
-            code.files.iter().map(both).collect()
+            code.files.iter().map(of_file).collect()
         });
-        code.files.iter().zip(matches).map(|(file, [old, new])| {
-            [
-                TouchedPath { path: &file.old_path, matches: old },
-                TouchedPath { path: &file.new_path, matches: new },
-            ]
+        code.files.iter().zip(matches).map(|(file, (new, old))| Touched {
+            new: TouchedPath { path: &file.new_path, matches: new },
+            old: old.as_ref().map(|old| TouchedPath { path: &file.old_path, matches: old }),
         })
     }
 }

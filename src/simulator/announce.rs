@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use actix_web::web::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::digest;
@@ -70,7 +71,7 @@ impl World {
     ) -> Envelope {
         let rule = json!({ "id": check.id, "name": check.name, "external_url": check.external_url });
         body.insert("external_approval_rule".to_owned(), rule);
-        let body = Value::from(body).to_string().into_bytes();
+        let body = Bytes::from(Value::from(body).to_string());
         let signs = self.release.signs_status_checks();
         let content_type = if signs { "application/json" } else { "application/x-www-form-urlencoded" };
         let mut headers = vec![("Content-Type", content_type.to_owned()), ("User-Agent", "Ruby".to_owned())];
@@ -105,7 +106,7 @@ impl World {
         if hooks.is_empty() {
             return Ok(());
         }
-        let (bytes, event_uuid) = (body.to_string().into_bytes(), self.uuid());
+        let (bytes, event_uuid) = (Bytes::from(body.to_string()), self.uuid());
         for hook in hooks {
             let envelope = self.hook_envelope(&hook, event, action, &bytes, &event_uuid);
             self.outbox.push(envelope);
@@ -118,7 +119,7 @@ impl World {
         hook: &Hook,
         event: HookEvent,
         action: Option<&str>,
-        body: &[u8],
+        body: &Bytes,
         event_uuid: &str,
     ) -> Envelope {
         let name = if hook.place == HookPlace::System { "System Hook" } else { event.header() };
@@ -148,7 +149,7 @@ impl World {
             action: action.map(str::to_owned),
             url: hook.url.clone(),
             headers,
-            body: body.to_vec(),
+            body: body.clone(),
             standard_webhook,
             timeout: HOOK_TIMEOUT,
             retries: 0,

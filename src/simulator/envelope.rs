@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use actix_web::web::Bytes;
+
 use crate::merge_request::StatusCheckId;
 
 /// To whom GitLab sends.
@@ -21,7 +23,7 @@ pub(super) struct Envelope {
     pub(super) action: Option<String>,
     pub(super) url: String,
     pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
     /// Standard Webhooks: the id, and the token to sign with at the moment of sending.
     pub(super) standard_webhook: Option<(String, Option<String>)>,
     /// How long GitLab waits for an answer.

@@ -42,7 +42,7 @@
 //! # What is not there, or not so
 //!
 //! - No GraphQL, no emoji, no approval rules with names, no CODEOWNERS, no milestones, no OAuth.
-//! - Hooks are not disabled after failures, have no list of events and no resend, no templates and no custom headers.
+//! - Hooks are not disabled after failures, have no list of events, no templates and no custom headers.
 //! - Every call needs a token: what is public to strangers on the web is not shown to them here.
 //! - Explicit pending fails right after two minutes; GitLab's cron takes up to a minute more.
 //! - A push to a closed merge request makes a diff version at once; GitLab waits for the reopening.

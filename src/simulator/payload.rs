@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::clock::{hook_time, rest_time};
+use super::clock::{commit_time, hook_time};
 use super::diffs::Commit;
 use super::merge_requests::MergeRequest;
 use super::namespaces::Project;
@@ -233,7 +233,7 @@ impl World {
             "id": commit.sha,
             "message": commit.message,
             "title": commit.message.lines().next().unwrap_or_default(),
-            "timestamp": rest_time(commit.at),
+            "timestamp": commit_time(commit.at),
             "url": format!("{}/-/commit/{}", project.unwrap_or_default(), commit.sha),
             "author": { "name": commit.author_email, "email": "[REDACTED]" },
         })

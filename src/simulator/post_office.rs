@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use actix_web::web::Bytes;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -54,7 +55,7 @@ pub struct Delivery {
     /// With which headers.
     pub headers: Vec<(String, String)>,
     /// The bytes that were signed.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// What became of it.
     pub state: DeliveryState,
     /// How often it was sent.
@@ -83,6 +84,8 @@ struct State {
     holding: bool,
     held: Vec<(usize, Envelope)>,
     log: Vec<Delivery>,
+    /// What was posted, unsigned: the same index as in the log.
+    posted: Vec<Envelope>,
 }
 
 /// The sender.
@@ -109,8 +112,14 @@ impl PostOffice {
         runtime: Handle,
     ) -> Self {
         let random = fastrand::Rng::with_seed(seed);
-        let state =
-            State { weather: Weather::default(), random, holding: false, held: Vec::new(), log: Vec::new() };
+        let state = State {
+            weather: Weather::default(),
+            random,
+            holding: false,
+            held: Vec::new(),
+            log: Vec::new(),
+            posted: Vec::new(),
+        };
         let under_way = watch::Sender::new(0);
         Self { state: Mutex::new(state), under_way, client, runtime, clock, retry_delay }
     }
@@ -146,6 +155,12 @@ impl PostOffice {
         self.state().log.clone()
     }
 
+    /// Sends a delivery of the log again, as a new one with the same body and key.
+    pub(super) fn resend(self: &Arc<Self>, index: usize) -> bool {
+        let envelope = self.state().posted.get(index).cloned();
+        envelope.map(|envelope| self.post(envelope)).is_some()
+    }
+
     /// How many are under way.
     pub(super) fn under_way(&self) -> watch::Receiver<usize> {
         self.under_way.subscribe()
@@ -158,6 +173,7 @@ impl PostOffice {
             let index = state.log.len();
             let holding = state.holding;
             state.log.push(self.logged(&envelope, holding));
+            state.posted.push(envelope.clone());
             if holding {
                 state.held.push((index, envelope));
                 return;

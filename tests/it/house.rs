@@ -13,7 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("schema", &[]),
     ("telemetry", &[]),
     ("scope", &["merge_request"]),
-    ("config", &["telemetry"]),
+    ("config", &["schema", "telemetry"]),
     ("policy", &["merge_request", "schema"]),
     ("gitlab", &["merge_request", "telemetry"]),
     ("simulator", &["merge_request"]),
@@ -27,7 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["bundle", "config", "decision", "gitlab", "scope", "server", "status_check", "store", "telemetry"],
     ),
     ("demo", &["app", "bundle", "config", "merge_request", "simulator", "store"]),
-    ("cli", &["app", "bundle", "config", "demo", "policy", "schema", "telemetry"]),
+    ("cli", &["app", "bundle", "config", "demo", "policy", "telemetry"]),
     ("main", &["cli"]),
 ];
 

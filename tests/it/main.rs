@@ -1,6 +1,6 @@
 //! One integration binary: everything that is tested through the front door.
 
-#![expect(
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -9,9 +9,12 @@
     reason = "a test that can't go on has failed"
 )]
 
+mod cli_check;
 mod house;
 mod life;
 mod payloads;
+mod policies;
+mod policy_properties;
 mod samples;
 mod sender;
 mod simulator;

@@ -97,3 +97,73 @@ impl Age {
         least.into_iter().chain(most).collect::<Vec<_>>().join(" and ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use crate::merge_request::CheckName;
+    use crate::policy::evaluation::{Remedy, Step, Truth};
+    use crate::policy::example::{at, facts, mistakes, needs, remedies, step, truth, versions};
+    use crate::policy::fact::{FactKey, Facts};
+
+    fn recheck_at(require: &str, facts: &Facts) -> Option<Timestamp> {
+        match step(require, facts) {
+            Step::Decided(evaluation) => evaluation.recheck_at,
+            Step::Needs(keys) => panic!("needs {keys:?}"),
+        }
+    }
+
+    #[test]
+    fn a_young_one_waits_and_says_until_when() {
+        const HOUR: &str = "{age: {since: opened, at_least: 1h}}";
+        assert_eq!(needs(HOUR, &facts()), [FactKey::Now]);
+        let young = Facts { now: Some(at(59)), ..facts() };
+        assert_eq!(truth(HOUR, &young), Truth::Waiting);
+        assert_eq!(recheck_at(HOUR, &young), Some(at(60)));
+        assert_eq!(remedies(HOUR, &young), [Remedy::WaitUntil { at: at(60) }]);
+        let ripe = Facts { now: Some(at(60)), ..facts() };
+        assert_eq!(truth(HOUR, &ripe), Truth::True);
+        assert_eq!(recheck_at(HOUR, &ripe), None);
+    }
+
+    #[test]
+    fn a_push_starts_the_time_again_and_can_be_too_long_ago() {
+        const DAY: &str = "{age: {since: last_push, at_least: 5m, at_most: 1d}}";
+        assert_eq!(needs(DAY, &facts()), [FactKey::Now, FactKey::Versions]);
+        let at_minute = |minute| Facts { now: Some(at(minute)), versions: Some(versions(2)), ..facts() };
+        assert_eq!(truth(DAY, &at_minute(14)), Truth::Waiting);
+        assert_eq!(recheck_at(DAY, &at_minute(14)), Some(at(15)));
+        assert_eq!(truth(DAY, &at_minute(10 + 24 * 60)), Truth::True);
+        let stale_at = Timestamp::from_second(at(10 + 24 * 60).as_second() + 1).unwrap();
+        assert_eq!(recheck_at(DAY, &at_minute(20)), Some(stale_at));
+        assert_eq!(truth(DAY, &at_minute(11 + 24 * 60)), Truth::Violated);
+        assert_eq!(remedies(DAY, &at_minute(11 + 24 * 60)), []);
+    }
+
+    #[test]
+    fn a_skipped_rule_is_looked_at_again_when_time_may_apply_it() {
+        let text = "policy: p\notherwise: pass\nrules:\n  - id: r\n    when: {age: {since: opened, at_least: 1h}}\n    require: {draft: true}\n";
+        let facts = Facts { now: Some(at(1)), ..facts() };
+        let set = crate::policy::example::compile(text);
+        let Step::Decided(evaluation) = crate::policy::evaluate(&set, &CheckName::default(), &facts) else {
+            panic!("needs more")
+        };
+        assert_eq!(evaluation.recheck_at, Some(at(60)));
+    }
+
+    #[test]
+    fn bounds_must_be_given_and_possible() {
+        insta::assert_snapshot!(mistakes("policy: p\nrules:\n  - id: r\n    require: {age: {since: opened}}\n  - id: s\n    require: {age: {since: birth, at_least: 2h, at_most: 1h}}\n  - id: t\n    require: {age: {at_least: 2 hours}}\n"), @r#"
+        p.yaml:4:20: error: no bound is given
+          help: write `at_least` or `at_most`
+        p.yaml:6:20: error: nothing is at least 2h and at most 1h old
+          help: the shorter time belongs to `at_least`
+        p.yaml:6:28: error: `birth` is no value of `since`
+          help: it may be `opened`, `last_push`
+        p.yaml:8:20: error: `since` is missing in `age`
+          help: write `since: …`, one of `opened` or `last_push`
+        p.yaml:8:31: error: `at_least` must be a length of time such as `10m`, `2h` or `3d`, not `2 hours`
+        "#);
+    }
+}

@@ -47,3 +47,22 @@ impl Branch {
         if wanted { names } else { format!("none of {names}") }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::evaluation::{Remedy, Truth};
+    use crate::policy::example::{facts, reason, remedies, truth};
+
+    #[test]
+    fn branches_follow_gitlabs_wildcards() {
+        let mut facts = facts();
+        facts.merge_request.target_branch = "release/1.2/hot".to_owned();
+        assert_eq!(truth("{target_branch: [main, \"release/*\"]}", &facts), Truth::True);
+        assert_eq!(truth("{target_branch: [\"!release/1*\", \"release/*\"]}", &facts), Truth::Violated);
+        assert_eq!(truth("{source_branch: \"*/basket\"}", &facts), Truth::True);
+        let sentence = reason("{target_branch: main}", &facts).sentence;
+        assert_eq!(sentence, "the target branch `release/1.2/hot` is not one of `main`");
+        let to = "`main`".to_owned();
+        assert_eq!(remedies("{target_branch: main}", &facts), [Remedy::ChangeTargetBranch { to }]);
+    }
+}

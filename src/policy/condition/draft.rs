@@ -24,3 +24,20 @@ impl Draft {
         Finding::new("draft", truth, sentence).mended_by(wanted, [remedy])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::evaluation::{Remedy, Truth};
+    use crate::policy::example::{facts, remedies, truth};
+
+    #[test]
+    fn a_draft_waits_until_the_mark_is_gone() {
+        let mut facts = facts();
+        assert_eq!(truth("{draft: false}", &facts), Truth::True);
+        facts.merge_request.draft = true;
+        assert_eq!(truth("{draft: false}", &facts), Truth::Waiting);
+        for require in ["{draft: false}", "{not: {draft: true}}"] {
+            assert_eq!(remedies(require, &facts), [Remedy::SetDraft { draft: false }], "{require}");
+        }
+    }
+}

@@ -6,9 +6,10 @@
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
+use crate::policy::fact::Code;
 use crate::policy::finding::{Finding, Stop};
 use crate::policy::pattern::GlobIds;
-use crate::policy::view::{TouchedPath, View};
+use crate::policy::view::{Touched, TouchedPath, View};
 
 /// Paths named in a sentence; more are counted.
 const SHOWN: usize = 3;
@@ -72,7 +73,8 @@ impl ChangedFiles {
 
     pub(super) fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let code = view.code()?;
-        let found: Vec<_> = self.tests.iter().map(|test| (test, test.judge(view, &self.except))).collect();
+        let found: Vec<_> =
+            self.tests.iter().map(|test| (test, test.judge(view, code, &self.except))).collect();
         let truth = Truth::all(found.iter().map(|(_, found)| found.truth));
         let decisive = found.iter().filter(|(_, found)| found.truth == truth);
         let sentence = decisive
@@ -85,24 +87,27 @@ impl ChangedFiles {
     }
 }
 
-/// What one test came to, and the paths that made it so.
+/// What one test came to, and the paths that made it so: the first ones, and how many there are.
 struct Found {
     truth: Truth,
     paths: Vec<String>,
+    count: usize,
 }
 
 impl Test {
-    fn judge(&self, view: &View<'_>, except: &GlobIds) -> Found {
-        let Ok(code) = view.code() else {
-            return Found { truth: Truth::Unknown { curable: true }, paths: Vec::new() };
-        };
-        let meant = |path: &TouchedPath<'_>| path.matches(&self.globs) && !path.matches(except);
+    fn judge(&self, view: &View<'_>, code: &Code, except: &GlobIds) -> Found {
         // What to look for: a path that matches, or for `all` one that does not.
-        let sought = |path: &TouchedPath<'_>| meant(path) == (self.quantity != Quantity::All);
-        let mut paths: Vec<_> =
-            view.touched(code).flatten().filter(sought).map(|touched| touched.path.to_owned()).collect();
-        paths.dedup();
-        let met = match (self.quantity, paths.is_empty()) {
+        let sought = |path: &TouchedPath<'_>| {
+            (path.matches(&self.globs) && !path.matches(except)) == (self.quantity != Quantity::All)
+        };
+        let (mut paths, mut count): (Vec<String>, usize) = (Vec::new(), 0);
+        for touched in view.touched(code).flat_map(Touched::paths).filter(sought) {
+            count += 1;
+            if paths.len() < SHOWN {
+                paths.push(touched.path.to_owned());
+            }
+        }
+        let met = match (self.quantity, count == 0) {
             (_, true) if !code.complete => None,
             // Nothing changed: then nothing is proven of every file either.
             (Quantity::All, true) => Some(!code.files.is_empty()),
@@ -114,12 +119,12 @@ impl Test {
             Some(false) => Truth::Violated,
             None => Truth::Unknown { curable: false },
         };
-        Found { truth, paths }
+        Found { truth, paths, count }
     }
 
     fn sentence(&self, found: &Found, files: usize) -> String {
         let globs = self.globs_in_words();
-        let paths = shown(&found.paths);
+        let paths = shown(found);
         match (found.truth, self.quantity) {
             (Truth::Unknown { .. }, _) => {
                 format!(
@@ -149,10 +154,104 @@ impl Test {
     }
 }
 
-fn shown(paths: &[String]) -> String {
-    let some = paths.iter().take(SHOWN).map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
-    match paths.len().saturating_sub(SHOWN) {
+fn shown(found: &Found) -> String {
+    let some = found.paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+    match found.count.saturating_sub(found.paths.len()) {
         0 => some,
         more => format!("{some} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::evaluation::Truth;
+    use crate::policy::example::{code, facts, file, mistakes, needs, reason, truth};
+    use crate::policy::fact::{ChangeKind, ChangedFile, FactKey, Facts, Known};
+
+    fn changing(paths: &[&str]) -> Facts {
+        let mut facts = facts();
+        facts.code = Some(Known::Value(code(1, paths)));
+        facts
+    }
+
+    fn listed_in_part(paths: &[&str]) -> Facts {
+        let mut code = code(1, paths);
+        code.complete = false;
+        Facts { code: Some(Known::Value(code)), ..facts() }
+    }
+
+    const ANY: &str = "{changed_files: {any: [\"docs/**\"]}}";
+    const ALL: &str = "{changed_files: {all: [\"docs/**\"]}}";
+    const NONE: &str = "{changed_files: {none: [\"docs/**\"]}}";
+
+    #[test]
+    fn any_all_and_none_look_at_every_path() {
+        let truths =
+            |paths: &[&str]| [ANY, ALL, NONE].map(|require| truth(require, &changing(paths)) == Truth::True);
+        assert_eq!(truths(&["docs/a", "src/b"]), [true, false, false]);
+        assert_eq!(truths(&["docs/a", "docs/b"]), [true, true, false]);
+        assert_eq!(truths(&["src/b"]), [false, false, true]);
+        assert_eq!(truths(&[]), [false, false, true], "of no file nothing is proven");
+        assert_eq!(truth(ANY, &changing(&["src/b"])), Truth::Violated);
+        assert_eq!(needs(ANY, &facts()), [FactKey::Code]);
+    }
+
+    #[test]
+    fn a_rename_touches_both_paths() {
+        let renamed = |from: &str, to: &str| {
+            let mut code = code(1, &[]);
+            code.files =
+                vec![ChangedFile { old_path: from.to_owned(), kind: ChangeKind::Renamed, ..file(to) }];
+            Facts { code: Some(Known::Value(code)), ..facts() }
+        };
+        for facts in [renamed("docs/a", "src/a"), renamed("src/a", "docs/a")] {
+            assert_eq!(truth(ANY, &facts), Truth::True);
+            assert_eq!(truth(ALL, &facts), Truth::Violated);
+            assert_eq!(truth(NONE, &facts), Truth::Violated);
+        }
+    }
+
+    #[test]
+    fn an_incomplete_list_proves_only_what_is_in_it() {
+        let unknown = Truth::Unknown { curable: false };
+        for (require, with, without) in
+            [(ANY, Truth::True, unknown), (NONE, Truth::Violated, unknown), (ALL, unknown, Truth::Violated)]
+        {
+            assert_eq!(truth(require, &listed_in_part(&["docs/a"])), with, "{require}");
+            assert_eq!(truth(require, &listed_in_part(&["src/a"])), without, "{require}");
+        }
+        assert!(
+            reason(ANY, &listed_in_part(&["src/a"])).sentence.contains("lists only 1 of the changed files")
+        );
+    }
+
+    #[test]
+    fn except_takes_paths_away_from_the_globs() {
+        let any = "{changed_files: {any: [\"pay/**\"], except: [\"*.md\"]}}";
+        assert_eq!(truth(any, &changing(&["pay/a.md"])), Truth::Violated);
+        assert_eq!(truth(any, &changing(&["pay/a.md", "pay/a.rs"])), Truth::True);
+        let all = "{changed_files: {all: [\"docs/**\"], except: [\"docs/legal/**\"]}}";
+        assert_eq!(truth(all, &changing(&["docs/legal/a"])), Truth::Violated);
+        let both = "{changed_files: {any: [\"a/**\"], none: [\"b/**\"]}}";
+        assert_eq!(truth(both, &changing(&["a/1"])), Truth::True);
+        assert_eq!(truth(both, &changing(&["a/1", "b/1"])), Truth::Violated);
+        assert_eq!(
+            reason(both, &changing(&["a/1", "b/1"])).sentence,
+            "`b/1` matches `b/**` and must not change"
+        );
+    }
+
+    #[test]
+    fn ambiguous_and_lonely_lists_are_refused() {
+        insta::assert_snapshot!(mistakes("policy: p\nrules:\n  - id: r\n    require: {changed_files: [a]}\n  - id: s\n    require: {changed_files: {except: [a]}}\n  - id: t\n    require: {changed_files: {any: [\"!a\", \"a{b\", /]}}\n"), @r#"
+        p.yaml:4:30: error: `changed_files` must be a mapping, not a list
+          help: write `changed_files: {any: […]}` if one such file is enough, or `changed_files: {all: […]}` if every file must be one
+        p.yaml:6:30: error: `except` stands alone
+          help: say which paths are meant: `{any: ["**"], except: […]}`
+        p.yaml:8:37: error: `!a` can't exclude by a leading `!`
+          help: write `a` under `except`
+        p.yaml:8:43: error: `a{b` is no path glob: unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?)
+        p.yaml:8:50: error: `/` is no path glob: the pattern names no path
+        "#);
     }
 }

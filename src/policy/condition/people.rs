@@ -142,3 +142,66 @@ impl Author {
         Ok(finding.mended_by(wanted, [Remedy::ChangeAuthor { to }]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::merge_request::UserId;
+    use crate::policy::evaluation::{Remedy, Truth};
+    use crate::policy::example::{AUTHOR, facts, join_group, needs, remedies, truth, unknown};
+    use crate::policy::fact::{AccessLevel, FactKey, Known};
+
+    const GROUP: &str = "{author: {groups: [shop/web]}}";
+
+    #[test]
+    fn the_name_alone_can_settle_it() {
+        assert_eq!(
+            truth("{author: {users: [\"@AUTHOR\"], groups: [shop/web], role: owner}}", &facts()),
+            Truth::True
+        );
+        assert_eq!(truth("{author: {users: [ana]}}", &facts()), Truth::Violated);
+        let to = "@ana".to_owned();
+        assert_eq!(remedies("{author: {users: [ana]}}", &facts()), [Remedy::ChangeAuthor { to }]);
+    }
+
+    #[test]
+    fn all_alternatives_are_asked_for_at_once() {
+        let author = UserId::new(AUTHOR);
+        assert_eq!(
+            needs("{author: {groups: [a, b], role: owner}}", &facts()),
+            [
+                FactKey::Group("a".to_owned()),
+                FactKey::Group("b".to_owned()),
+                FactKey::GroupMember("a".to_owned(), author),
+                FactKey::GroupMember("b".to_owned(), author),
+                FactKey::ProjectMember(author),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_missing_membership_is_a_proof_only_beside_its_group() {
+        let mut facts = facts();
+        join_group(&mut facts, "shop/web", AUTHOR, None);
+        assert_eq!(truth(GROUP, &facts), Truth::Violated);
+        facts.groups.insert("shop/web".to_owned(), unknown(false));
+        assert_eq!(truth(GROUP, &facts), Truth::Unknown { curable: false });
+        assert_eq!(
+            remedies(GROUP, &facts),
+            [Remedy::AskOperator { what: "GitLab did not answer".to_owned() }]
+        );
+        join_group(&mut facts, "shop/web", AUTHOR, Some(10));
+        facts.groups.insert("shop/web".to_owned(), unknown(false));
+        assert_eq!(truth(GROUP, &facts), Truth::True, "a membership that was read is one");
+    }
+
+    #[test]
+    fn a_role_is_a_least_one() {
+        let mut facts = facts();
+        for (level, expected) in
+            [(None, Truth::Violated), (Some(20), Truth::Violated), (Some(30), Truth::True)]
+        {
+            facts.project_members.insert(UserId::new(AUTHOR), Known::Value(level.map(AccessLevel)));
+            assert_eq!(truth("{author: {role: developer}}", &facts), expected);
+        }
+    }
+}

@@ -90,3 +90,61 @@ impl PipelineStatus {
         self.allowed.iter().map(|status| format!("`{status}`")).collect::<Vec<_>>().join(" or ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::evaluation::{RuleState, Step, Truth};
+    use crate::policy::example::{at, facts, mistakes, needs, remedies, sha, state, step, truth, versions};
+    use crate::policy::fact::{FactKey, Facts, Known, Pipeline};
+
+    fn with(status: &str) -> Facts {
+        let pipeline = Pipeline { id: 9, status: status.to_owned(), sha: sha('b'), r#ref: "x".to_owned() };
+        Facts { pipeline: Some(Known::Value(Some(pipeline))), ..facts() }
+    }
+
+    #[test]
+    fn only_a_listed_end_is_good_enough() {
+        for (status, expected) in [
+            ("success", Truth::True),
+            ("failed", Truth::Violated),
+            ("canceled", Truth::Violated),
+            ("skipped", Truth::Violated),
+            ("manual", Truth::Waiting),
+            ("running", Truth::Unsettled),
+            ("waiting_for_resource", Truth::Unsettled),
+            ("a_word_of_tomorrow", Truth::Unsettled),
+            ("missing", Truth::Unsettled),
+        ] {
+            assert_eq!(truth("{pipeline: success}", &with(status)), expected, "{status}");
+        }
+        assert_eq!(truth("{pipeline: [success, manual]}", &with("manual")), Truth::True);
+        assert_eq!(truth("{pipeline: {status: skipped}}", &with("success")), Truth::Violated);
+        assert_eq!(state("{pipeline: success}", &with("running")), RuleState::Waiting);
+        assert_eq!(remedies("{pipeline: success}", &with("failed")).len(), 1);
+    }
+
+    #[test]
+    fn a_missing_pipeline_is_awaited_for_a_while() {
+        let mut facts = Facts { pipeline: Some(Known::Value(None)), ..facts() };
+        assert_eq!(needs("{pipeline: success}", &facts), [FactKey::Now, FactKey::Versions]);
+        facts.versions = Some(versions(2));
+        facts.now = Some(at(19));
+        assert_eq!(truth("{pipeline: success}", &facts), Truth::Unsettled);
+        let Step::Decided(evaluation) = step("{pipeline: success}", &facts) else { panic!("needs more") };
+        assert_eq!(evaluation.recheck_at, Some(at(20)));
+        facts.now = Some(at(20));
+        assert_eq!(truth("{pipeline: success}", &facts), Truth::Violated);
+        assert_eq!(truth("{pipeline: [success, missing]}", &facts), Truth::True);
+        assert_eq!(truth("{pipeline: {status: success, missing_after: 1h}}", &facts), Truth::Unsettled);
+    }
+
+    #[test]
+    fn a_status_nobody_knows_is_refused() {
+        insta::assert_snapshot!(mistakes("policy: p\nrules:\n  - id: r\n    require: {pipeline: [sucess, running]}\n"), @r#"
+        p.yaml:4:26: error: `sucess` is no value of an entry of `pipeline`
+          help: did you mean `success`?
+        p.yaml:4:34: error: `running` is no value of an entry of `pipeline`
+          help: it may be `success`, `failed`, `canceled`, `skipped`, `manual`, `missing`
+        "#);
+    }
+}

@@ -11,7 +11,7 @@ use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::ChangedFile;
 use crate::policy::finding::{Finding, Stop};
 use crate::policy::pattern::GlobIds;
-use crate::policy::view::View;
+use crate::policy::view::{Touched, View};
 
 /// How many files may change.
 #[derive(Debug, Clone)]
@@ -77,10 +77,9 @@ impl ChangedLines {
 /// The files that count: one is left out when every path it touches is excepted.
 fn counted<'a>(view: &View<'a>, except: &GlobIds) -> Result<Vec<&'a ChangedFile>, Stop> {
     let code = view.code()?;
-    let touched = view.touched(code);
-    let counts =
-        code.files.iter().zip(touched).filter(|(_, paths)| !paths.iter().all(|path| path.matches(except)));
-    Ok(counts.map(|(file, _)| file).collect())
+    let excepted = |touched: Touched<'_>| touched.paths().all(|path| path.matches(except));
+    let files = code.files.iter().zip(view.touched(code));
+    Ok(files.filter_map(|(file, touched)| (!excepted(touched)).then_some(file)).collect())
 }
 
 fn judge(condition: &str, things: &str, bounded: &[(Bounds, Count)], wanted: bool) -> Finding {
@@ -103,4 +102,71 @@ fn judge(condition: &str, things: &str, bounded: &[(Bounds, Count)], wanted: boo
         format!("change a number of {things} other than {wish}")
     };
     Finding::new(condition, truth, sentence).mended_by(wanted, [Remedy::ChangeFiles { to }])
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::evaluation::Truth;
+    use crate::policy::example::{code, facts, mistakes, reason, truth};
+    use crate::policy::fact::{Code, Facts, Known};
+
+    /// Two files with 10 added and 5 removed lines each.
+    fn change(alter: impl Fn(&mut Code)) -> Facts {
+        let mut code = code(1, &["src/a.rs", "Cargo.lock"]);
+        alter(&mut code);
+        Facts { code: Some(Known::Value(code)), ..facts() }
+    }
+
+    #[test]
+    fn files_and_lines_are_counted() {
+        let facts = change(|_| {});
+        for (require, holds) in [
+            ("{changed_files_count: {at_most: 2}}", true),
+            ("{changed_files_count: {at_most: 1}}", false),
+            ("{changed_files_count: {at_most: 1, except: [\"*.lock\"]}}", true),
+            ("{changed_lines: {at_most: 30}}", true),
+            ("{changed_lines: {at_most: 29}}", false),
+            ("{changed_lines: {at_least: 15, at_most: 15, except: [\"*.lock\"]}}", true),
+            ("{changed_lines: {added: {at_most: 20}, removed: {at_most: 9}}}", false),
+            ("{changed_lines: {added: {at_most: 20}, removed: {at_least: 10}}}", true),
+        ] {
+            assert_eq!(
+                truth(require, &facts),
+                if holds { Truth::True } else { Truth::Violated },
+                "{require}"
+            );
+        }
+        assert_eq!(
+            reason("{changed_lines: {at_most: 29}}", &facts).sentence,
+            "30 lines change, the bounds are at most 29"
+        );
+    }
+
+    #[test]
+    fn what_was_left_out_decides_nothing_it_could_change() {
+        let unknown = Truth::Unknown { curable: false };
+        let partial = change(|code| code.complete = false);
+        assert_eq!(truth("{changed_files_count: {at_most: 2}}", &partial), unknown);
+        assert_eq!(truth("{changed_files_count: {at_most: 1}}", &partial), Truth::Violated);
+        assert_eq!(truth("{changed_files_count: {at_least: 2}}", &partial), Truth::True);
+        let collapsed = change(|code| code.files[1].lines = None);
+        assert_eq!(truth("{changed_lines: {at_most: 15}}", &collapsed), unknown);
+        assert_eq!(truth("{changed_lines: {at_most: 14}}", &collapsed), Truth::Violated);
+        assert_eq!(truth("{changed_lines: {at_most: 15, except: [\"*.lock\"]}}", &collapsed), Truth::True);
+        assert_eq!(truth("{changed_files_count: {at_most: 2}}", &collapsed), Truth::True);
+    }
+
+    #[test]
+    fn bounds_must_be_given_and_possible() {
+        insta::assert_snapshot!(mistakes("policy: p\nrules:\n  - id: r\n    require: {changed_files_count: {except: [a]}, changed_lines: {added: {at_least: 3, at_most: 2}}}\n  - id: s\n    require: {changed_files_count: 20, changed_lines: {at_most: \"20\"}}\n"), @r#"
+        p.yaml:4:36: error: no bound is given
+          help: write `at_most` or `at_least`
+        p.yaml:4:74: error: no number is at least 3 and at most 2
+          help: the smaller number belongs to `at_least`
+        p.yaml:6:36: error: `changed_files_count` must be a mapping, not `20`
+          help: write `{at_most: …}` or `{at_least: …}`
+        p.yaml:6:65: error: `at_most` must be a whole number, not `20`
+          help: write `20`, without quotes
+        "#);
+    }
 }

@@ -193,13 +193,15 @@ fn alternatives(words: impl Iterator<Item = String>) -> String {
 
 fn is_conventional(title: &str, types: &[String], scopes: &[String]) -> bool {
     let Ok(commit) = Commit::parse(title) else { return false };
+    // The parser takes `feat:x` too; the specification wants the space.
+    let spaced = title.trim_end().strip_suffix(commit.description()).is_some_and(|head| head.ends_with(' '));
     let is_type =
         types.is_empty() || types.iter().any(|known| known.eq_ignore_ascii_case(commit.type_().as_str()));
     let is_scope = scopes.is_empty()
         || commit
             .scope()
             .is_some_and(|scope| scopes.iter().any(|known| known.eq_ignore_ascii_case(scope.as_str())));
-    is_type && is_scope
+    spaced && is_type && is_scope
 }
 
 /// The title that will land: GitLab takes these marks away when the draft is marked as ready.
@@ -211,4 +213,89 @@ fn without_draft_mark(title: &str) -> &str {
         head.eq_ignore_ascii_case(mark).then(|| title.get(mark.len()..)).flatten()
     });
     rest.unwrap_or(title).trim_start()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_draft_mark;
+    use crate::policy::evaluation::{Remedy, Truth};
+    use crate::policy::example::{facts, mistakes, reason, remedies, truth};
+
+    fn title(text: &str, require: &str) -> Truth {
+        let mut facts = facts();
+        facts.merge_request.title = text.to_owned();
+        facts.merge_request.draft = text.starts_with("Draft");
+        truth(&format!("{{title: {require}}}"), &facts)
+    }
+
+    #[test]
+    fn titles_are_matched_whole_or_in_part() {
+        assert_eq!(title("fix it", "{glob: \"fix*\"}"), Truth::True);
+        assert_eq!(title("a fix it", "{glob: \"fix*\"}"), Truth::Violated);
+        assert_eq!(title("ABC-12 x", "{regex: \"[A-Z]+-[0-9]+\"}"), Truth::Violated);
+        assert_eq!(title("ABC-12 x", "{contains: {regex: \"[A-Z]+-[0-9]+\"}}"), Truth::True);
+        assert_eq!(title("a.b", "{contains: [x, a.b]}"), Truth::True);
+        assert_eq!(title("aXb", "{contains: a.b}"), Truth::Violated, "contains is no regex");
+        assert_eq!(title("fix a", "{glob: \"fix*\", contains: b}"), Truth::Violated, "all keys hold");
+    }
+
+    #[test]
+    fn a_conventional_commit_has_its_type_and_scope() {
+        let some = "{conventional_commit: {types: [feat, fix], scopes: [cart]}}";
+        assert_eq!(title("feat(cart): x", some), Truth::True);
+        assert_eq!(title("Feat(cart)!: x", some), Truth::True);
+        assert_eq!(title("Draft: fix(cart): x", some), Truth::True, "the mark will not land");
+        for wrong in ["feat: x", "chore(cart): x", "feat(cart) x", "feat(cart):x", ""] {
+            assert_eq!(title(wrong, some), Truth::Violated, "{wrong}");
+        }
+        assert_eq!(title("anything(x): y", "{conventional_commit: true}"), Truth::True);
+    }
+
+    #[test]
+    fn draft_marks_are_gitlabs() {
+        for marked in ["Draft: a", "draft:a", "[Draft] a", "(DRAFT)  a"] {
+            assert_eq!(without_draft_mark(marked), "a", "{marked}");
+        }
+        for other in ["Drafty: a", "ö", ""] {
+            assert_eq!(without_draft_mark(other), other);
+        }
+    }
+
+    #[test]
+    fn a_description_may_just_have_to_be_there() {
+        let mut facts = facts();
+        let issue = "{description: {not_empty: true, contains: {regex: \"^Closes #[0-9]+$\"}}}";
+        assert_eq!(truth(issue, &facts), Truth::True);
+        facts.merge_request.description = "Part of it.\nCloses #12\n".to_owned();
+        assert_eq!(truth(issue, &facts), Truth::True);
+        facts.merge_request.description = " \n".to_owned();
+        let reason = reason(issue, &facts);
+        assert_eq!(reason.truth, Truth::Violated);
+        insta::assert_snapshot!(reason.sentence, @"the description is not as required: it must be one that is not empty and contains something that matches `^Closes #[0-9]+$`");
+    }
+
+    #[test]
+    fn remedies_name_what_would_fit() {
+        let wish = |require| match remedies(require, &facts()).remove(0) {
+            Remedy::EditTitle { to } => to,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(wish("{title: {glob: \"fix*\"}}"), "one that reads like `fix*`");
+        assert_eq!(
+            wish("{not: {title: {contains: basket}}}"),
+            "one of which it is not true that it contains `basket`"
+        );
+    }
+
+    #[test]
+    fn what_says_nothing_or_is_no_regex_is_refused() {
+        insta::assert_snapshot!(mistakes("policy: p\nrules:\n  - id: r\n    require:\n      title: {conventional_commit: false, regex: \"a(\"}\n      description: {not_empty: false}\n"), @r#"
+        p.yaml:5:36: error: `conventional_commit: false` says nothing
+          help: write `not: {title: {conventional_commit: true}}`
+        p.yaml:5:50: error: `a(` is not a regular expression: unclosed group
+          help: escape what is meant literally with a backslash; look-around is not supported
+        p.yaml:6:32: error: `not_empty: false` says nothing
+          help: write `not: {description: {not_empty: true}}`
+        "#);
+    }
 }

@@ -36,3 +36,27 @@ impl UnresolvedThreads {
         Ok(Finding::new("unresolved_threads", truth, sentence).mended_by(wanted, resolve))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::evaluation::{Remedy, Truth};
+    use crate::policy::example::{facts, needs, reason, remedies, truth, unknown, user};
+    use crate::policy::fact::{FactKey, Facts, Known, Thread};
+
+    #[test]
+    fn unresolved_threads_wait_for_people() {
+        const NONE: &str = "{unresolved_threads: {at_most: 0}}";
+        let open = |count: usize| {
+            let thread = |id: usize| Thread { id: id.to_string(), author: user(2) };
+            Facts { threads: Some(Known::Value((0..count).map(thread).collect())), ..facts() }
+        };
+        assert_eq!(needs(NONE, &facts()), [FactKey::Threads]);
+        assert_eq!(truth(NONE, &open(0)), Truth::True);
+        assert_eq!(truth(NONE, &open(3)), Truth::Waiting);
+        assert_eq!(truth("{unresolved_threads: {at_most: 3}}", &open(3)), Truth::True);
+        assert_eq!(remedies(NONE, &open(3)), [Remedy::ResolveThreads { count: 3 }]);
+        let hidden = Facts { threads: Some(unknown(true)), ..facts() };
+        assert_eq!(truth(NONE, &hidden), Truth::Unknown { curable: true });
+        assert_eq!(reason(NONE, &hidden).sentence, "not known: GitLab did not answer");
+    }
+}

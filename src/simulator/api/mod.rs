@@ -6,6 +6,7 @@
 mod call;
 mod checks;
 mod entity;
+mod hooks;
 mod merge_requests;
 mod namespaces;
 mod page;

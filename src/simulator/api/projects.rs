@@ -1,4 +1,4 @@
-//! `/projects`, repositories, project hooks.
+//! `/projects` and repositories.
 
 use serde_json::{Value, json};
 
@@ -8,8 +8,7 @@ use super::page::paginate;
 use crate::merge_request::ProjectId;
 use crate::simulator::access::level;
 use crate::simulator::diffs::{DiffVersion, FileChange};
-use crate::simulator::hooks::{Hook, HookEvent, HookPlace};
-use crate::simulator::namespaces::{Place, Project};
+use crate::simulator::namespaces::Project;
 use crate::simulator::world::World;
 
 /// The project of the first parameter (id or full path), if the caller sees it.
@@ -187,57 +186,4 @@ fn differing_files(project: &Project, from: &str, to: &str) -> Vec<FileChange> {
         Some(_) => None,
     });
     gone.chain(rest).collect()
-}
-
-/// The flags of a hook, and what they stand for.
-const HOOK_FLAGS: [(&str, HookEvent); 4] = [
-    ("merge_requests_events", HookEvent::MergeRequest),
-    ("note_events", HookEvent::Note),
-    ("pipeline_events", HookEvent::Pipeline),
-    ("push_events", HookEvent::Push),
-];
-
-fn hook_json(hook: &Hook, project: ProjectId) -> Value {
-    let mut body = json!({
-        "id": hook.id,
-        "url": hook.url,
-        "project_id": project,
-        "token_present": hook.token.is_some(),
-        "signing_token_present": hook.signing_token.is_some(),
-        "enable_ssl_verification": true,
-        "alert_status": "executable",
-    });
-    for (flag, event) in HOOK_FLAGS {
-        if let Some(fields) = body.as_object_mut() {
-            fields.insert(flag.to_owned(), json!(hook.events.contains(&event)));
-        }
-    }
-    body
-}
-
-pub(super) fn hooks(world: &mut World, call: &Call) -> Result<Answer, Answer> {
-    let project = project_as(world, call, level::MAINTAINER)?.id;
-    let here = HookPlace::Below(Place::Project(project));
-    let hooks: Vec<&Hook> = world.hooks.iter().filter(|hook| hook.place == here).collect();
-    paginate(world, call, &hooks, |hook| hook_json(hook, project))
-}
-
-/// GitLab: before 19.0 a signing token is ignored without a word, and push events are on unless said otherwise.
-pub(super) fn create_hook(world: &mut World, call: &Call) -> Result<Answer, Answer> {
-    let project = project_as(world, call, level::MAINTAINER)?.id;
-    let url = call.field("url").ok_or_else(|| Answer::invalid("url is missing"))?;
-    let wants = |flag: &str| call.field(flag).map_or(flag == "push_events", |value| value == "true");
-    let events = HOOK_FLAGS.iter().filter(|(flag, _)| wants(flag)).map(|(_, event)| *event).collect();
-    let signs = world.release.has_standard_webhooks();
-    let hook = Hook {
-        id: world.fresh_id(),
-        place: HookPlace::Below(Place::Project(project)),
-        url,
-        token: call.field("token"),
-        signing_token: call.field("signing_token").filter(|_| signs),
-        events,
-    };
-    let body = hook_json(&hook, project);
-    world.hooks.push(hook);
-    Ok(Answer::json(201, body))
 }

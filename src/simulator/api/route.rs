@@ -1,7 +1,7 @@
 //! The table of routes.
 
 use super::call::{Answer, Call};
-use super::{checks, merge_requests, namespaces, projects, reviews, users};
+use super::{checks, hooks, merge_requests, namespaces, projects, reviews, users};
 use crate::simulator::release::Release;
 use crate::simulator::world::World;
 
@@ -61,7 +61,7 @@ const fn checked(name: &'static str, needs: Needs, handler: Handler) -> Route {
     Route { name, needs, handler, only_where: Release::has_status_checks }
 }
 
-static ROUTES: [Route; 46] = [
+static ROUTES: [Route; 48] = [
     any("GET /version", users::version),
     Route {
         name: "GET /metadata",
@@ -82,8 +82,10 @@ static ROUTES: [Route; 46] = [
     get("GET /projects/:id/repository/compare", projects::compare),
     get("GET /projects/:id/repository/tree", projects::tree),
     get("GET /projects/:id/repository/files/:path/raw", projects::raw_file),
-    get("GET /projects/:id/hooks", projects::hooks),
-    write("POST /projects/:id/hooks", projects::create_hook),
+    get("GET /projects/:id/hooks", hooks::list),
+    write("POST /projects/:id/hooks", hooks::create),
+    write("PUT /projects/:id/hooks/:hook_id", hooks::change),
+    write("DELETE /projects/:id/hooks/:hook_id", hooks::delete),
     get("GET /projects/:id/merge_requests", merge_requests::list),
     get("GET /projects/:id/merge_requests/:iid", merge_requests::one),
     get("GET /projects/:id/merge_requests/:iid/versions", merge_requests::versions),

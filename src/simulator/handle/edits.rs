@@ -126,6 +126,12 @@ impl Gitlab {
         self.world(|world| world.merge_request(which).cloned())
     }
 
+    /// The head of the newest diff version; an error while there is none.
+    pub fn head(&self, which: MergeRequestRef) -> Result<CommitSha, SimulatorError> {
+        let head = self.world(|world| world.merge_request(which).map(|found| found.head().cloned()))?;
+        head.ok_or(SimulatorError::NoHead(which))
+    }
+
     /// What `detailed_merge_status` says.
     pub fn merge_status(&self, which: MergeRequestRef) -> Result<String, SimulatorError> {
         self.world(|world| Ok(world.detailed_merge_status(world.merge_request(which)?)))

@@ -12,6 +12,8 @@ use crate::simulator::faults::{Fault, FaultId, Moment};
 use crate::simulator::post_office::{Delivery, Weather};
 use crate::simulator::release::{Edition, Release};
 
+/// How often [`Gitlab::eventually`] looks.
+const GLANCE: Duration = Duration::from_millis(2);
 /// How long [`Gitlab::deliveries_settled`] waits at most.
 const SETTLING_BOUND: Duration = Duration::from_secs(30);
 
@@ -112,9 +114,25 @@ impl Gitlab {
         self.shared.post_office.release();
     }
 
+    /// Sends the delivery with this index of [`Gitlab::deliveries`] again, as GitLab's "resend" does.
+    pub fn resend(&self, index: usize) -> Result<(), SimulatorError> {
+        let found = self.shared.post_office.resend(index);
+        found.then_some(()).ok_or_else(|| SimulatorError::Refused(format!("there is no delivery {index}")))
+    }
+
     /// Every delivery so far, in the order of the events.
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.shared.post_office.log()
+    }
+
+    /// Waits until something is true of this GitLab; false when it was not within that time.
+    pub async fn eventually(&self, within: Duration, mut condition: impl FnMut(&Self) -> bool) -> bool {
+        let waiting = async {
+            while !condition(self) {
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        tokio::time::timeout(within, waiting).await.is_ok()
     }
 
     /// Waits until no delivery is under way (those kept back are not), for half a minute at most.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use countersign::merge_request::CommitSha;
 use countersign::simulator::{
     CheckStatus, Edition, NewMergeRequest, NewStatusCheck, NewToken, NewUser, ProjectSetting, Push, Scope,
-    Visibility,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -162,6 +161,7 @@ async fn retry_wants_a_failed_check_and_starts_its_time_anew() {
     let refused = json!({ "message": "External status check must be failed" });
     assert_eq!(retry().await, (422, refused));
     scene.post("failed").await;
+    scene.gitlab.advance(Duration::from_mins(10));
     assert_eq!(retry().await, (202, json!({ "message": "202 Accepted" })));
     assert_eq!(scene.shown().await, "pending");
     scene.gitlab.advance(Duration::from_secs(125));
@@ -183,6 +183,10 @@ async fn a_push_makes_all_pending_again_and_pushing_back_revives_the_old_rows() 
     let heads: Vec<&Value> =
         versions.as_array().unwrap().iter().map(|version| &version["head_commit_sha"]).collect();
     assert_eq!(heads, [&json!(first), &json!(second), &json!(first)]);
+    let snapshot = scene.gitlab.merge_request(scene.merge_request).unwrap();
+    let commits: Vec<_> = snapshot.versions.iter().map(|version| &version.commits).collect();
+    assert_eq!((commits[0], commits[1].len()), (commits[2], 2), "the commits come back too");
+    assert_eq!(commits[0].len(), 1);
 }
 
 #[tokio::test]
@@ -205,6 +209,8 @@ async fn versions_differ_in_what_they_take_and_show() {
     assert_eq!(scene.shown().await, "pending");
     assert_eq!(scene.post("failed").await.0, 201);
     assert_eq!(scene.shown().await, "approved", "any row approves");
+    let rows = scene.gitlab.responses(scene.merge_request, scene.check);
+    assert_eq!(rows[0].posted, CheckStatus::Passed, "`status` was not read");
 
     scene.gitlab.install("14.9.0-ee", Edition::Ultimate);
     assert_eq!(scene.shown().await, "approved");
@@ -232,50 +238,6 @@ async fn versions_differ_in_what_they_take_and_show() {
     let (_, body) = scene.post("passed").await;
     let trimmed = json!({ "id": scene.check, "name": "countersign", "external_url": "http://127.0.0.1:9/webhooks/gitlab" });
     assert_eq!(body["external_status_check"], trimmed);
-}
-
-#[tokio::test]
-async fn the_list_hides_urls_by_role_and_says_when_to_come_back() {
-    let scene = scene().await;
-    let response = scene.send(Method::GET, &scene.below("/status_checks"), &scene.token, None).await;
-    assert_eq!(response.headers()["poll-interval"], "10000");
-    let list: Value = response.json().await.unwrap();
-    assert_eq!(list[0]["external_url"], "http://127.0.0.1:9/webhooks/gitlab");
-    let reporter = scene.member("reporter", 20);
-    let (code, list) = scene.get_as(&reporter, &scene.below("/status_checks")).await;
-    assert_eq!((code, &list[0]["external_url"]), (200, &json!("")));
-    scene.gitlab.install("17.9.0-ee", Edition::Ultimate);
-    assert_eq!(scene.get_as(&reporter, &scene.below("/status_checks")).await.0, 403);
-    scene.gitlab.set_visibility(scene.project, Visibility::Internal).unwrap();
-    scene.gitlab.install("18.0.0-ee", Edition::Ultimate);
-    assert_eq!(scene.get_as(&scene.stranger(), &scene.below("/status_checks")).await.0, 200);
-}
-
-#[tokio::test]
-async fn maintainers_configure_checks() {
-    let scene = scene().await;
-    let maintainer = scene.member("maintainer", 40);
-    let path = format!("/projects/{}/external_status_checks", scene.project);
-    let branch = scene.gitlab.protect_branch(scene.project, "stable").unwrap();
-    let body = json!({ "name": "second", "external_url": "https://two.test/?a=1", "shared_secret": "s",
-        "protected_branch_ids": [branch] });
-    let send = async |method, path: String, body| {
-        super::taken_apart(scene.send(method, &path, &maintainer, body).await).await
-    };
-    let (code, made) = send(Method::POST, path.clone(), Some(body.clone())).await;
-    assert_eq!(
-        (code, &made["hmac"], &made["protected_branches"][0]["name"]),
-        (201, &json!(true), &json!("stable"))
-    );
-    assert_eq!(made["external_url"], "https://two.test/?a=1");
-    let (code, body) = send(Method::POST, path.clone(), Some(body)).await;
-    assert_eq!((code, body), (422, json!({ "message": ["Name has already been taken"] })));
-    let one = format!("{path}/{}", made["id"]);
-    let (code, changed) = send(Method::PUT, one.clone(), Some(json!({ "name": "third" }))).await;
-    assert_eq!((code, &changed["name"], &changed["hmac"]), (200, &json!("third"), &json!(true)));
-    assert_eq!(send(Method::DELETE, one, None).await.0, 204);
-    assert_eq!(send(Method::GET, path.clone(), None).await.1.as_array().unwrap().len(), 1);
-    assert_eq!(scene.get_as(&scene.token, &path).await.0, 401, "a Developer is not told why");
 }
 
 #[tokio::test]

@@ -55,7 +55,8 @@ async fn a_status_check_gets_a_signed_body_and_no_other_header_of_gitlab_s() {
     let body: Value = serde_json::from_slice(body).unwrap();
     assert_eq!(body["external_approval_rule"]["external_url"], json!(url));
     assert_eq!(body["object_attributes"]["action"], "open");
-    assert!(body["object_attributes"]["last_commit"]["id"].is_string());
+    let commit = &body["object_attributes"]["last_commit"];
+    assert!(commit["id"].is_string() && commit["timestamp"].as_str().unwrap().ends_with("+00:00"));
     assert!(body.get("assignees").is_none() && body.get("reviewers").is_none());
 }
 
@@ -92,6 +93,7 @@ async fn each_action_sends_what_gitlab_would_send_and_the_silent_ones_send_nothi
     assert_eq!(actions(&gitlab).len(), 7, "threads, comments and pipelines are silent");
     gitlab.resolve_thread(which, &second).unwrap();
     assert_eq!(last(&gitlab).json()["changes"], json!({}), "the last thread is not");
+    gitlab.resolve_thread(which, &second).unwrap();
     gitlab.unresolve_thread(which, &second).unwrap();
     assert_eq!(actions(&gitlab).len(), 8);
 
@@ -145,6 +147,7 @@ async fn a_push_names_the_old_head_and_a_retry_names_nothing() {
     let ana = gitlab.create_user("ana");
     gitlab.post_status_as(ana, which, check, countersign::simulator::CheckStatus::Failed).unwrap();
     gitlab.acting_as(ana).retry(which, check).unwrap();
+    assert_eq!(last(&gitlab).action, None);
     let body = last(&gitlab).json();
     assert!(body["object_attributes"].get("action").is_none());
     assert_eq!((&body["changes"], &body["user"]["id"]), (&json!({}), &json!(ana)));
@@ -246,6 +249,36 @@ async fn deliveries_can_be_kept_back_lost_and_doubled_and_show_the_moment_of_the
     gitlab.edit_title(which, "three").unwrap();
     assert_eq!(last(&gitlab).state, DeliveryState::Dropped);
     assert_eq!(received.lock().unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn a_late_delivery_is_overtaken() {
+    let (url, received) = receiver(200);
+    let (_simulator, gitlab, _, which) = opened(&url).await;
+    gitlab.deliveries_settled().await.unwrap();
+    gitlab.set_weather(Weather { reorder: 1.0, ..Weather::default() });
+    gitlab.edit_title(which, "one").unwrap();
+    gitlab.set_weather(Weather::default());
+    gitlab.edit_title(which, "two").unwrap();
+    gitlab.deliveries_settled().await.unwrap();
+    let title =
+        |body: &[u8]| serde_json::from_slice::<Value>(body).unwrap()["object_attributes"]["title"].clone();
+    let titles: Vec<Value> = received.lock().unwrap().iter().skip(1).map(|(_, body)| title(body)).collect();
+    assert_eq!(titles, ["two", "one"]);
+}
+
+#[tokio::test]
+async fn a_hook_that_is_sent_again_keeps_its_key() {
+    let (_simulator, gitlab, project, which) = opened(NOWHERE).await;
+    gitlab.create_hook(NewHook::of(project, NOWHERE));
+    gitlab.edit_title(which, "other").unwrap();
+    let first = gitlab.deliveries().len() - 1;
+    gitlab.resend(first).unwrap();
+    gitlab.deliveries_settled().await.unwrap();
+    let sent = gitlab.deliveries();
+    assert_eq!(sent[first].header("idempotency-key"), sent[first + 1].header("idempotency-key"));
+    assert_eq!(sent[first].body, sent[first + 1].body);
+    assert!(gitlab.resend(99).is_err());
 }
 
 #[tokio::test]

@@ -51,9 +51,8 @@ async fn a_call_hangs_until_it_is_released() {
     scene.gitlab.fault(Fault::on(ONE, FaultKind::Hang));
     let (gitlab, began) = (scene.gitlab.clone(), Instant::now());
     let release = async {
-        while gitlab.calls_to(ONE) == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        assert!(gitlab.eventually(Duration::from_secs(10), |gitlab| gitlab.calls_to(ONE) == 1).await);
+        assert!(!gitlab.eventually(Duration::from_millis(10), |gitlab| gitlab.calls_to(ONE) == 2).await);
         tokio::time::sleep(Duration::from_millis(50)).await;
         gitlab.lift_all();
     };

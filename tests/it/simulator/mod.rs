@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail anywhere")]
 
 mod answers;
+mod configuration;
 mod deliveries;
 mod faults;
 mod reading;
@@ -65,7 +66,7 @@ impl Scene {
     }
 
     fn head(&self) -> String {
-        self.gitlab.merge_request(self.merge_request).unwrap().head().unwrap().to_string()
+        self.gitlab.head(self.merge_request).unwrap().to_string()
     }
 
     /// A token of a new member with that level.

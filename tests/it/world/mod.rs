@@ -32,7 +32,7 @@ pub const PLAIN_POLICY: &str = r#"
 policy: plain
 rules:
   - id: title
-    require: { title: { none: ["bad*"] } }
+    require: { not: { title: { glob: "bad*" } } }
 "#;
 
 /// GitLab and what the service needs of it; the service itself comes and goes.

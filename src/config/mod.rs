@@ -4,6 +4,8 @@
 //! `COUNTERSIGN__SECTION__KEY`, every secret as a file (`…_file`). Unknown keys are refused with the nearest known one,
 //! all of them at once. Secrets are [`SecretString`]s from the first moment: nothing here can print them.
 
+mod keys;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,38 +16,13 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use crate::schema::{Shape, json_schema, nearest};
 use crate::telemetry::LogFormat;
 
 /// The compiled-in defaults and reference.
-pub const DEFAULTS: &str = include_str!("../deploy/config.default.toml");
+pub const DEFAULTS: &str = include_str!("../../deploy/config.default.toml");
 /// What the names of environment variables begin with.
 pub const ENVIRONMENT_PREFIX: &str = "COUNTERSIGN__";
-
-/// Every key there is, with whether it is a list. A test compares it with the reference.
-const KEYS: &[(&str, bool)] = &[
-    ("answers.undecided_after", false),
-    ("answers.waiting", false),
-    ("gitlab.projects", true),
-    ("gitlab.token", false),
-    ("gitlab.token_file", false),
-    ("gitlab.url", false),
-    ("log.format", false),
-    ("log.level", false),
-    ("policies.path", false),
-    ("policies.stale_after", false),
-    ("server.listen", false),
-    ("server.public_url", false),
-    ("store.url", false),
-    ("webhooks.allow_unsigned", true),
-    ("webhooks.master_secret", false),
-    ("webhooks.master_secret_file", false),
-    ("webhooks.signing_tokens", true),
-    ("webhooks.signing_tokens_file", false),
-    ("webhooks.status_check_secrets", true),
-    ("webhooks.status_check_secrets_file", false),
-    ("webhooks.tokens", true),
-    ("webhooks.tokens_file", false),
-];
 
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -325,16 +302,17 @@ fn refuse_unknown_keys(merged: &config::Config) -> Result<(), ConfigError> {
 
 /// The key and the nearest known one; none if it is known itself.
 fn unless_known(key: String) -> Option<(String, Option<String>)> {
-    if KEYS.iter().any(|(known, _)| *known == key) {
+    let known: Vec<_> = keys::all().map(|(known, _)| known).collect();
+    if known.contains(&key) {
         return None;
     }
-    let nearest = KEYS
-        .iter()
-        .map(|(known, _)| (strsim::normalized_damerau_levenshtein(known, &key), *known))
-        .filter(|(likeness, _)| *likeness > 0.6)
-        .max_by(|one, other| one.0.total_cmp(&other.0))
-        .map(|(_, known)| known.to_owned());
-    Some((key, nearest))
+    let near = nearest(&key, known.iter().map(String::as_str)).map(str::to_owned);
+    Some((key, near))
+}
+
+/// The JSON Schema of the configuration file (draft 2020-12), for editors.
+pub fn schema() -> serde_json::Value {
+    json_schema(&keys::ROOT, "urn:countersign:configuration")
 }
 
 /// A duration in words: `90s`, `10m`, `1h 30m`.
@@ -368,7 +346,7 @@ impl Source for Environment {
     fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
         let origin = "the environment".to_owned();
         let values = self.0.iter().map(|(key, text)| {
-            let is_list = KEYS.iter().any(|(known, list)| known == key && *list);
+            let is_list = keys::all().any(|(known, shape)| known == *key && matches!(shape, Shape::List(_)));
             let kind = if is_list {
                 let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
                 ValueKind::Array(entries.map(|entry| Value::new(Some(&origin), entry)).collect())
@@ -422,8 +400,9 @@ mod tests {
                 named.push(format!("{section}.{key}"));
             }
         }
+        let mut known: Vec<_> = keys::all().map(|(key, _)| key).collect();
         named.sort();
-        let known: Vec<_> = KEYS.iter().map(|(key, _)| (*key).to_owned()).collect();
+        known.sort();
         assert_eq!(named, known);
     }
 

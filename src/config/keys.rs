@@ -1,0 +1,106 @@
+//! Every key of the configuration, once: what is refused as unknown, and what the JSON Schema says.
+
+use crate::schema::{Key, Shape, Table};
+
+const TEXT: Shape = Shape::Text;
+const TEXTS: Shape = Shape::List(&Shape::Text);
+
+/// The whole file.
+pub(super) const ROOT: Table = Table {
+    name: "countersign",
+    doc: "The configuration of countersign.",
+    hint: None,
+    keys: &[
+        Key::new("server", Shape::Mapping(&SERVER), "Where to listen."),
+        Key::new("gitlab", Shape::Mapping(&GITLAB), "Which GitLab, and as whom."),
+        Key::new("webhooks", Shape::Mapping(&WEBHOOKS), "What deliveries are verified with."),
+        Key::new("store", Shape::Mapping(&STORE), "Where deliveries and decisions are kept."),
+        Key::new("policies", Shape::Mapping(&POLICIES), "Where policies are."),
+        Key::new("answers", Shape::Mapping(&ANSWERS), "What GitLab is told."),
+        Key::new("log", Shape::Mapping(&LOG), "How to log."),
+    ],
+};
+
+const SERVER: Table = Table {
+    name: "server",
+    doc: "Where to listen.",
+    hint: None,
+    keys: &[
+        Key::new("listen", TEXT, "Address and port to listen on."),
+        Key::new("public_url", TEXT, "What stands before `/webhooks/gitlab` in the URLs of our checks."),
+    ],
+};
+
+const GITLAB: Table = Table {
+    name: "gitlab",
+    doc: "Which GitLab, and as whom.",
+    hint: None,
+    keys: &[
+        Key::new("url", TEXT, "The address of the instance."),
+        Key::new("token", TEXT, "A token with scope `api` and at least the role Developer."),
+        Key::new("token_file", TEXT, "A file that holds the token."),
+        Key::new("projects", TEXTS, "The projects that are served, as globs over their full paths."),
+    ],
+};
+
+const WEBHOOKS: Table = Table {
+    name: "webhooks",
+    doc: "What deliveries are verified with.",
+    hint: None,
+    keys: &[
+        Key::new("status_check_secrets", TEXTS, "The shared secrets of the status checks."),
+        Key::new("status_check_secrets_file", TEXT, "A file that holds them, one a line."),
+        Key::new("master_secret", TEXT, "The secret from which each project's own is derived."),
+        Key::new("master_secret_file", TEXT, "A file that holds it."),
+        Key::new("tokens", TEXTS, "The secret tokens of ordinary webhooks."),
+        Key::new("tokens_file", TEXT, "A file that holds them, one a line."),
+        Key::new("signing_tokens", TEXTS, "The signing tokens of ordinary webhooks (`whsec_…`)."),
+        Key::new("signing_tokens_file", TEXT, "A file that holds them, one a line."),
+        Key::new("allow_unsigned", TEXTS, "Project globs whose status checks may come unsigned."),
+    ],
+};
+
+const STORE: Table = Table {
+    name: "store",
+    doc: "Where deliveries and decisions are kept.",
+    hint: None,
+    keys: &[Key::new("url", TEXT, "The database: `sqlite:PATH`.")],
+};
+
+const POLICIES: Table = Table {
+    name: "policies",
+    doc: "Where policies are.",
+    hint: None,
+    keys: &[
+        Key::new("path", TEXT, "The directory of policy files."),
+        Key::new("stale_after", Shape::Duration, "How long the last good set may pass anything new."),
+    ],
+};
+
+const ANSWERS: Table = Table {
+    name: "answers",
+    doc: "What GitLab is told.",
+    hint: None,
+    keys: &[
+        Key::new("waiting", Shape::Choice(&["pending", "failed"]), "The word for waiting."),
+        Key::new("undecided_after", Shape::Duration, "How long what can't be decided stays pending."),
+    ],
+};
+
+const LOG: Table = Table {
+    name: "log",
+    doc: "How to log.",
+    hint: None,
+    keys: &[
+        Key::new("format", Shape::Choice(&["pretty", "json"]), "For people or for machines."),
+        Key::new("level", TEXT, "A level, or a filter by module."),
+    ],
+};
+
+/// Every key as `section.key`, with its shape.
+pub(super) fn all() -> impl Iterator<Item = (String, Shape)> {
+    ROOT.keys.iter().flat_map(|section| {
+        let keys: &[Key] = if let Shape::Mapping(table) = section.shape { table.keys } else { &[] };
+        keys.iter().map(|key| (format!("{}.{}", section.name, key.name), key.shape))
+    })
+}

@@ -1,0 +1,236 @@
+//! Approvals by example: who counts, who does not, what is asked and what is not.
+
+use crate::merge_request::{UserId, VersionId};
+use crate::policy::evaluation::{Remedy, RuleState, Truth};
+use crate::policy::example::{
+    AUTHOR, approval, code, facts, join_group, mistakes, needs, reason, remedies, state, truth, unknown,
+    versions,
+};
+use crate::policy::fact::{AccessLevel, Approval, FactKey, Facts, Known};
+
+const ONE: &str = "{approvals: {count: 1}}";
+const TWO: &str = "{approvals: 2}";
+const GROUP: &str = "{approvals: {count: 1, from: {groups: [shop/payments]}}}";
+
+fn approved(approvals: Vec<Approval>) -> Facts {
+    let mut facts = facts();
+    facts.approvals = Some(Known::Value(approvals));
+    facts.versions = Some(versions(1));
+    facts.code = Some(Known::Value(code(1, &["src/a.rs"])));
+    facts
+}
+
+fn why_not(require: &str, facts: &Facts) -> Vec<String> {
+    assert_eq!(truth(require, facts), Truth::Waiting);
+    reason(require, facts).parts.into_iter().map(|part| part.sentence).collect()
+}
+
+#[test]
+fn enough_approvals_pass_and_too_few_wait() {
+    assert_eq!(truth(TWO, &approved(vec![approval(2, 5), approval(3, 5)])), Truth::True);
+    assert_eq!(truth(TWO, &approved(vec![approval(2, 5)])), Truth::Waiting);
+    assert_eq!(
+        truth(TWO, &approved(vec![approval(2, 5), approval(2, 5)])),
+        Truth::Waiting,
+        "one person, one slot"
+    );
+    assert_eq!(remedies(TWO, &approved(vec![])), [Remedy::Approve { missing: 2, from: vec![] }]);
+}
+
+#[test]
+fn without_approvals_nothing_else_is_asked() {
+    assert_eq!(needs(GROUP, &facts()), [FactKey::Approvals]);
+    let mut facts = facts();
+    facts.approvals = Some(Known::Value(vec![]));
+    assert_eq!(truth(GROUP, &facts), Truth::Waiting);
+    facts.approvals = Some(Known::Value(vec![approval(AUTHOR, 5)]));
+    assert_eq!(truth(GROUP, &facts), Truth::Waiting, "the author's is out by itself");
+    facts.approvals = Some(Known::Value(vec![approval(2, 5)]));
+    let group = "shop/payments".to_owned();
+    let asked = [
+        FactKey::Versions,
+        FactKey::Code,
+        FactKey::Group(group.clone()),
+        FactKey::GroupMember(group, UserId::new(2)),
+    ];
+    assert_eq!(needs(GROUP, &facts), asked);
+}
+
+#[test]
+fn nothing_more_is_asked_once_enough_count() {
+    let facts = approved(vec![approval(2, 5), approval(3, 5)]);
+    let named = "{approvals: {count: 1, from: {users: [ana], groups: [shop/payments], role: owner}}}";
+    assert_eq!(truth(named, &facts), Truth::True);
+}
+
+#[test]
+fn who_made_the_change_does_not_approve_it() {
+    let mut facts = approved(vec![approval(AUTHOR, 5)]);
+    assert_eq!(why_not(ONE, &facts), ["the approval by @author does not count: the author can't approve"]);
+    assert_eq!(truth("{approvals: {count: 1, allow_author: true}}", &facts), Truth::True);
+
+    facts.approvals = Some(Known::Value(vec![approval(2, 5)]));
+    facts.sightings.pushers.insert(UserId::new(2));
+    assert_eq!(
+        why_not(ONE, &facts),
+        ["the approval by @ana does not count: has pushed to the source branch"]
+    );
+    assert_eq!(truth("{approvals: {count: 1, allow_committers: true}}", &facts), Truth::True);
+}
+
+#[test]
+fn committers_and_co_authors_are_found_by_their_emails() {
+    let committer = |email: &str| {
+        let mut facts = approved(vec![approval(2, 5)]);
+        let mut code = code(1, &["src/a.rs"]);
+        code.commits[0].committer_email = email.to_owned();
+        facts.code = Some(Known::Value(code));
+        facts
+    };
+    let excluded = ["the approval by @ana does not count: is author, committer or co-author of a commit"];
+    assert_eq!(why_not(ONE, &committer("2-ana@users.noreply.gitlab.example")), excluded);
+    let mut facts = committer("Ana@X.org");
+    assert_eq!(needs(ONE, &facts), [FactKey::Email("ana@x.org".to_owned())]);
+    facts.emails.insert("ana@x.org".to_owned(), Known::Value(Some(UserId::new(2))));
+    assert_eq!(why_not(ONE, &facts), excluded);
+
+    let mut facts = approved(vec![approval(2, 5)]);
+    let mut code = code(1, &["src/a.rs"]);
+    code.commits[0].message = "fix\n\nCo-authored-by: Ana <2-ana@users.noreply.gitlab.example>".to_owned();
+    facts.code = Some(Known::Value(code));
+    assert_eq!(why_not(ONE, &facts), excluded);
+}
+
+#[test]
+fn an_email_of_nobody_waits_unless_it_may_not_matter() {
+    let mut facts = approved(vec![approval(2, 5)]);
+    let mut code = code(1, &["src/a.rs"]);
+    code.commits[0].author_email = "who@x.org".to_owned();
+    facts.code = Some(Known::Value(code));
+    facts.emails.insert("who@x.org".to_owned(), Known::Value(None));
+    let why =
+        "the approval by @ana does not count: the commit email `who@x.org` belongs to no user of GitLab";
+    assert_eq!(why_not(ONE, &facts), [why]);
+    assert_eq!(truth("{approvals: {count: 1, unmatched_committers: allow}}", &facts), Truth::True);
+    facts.emails.insert("who@x.org".to_owned(), unknown(true));
+    assert_eq!(truth(ONE, &facts), Truth::Unknown { curable: true });
+    assert_eq!(
+        truth("{approvals: {count: 1, unmatched_committers: allow}}", &facts),
+        Truth::Unknown { curable: true }
+    );
+}
+
+#[test]
+fn an_approval_before_a_push_stands_only_for_the_same_patch() {
+    let mut facts = approved(vec![approval(2, 5)]);
+    facts.versions = Some(versions(2));
+    facts.code = Some(Known::Value(code(2, &["src/a.rs"])));
+    assert_eq!(
+        why_not(ONE, &facts),
+        ["the approval by @ana does not count: given for bbbbbbbb, whose target branch was not seen"]
+    );
+    assert_eq!(truth("{approvals: {count: 1, reset_on: never}}", &facts), Truth::True);
+
+    facts.sightings.version_targets.insert(VersionId::new(1), "main".to_owned());
+    assert_eq!(needs(ONE, &facts), [FactKey::Patch(VersionId::new(1))]);
+    facts.patches.insert(VersionId::new(1), Known::Value(code(1, &["src/a.rs"])));
+    assert_eq!(truth(ONE, &facts), Truth::True, "a rebase keeps it");
+    facts.sightings.version_targets.insert(VersionId::new(1), "develop".to_owned());
+    assert_eq!(truth(ONE, &facts), Truth::Waiting, "another target branch does not");
+    assert_eq!(remedies(ONE, &facts)[1], Remedy::ApproveAgain { username: "ana".to_owned() });
+}
+
+#[test]
+fn a_patch_is_the_same_only_if_every_part_of_it_is() {
+    let base = || {
+        let mut facts = approved(vec![approval(2, 5)]);
+        facts.versions = Some(versions(2));
+        facts.sightings.version_targets.insert(VersionId::new(1), "main".to_owned());
+        facts.patches.insert(VersionId::new(1), Known::Value(code(1, &["a", "b"])));
+        facts
+    };
+    let with = |change: &dyn Fn(&mut crate::policy::fact::Code)| {
+        let mut facts = base();
+        let mut code = code(2, &["b", "a"]);
+        change(&mut code);
+        facts.code = Some(Known::Value(code));
+        truth(ONE, &facts)
+    };
+    assert_eq!(with(&|_| {}), Truth::True, "the order of files is nothing");
+    assert_eq!(with(&|code| code.files[0].hunks_sha256 = Some("other".to_owned())), Truth::Waiting);
+    assert_eq!(with(&|code| code.files[0].hunks_sha256 = None), Truth::Waiting);
+    assert_eq!(with(&|code| code.files[0].new_mode = "100755".to_owned()), Truth::Waiting);
+    assert_eq!(with(&|code| code.files.truncate(1)), Truth::Waiting);
+    assert_eq!(with(&|code| code.files.push(crate::policy::example::file("c"))), Truth::Waiting);
+    assert_eq!(with(&|code| code.complete = false), Truth::Waiting);
+    assert_eq!(with(&|code| code.version = VersionId::new(9)), Truth::Unknown { curable: true });
+    let mut facts = base();
+    facts.code = Some(Known::Value(code(2, &["a", "b"])));
+    facts.patches.insert(VersionId::new(1), unknown(true));
+    assert_eq!(truth(ONE, &facts), Truth::Unknown { curable: true });
+    let without_text = |version| {
+        let mut code = code(version, &["a", "b"]);
+        code.files[0].hunks_sha256 = None;
+        Known::Value(code)
+    };
+    facts.code = Some(without_text(2));
+    facts.patches.insert(VersionId::new(1), without_text(1));
+    assert_eq!(truth(ONE, &facts), Truth::Waiting, "two texts that were left out are not the same text");
+}
+
+#[test]
+fn an_approval_of_unknown_time_does_not_count() {
+    let facts = approved(vec![Approval { not_before: None, ..approval(2, 0) }]);
+    for require in [ONE, "{approvals: {count: 1, reset_on: never}}"] {
+        assert!(why_not(require, &facts)[0].contains("must be revoked and given again"));
+    }
+    let facts = approved(vec![approval(2, -5)]);
+    assert_eq!(truth(ONE, &facts), Truth::Waiting, "older than the first push");
+}
+
+#[test]
+fn groups_and_roles_prove_only_what_was_read() {
+    let mut facts = approved(vec![approval(2, 5)]);
+    join_group(&mut facts, "shop/payments", 2, Some(30));
+    assert_eq!(truth(GROUP, &facts), Truth::True);
+    join_group(&mut facts, "shop/payments", 2, None);
+    assert_eq!(truth(GROUP, &facts), Truth::Waiting);
+    facts.groups.insert("shop/payments".to_owned(), unknown(false));
+    assert_eq!(
+        state(GROUP, &facts),
+        RuleState::Unknown { curable: false },
+        "a 404 beside a hidden group is no proof"
+    );
+
+    let role = "{approvals: {count: 1, from: {role: maintainer}}}";
+    for (level, expected) in [(None, Truth::Waiting), (Some(30), Truth::Waiting), (Some(40), Truth::True)] {
+        facts.project_members.insert(UserId::new(2), Known::Value(level.map(AccessLevel)));
+        assert_eq!(truth(role, &facts), expected, "{level:?}");
+    }
+    let either = "{approvals: {count: 1, from: {groups: [shop/payments], role: maintainer}}}";
+    assert_eq!(truth(either, &facts), Truth::True, "the role is enough, the hidden group does not matter");
+}
+
+#[test]
+fn an_open_approval_matters_only_while_it_could() {
+    let mut facts = approved(vec![approval(2, 5), approval(3, 5)]);
+    facts.groups.insert("g".to_owned(), unknown(true));
+    let of = |count| format!("{{approvals: {{count: {count}, from: {{users: [ana], groups: [g]}}}}}}");
+    assert_eq!(truth(&of(1), &facts), Truth::True);
+    assert_eq!(truth(&of(2), &facts), Truth::Unknown { curable: true });
+    assert_eq!(truth(&of(3), &facts), Truth::Waiting);
+}
+
+#[test]
+fn nonsense_is_refused() {
+    insta::assert_snapshot!(mistakes("policy: p\nrules:\n  - id: r\n    require: {approvals: 0}\n  - id: s\n    require: {approvals: {from: {users: [\"a b\"]}, resets_on: never}}\n"), @r#"
+    p.yaml:4:26: error: no approval at all is always there
+      help: take the condition away, or say how many are needed
+    p.yaml:6:26: error: `count` is missing in `approvals`
+      help: write `count: …`, a whole number
+    p.yaml:6:42: error: `a b` is no name for `users`
+      help: write the name as GitLab's address shows it; patterns are not read here
+    p.yaml:6:51: error: `resets_on` is no key of `approvals`
+      help: did you mean `reset_on`?
+    "#);
+}

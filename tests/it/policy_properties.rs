@@ -1,0 +1,504 @@
+//! What must hold of every policy over all facts: doubt never passes, knowledge never overturns, order says nothing,
+//! questions end, and no text makes the compiler fall over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use countersign::merge_request::{
+    CheckName, CommitSha, MergeRequestIid, MergeRequestRef, ProjectId, User, UserId, VersionId,
+};
+use countersign::policy::fact::{
+    AccessLevel, Approval, ChangeKind, ChangedFile, Code, Commit, Known, LineCount, MergeRequestFacts,
+    Pipeline, Sightings, Thread, Unknown, Version,
+};
+use countersign::policy::{
+    Evaluation, FactKey, Facts, PolicySet, PolicySource, RuleState, Step, Verdict, evaluate,
+};
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+/// Conditions of every family, each of which is true in some worlds and false in others.
+const LEAVES: [&str; 20] = [
+    "title: {conventional_commit: true}",
+    "draft: false",
+    "labels: {any: [a]}",
+    "labels: {all: [a, b]}",
+    "target_branch: main",
+    "author: {groups: [g]}",
+    "author: {users: [u1], role: maintainer}",
+    "changed_files: {any: ['*.md']}",
+    "changed_files: {all: ['*.md']}",
+    "changed_files: {none: ['src/**'], except: ['*.md']}",
+    "changed_files_count: {at_most: 1}",
+    "changed_lines: {at_least: 5}",
+    "approvals: 1",
+    "approvals: {count: 1, reset_on: never, unmatched_committers: allow}",
+    "approvals: {count: 2, from: {groups: [g], role: maintainer, users: [u3]}}",
+    "approvals: {count: 1, from: {role: developer}, allow_committers: true}",
+    "pipeline: success",
+    "pipeline: [success, missing]",
+    "unresolved_threads: {at_most: 0}",
+    "age: {since: last_push, at_least: 20m}",
+];
+
+#[derive(Debug, Clone)]
+enum Tree {
+    Leaf(usize),
+    Join(&'static str, Vec<Tree>),
+    Not(Box<Tree>),
+}
+
+impl Tree {
+    fn yaml(&self) -> String {
+        match self {
+            Self::Leaf(index) => format!("{{{}}}", LEAVES[*index]),
+            Self::Join(word, parts) => {
+                let parts: Vec<_> = parts.iter().map(Self::yaml).collect();
+                format!("{{{word}: [{}]}}", parts.join(", "))
+            }
+            Self::Not(inner) => format!("{{not: {}}}", inner.yaml()),
+        }
+    }
+
+    fn reversed(&self) -> Self {
+        match self {
+            Self::Leaf(index) => Self::Leaf(*index),
+            Self::Join(word, parts) => Self::Join(word, parts.iter().rev().map(Self::reversed).collect()),
+            Self::Not(inner) => Self::Not(Box::new(inner.reversed())),
+        }
+    }
+}
+
+fn tree() -> impl Strategy<Value = Tree> {
+    (0..LEAVES.len()).prop_map(Tree::Leaf).prop_recursive(3, 12, 3, |inner| {
+        let word = prop_oneof![Just("all_of"), Just("any_of"), Just("none_of")];
+        prop_oneof![
+            (word, prop::collection::vec(inner.clone(), 1..4))
+                .prop_map(|(word, parts)| Tree::Join(word, parts)),
+            inner.prop_map(|inner| Tree::Not(Box::new(inner))),
+        ]
+    })
+}
+
+/// A rule: perhaps a `when`, and a `require`.
+type RuleTree = (Option<Tree>, Tree);
+
+fn policy(rules: &[(usize, &RuleTree)], otherwise: &str) -> PolicySet {
+    let mut text = format!("policy: p\notherwise: {otherwise}\nrules:\n");
+    for (id, (when, require)) in rules {
+        let when = when.as_ref().map(|when| format!("    when: {}\n", when.yaml())).unwrap_or_default();
+        text.push_str(&[format!("  - id: r{id}\n    require: {}\n", require.yaml()), when].concat());
+    }
+    let source = PolicySource { path: "p.yaml".to_owned(), text };
+    PolicySet::compile(&[source]).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+fn set_of(rules: &[RuleTree], otherwise: &str) -> PolicySet {
+    policy(&rules.iter().enumerate().collect::<Vec<_>>(), otherwise)
+}
+
+/// Everything that is so.
+#[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent fact, drawn by itself")]
+struct World {
+    good_title: bool,
+    draft: bool,
+    labels: BTreeSet<String>,
+    main: bool,
+    paths: BTreeSet<&'static str>,
+    complete: bool,
+    text_left_out: bool,
+    approvals: BTreeMap<u64, Option<i64>>,
+    pushes: u64,
+    rebased: bool,
+    target_seen: bool,
+    members: BTreeSet<u64>,
+    maintainers: BTreeSet<u64>,
+    emails: BTreeMap<String, Option<u64>>,
+    pipeline: Option<&'static str>,
+    threads: usize,
+    now: i64,
+}
+
+const EMAILS: [&str; 3] = ["one@x.org", "two@x.org", "3-u3@users.noreply.x.org"];
+
+fn world() -> impl Strategy<Value = World> {
+    let people = || prop::collection::btree_set(1_u64..5, 0..4);
+    let request = (
+        any::<bool>(),
+        any::<bool>(),
+        prop::collection::btree_set(prop_oneof![Just("a".to_owned()), Just("b".to_owned())], 0..3),
+        any::<bool>(),
+    );
+    let paths =
+        prop::collection::btree_set(prop_oneof![Just("README.md"), Just("src/a.rs"), Just("src/b.md")], 0..4);
+    let code = (paths, any::<bool>(), any::<bool>());
+    let approvals = prop::collection::btree_map(1_u64..5, prop::option::of(-1_i64..40), 0..4);
+    let history = (approvals, 1_u64..4, any::<bool>(), any::<bool>());
+    let owners = prop::sample::subsequence(EMAILS.to_vec(), 0..=3);
+    let emails = (owners, prop::collection::vec(prop::option::of(1_u64..5), 3));
+    let status = prop_oneof![Just("success"), Just("failed"), Just("running"), Just("manual")];
+    let rest = (people(), people(), emails, prop::option::of(status), 0_usize..3, 0_i64..90);
+    (request, code, history, rest).prop_map(|(request, code, history, rest)| World {
+        good_title: request.0,
+        draft: request.1,
+        labels: request.2,
+        main: request.3,
+        paths: code.0,
+        complete: code.1,
+        text_left_out: code.2,
+        approvals: history.0,
+        pushes: history.1,
+        rebased: history.2,
+        target_seen: history.3,
+        members: rest.0,
+        maintainers: rest.1,
+        emails: rest.2.0.into_iter().map(str::to_owned).zip(rest.2.1).collect(),
+        pipeline: rest.3,
+        threads: rest.4,
+        now: rest.5,
+    })
+}
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + 60 * minute).unwrap()
+}
+
+fn sha() -> CommitSha {
+    CommitSha::parse(&"a".repeat(40)).unwrap()
+}
+
+fn user(id: u64) -> User {
+    User { id: UserId::new(id), username: format!("u{id}") }
+}
+
+impl World {
+    fn target(&self) -> String {
+        if self.main { "main" } else { "develop" }.to_owned()
+    }
+
+    fn facts(&self) -> Facts {
+        let seen = if self.target_seen { self.target() } else { "elsewhere".to_owned() };
+        let request = MergeRequestFacts {
+            merge_request: MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(3) },
+            project_path: "shop/web".to_owned(),
+            sha: sha(),
+            title: if self.good_title { "fix: a" } else { "a" }.to_owned(),
+            description: String::new(),
+            labels: self.labels.clone(),
+            draft: self.draft,
+            source_branch: "x".to_owned(),
+            target_branch: self.target(),
+            source_project: None,
+            author: user(1),
+            created_at: at(0),
+        };
+        let version_targets = (1..self.pushes).map(|id| (VersionId::new(id), seen.clone())).collect();
+        Facts::new(request, Sightings { pushers: BTreeSet::from([UserId::new(4)]), version_targets })
+    }
+
+    fn code(&self, version: u64) -> Code {
+        let file = |path: &&str| ChangedFile {
+            old_path: (*path).to_owned(),
+            new_path: (*path).to_owned(),
+            old_mode: "100644".to_owned(),
+            new_mode: "100644".to_owned(),
+            kind: ChangeKind::Modified,
+            lines: (!self.text_left_out).then_some(LineCount { added: 3, removed: 1 }),
+            hunks_sha256: Some(if self.rebased { "same".to_owned() } else { version.to_string() }),
+        };
+        let commit = |email: &String| Commit {
+            sha: sha(),
+            message: String::new(),
+            author_email: email.clone(),
+            committer_email: email.clone(),
+        };
+        Code {
+            version: VersionId::new(version),
+            files: self.paths.iter().map(file).collect(),
+            complete: self.complete,
+            commits: self.emails.keys().map(commit).collect(),
+        }
+    }
+
+    fn level(people: &BTreeSet<u64>, id: UserId) -> Option<AccessLevel> {
+        people.contains(&id.get()).then_some(AccessLevel(40))
+    }
+
+    /// Answers a question truly, unless the mask hides the answer.
+    fn answer(&self, key: &FactKey, mask: Mask, facts: &mut Facts) {
+        match key.clone() {
+            FactKey::Now => facts.now = Some(at(self.now)),
+            FactKey::Versions => {
+                let version = |id: u64| Version {
+                    id: VersionId::new(id),
+                    head: sha(),
+                    created_at: at(10 * (i64::try_from(id).unwrap() - 1)),
+                };
+                facts.versions = Some(mask.veil(key, (1..=self.pushes).rev().map(version).collect()));
+            }
+            FactKey::Code => facts.code = Some(mask.veil(key, self.code(self.pushes))),
+            FactKey::Patch(id) => {
+                facts.patches.insert(id, mask.veil(key, self.code(id.get())));
+            }
+            FactKey::Approvals => {
+                let approval = |(id, minute): (&u64, &Option<i64>)| Approval {
+                    user: user(*id),
+                    not_before: minute.map(at),
+                };
+                facts.approvals = Some(mask.veil(key, self.approvals.iter().map(approval).collect()));
+            }
+            FactKey::Pipeline => {
+                let pipeline = |status: &str| Pipeline {
+                    id: 1,
+                    status: status.to_owned(),
+                    sha: sha(),
+                    r#ref: "x".to_owned(),
+                };
+                facts.pipeline = Some(mask.veil(key, self.pipeline.map(pipeline)));
+            }
+            FactKey::Threads => {
+                let thread = |id: usize| Thread { id: id.to_string(), author: user(2) };
+                facts.threads = Some(mask.veil(key, (0..self.threads).map(thread).collect()));
+            }
+            FactKey::Group(path) => {
+                facts.groups.insert(path, mask.veil(key, ()));
+            }
+            FactKey::GroupMember(path, id) => {
+                let level = mask.veil(key, Self::level(&self.members, id));
+                facts.group_members.entry(path).or_default().insert(id, level);
+            }
+            FactKey::ProjectMember(id) => {
+                facts.project_members.insert(id, mask.veil(key, Self::level(&self.maintainers, id)));
+            }
+            FactKey::Email(address) => {
+                let owner = self.emails.get(&address).copied().flatten().map(UserId::new);
+                facts.emails.insert(address, mask.veil(key, owner));
+            }
+        }
+    }
+
+    /// Every question that could be asked here.
+    fn every_key(&self) -> Vec<FactKey> {
+        let mut keys = vec![
+            FactKey::Now,
+            FactKey::Versions,
+            FactKey::Code,
+            FactKey::Approvals,
+            FactKey::Pipeline,
+            FactKey::Threads,
+            FactKey::Group("g".to_owned()),
+        ];
+        for id in (1..5).map(UserId::new) {
+            keys.push(FactKey::GroupMember("g".to_owned(), id));
+            keys.push(FactKey::ProjectMember(id));
+        }
+        keys.extend((1..self.pushes).map(|id| FactKey::Patch(VersionId::new(id))));
+        keys.extend(EMAILS.iter().map(|address| FactKey::Email((*address).to_owned())));
+        keys
+    }
+
+    /// Asks and answers until it is decided.
+    fn decide(&self, set: &PolicySet, mask: Mask) -> Evaluation {
+        let mut facts = self.facts();
+        let mut asked = BTreeSet::new();
+        loop {
+            match evaluate(set, &CheckName::default(), &facts) {
+                Step::Decided(evaluation) => return evaluation,
+                Step::Needs(keys) => {
+                    assert!(!keys.is_empty());
+                    for key in keys {
+                        assert!(asked.insert(key.clone()), "{key:?} is asked for twice");
+                        self.answer(&key, mask, &mut facts);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Decides with everything known beforehand.
+    fn decide_knowing_all(&self, set: &PolicySet) -> Evaluation {
+        let mut facts = self.facts();
+        for key in self.every_key() {
+            self.answer(&key, NOTHING_HIDDEN, &mut facts);
+        }
+        match evaluate(set, &CheckName::default(), &facts) {
+            Step::Decided(evaluation) => evaluation,
+            Step::Needs(keys) => panic!("{keys:?} is missing though all is known"),
+        }
+    }
+}
+
+/// Which answers can't be had: each bit hides those whose hash falls on it.
+#[derive(Debug, Clone, Copy)]
+struct Mask(u16);
+
+const NOTHING_HIDDEN: Mask = Mask(0);
+
+impl Mask {
+    fn veil<T>(self, key: &FactKey, value: T) -> Known<T> {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let hash = hasher.finish();
+        if self.0 >> (hash % 16) & 1 == 0 {
+            return Known::Value(value);
+        }
+        Known::Unknown(Unknown { why: "hidden".to_owned(), curable: hash & 64 == 0 })
+    }
+}
+
+fn states(evaluation: &Evaluation) -> BTreeMap<String, RuleState> {
+    evaluation
+        .policies
+        .iter()
+        .flat_map(|policy| &policy.rules)
+        .map(|rule| (rule.id.clone(), rule.state))
+        .collect()
+}
+
+fn rules() -> impl Strategy<Value = Vec<RuleTree>> {
+    prop::collection::vec((prop::option::of(tree()), tree()), 1..4)
+}
+
+fn otherwise() -> impl Strategy<Value = &'static str> {
+    prop_oneof![Just("fail"), Just("wait"), Just("pass")]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn doubt_never_passes_and_knowledge_never_overturns(
+        rules in rules(), otherwise in otherwise(), world in world(), mask in any::<u16>(),
+    ) {
+        let set = set_of(&rules, otherwise);
+        let known = world.decide(&set, NOTHING_HIDDEN).verdict;
+        match world.decide(&set, Mask(mask)).verdict {
+            Verdict::Passed => prop_assert_eq!(known, Verdict::Passed),
+            Verdict::Failed => prop_assert_eq!(known, Verdict::Failed),
+            Verdict::Waiting => prop_assert_ne!(known, Verdict::Passed),
+            Verdict::UndecidedCurable | Verdict::UndecidedIncurable => {}
+        }
+    }
+
+    #[test]
+    fn asking_little_decides_as_knowing_all(rules in rules(), otherwise in otherwise(), world in world()) {
+        let set = set_of(&rules, otherwise);
+        let (lazy, eager) = (world.decide(&set, NOTHING_HIDDEN), world.decide_knowing_all(&set));
+        prop_assert_eq!(lazy.verdict, eager.verdict);
+        prop_assert_eq!(states(&lazy), states(&eager));
+    }
+
+    #[test]
+    fn the_order_of_rules_and_parts_says_nothing(
+        rules in rules(), otherwise in otherwise(), world in world(), mask in any::<u16>(),
+    ) {
+        let reversed: Vec<_> =
+            rules.iter().map(|(when, require)| (when.as_ref().map(Tree::reversed), require.reversed())).collect();
+        let there = world.decide(&set_of(&rules, otherwise), Mask(mask));
+        let back_rules: Vec<_> = reversed.iter().enumerate().rev().collect();
+        let back = world.decide(&policy(&back_rules, otherwise), Mask(mask));
+        prop_assert_eq!(there.verdict, back.verdict);
+        prop_assert_eq!(states(&there), states(&back));
+        prop_assert_eq!(there.recheck_at, back.recheck_at);
+    }
+
+    #[test]
+    fn not_not_is_nothing(tree in tree(), world in world(), mask in any::<u16>()) {
+        let doubled = Tree::Not(Box::new(Tree::Not(Box::new(tree.clone()))));
+        let plain = world.decide(&set_of(&[(None, tree)], "fail"), Mask(mask));
+        let doubled = world.decide(&set_of(&[(None, doubled)], "fail"), Mask(mask));
+        prop_assert_eq!(states(&plain), states(&doubled));
+    }
+
+    #[test]
+    fn not_turns_true_and_false_and_keeps_the_open(tree in tree(), world in world(), mask in any::<u16>()) {
+        let turned = Tree::Not(Box::new(tree.clone()));
+        let plain = world.decide(&set_of(&[(None, tree.clone())], "fail"), Mask(mask)).verdict;
+        let turned = world.decide(&set_of(&[(None, turned)], "fail"), Mask(mask)).verdict;
+        match (plain, matches!(tree, Tree::Not(_) | Tree::Join("none_of", _))) {
+            (Verdict::Passed, false) => prop_assert_eq!(turned, Verdict::Failed),
+            (Verdict::Passed, true) => prop_assert_ne!(turned, Verdict::Passed),
+            (Verdict::Failed, _) => prop_assert_eq!(turned, Verdict::Passed),
+            (Verdict::UndecidedCurable | Verdict::UndecidedIncurable, _) => prop_assert_eq!(turned, plain),
+            // Waiting people make it true; an unsettled pipeline keeps it waiting.
+            (Verdict::Waiting, _) => prop_assert!(matches!(turned, Verdict::Passed | Verdict::Waiting)),
+        }
+    }
+
+    #[test]
+    fn an_evaluation_is_read_back_as_it_was_written(rules in rules(), world in world(), mask in any::<u16>()) {
+        let evaluation = world.decide(&set_of(&rules, "fail"), Mask(mask));
+        let text = serde_json::to_string(&evaluation).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Evaluation>(&text).unwrap(), evaluation);
+    }
+}
+
+/// Pieces that YAML and the language trip over.
+const PIECES: [&str; 26] = [
+    "!",
+    "*",
+    "&a",
+    "*a",
+    "[",
+    "]",
+    "{",
+    "}",
+    ":",
+    "- ",
+    "\n",
+    "\t",
+    "\"",
+    "'",
+    "|",
+    ">",
+    "#",
+    "---\n",
+    "%",
+    "@",
+    "ö",
+    "\u{feff}",
+    "\0",
+    "<<: ",
+    "? ",
+    "99999999999999999999",
+];
+
+#[test]
+fn no_text_makes_the_compiler_fall_over() {
+    let seeds: Vec<String> = countersign::bundle::shipped().into_iter().map(|source| source.text).collect();
+    let mut random = fastrand::Rng::with_seed(20_260_101);
+    let mut compiled = 0;
+    for round in 0..6_000 {
+        let mut text: Vec<char> = seeds[round % seeds.len()].chars().collect();
+        for _ in 0..random.usize(1..5) {
+            if text.is_empty() {
+                break;
+            }
+            let place = random.usize(0..text.len());
+            match random.u8(0..4) {
+                0 => drop(text.remove(place)),
+                1 => drop(text.splice(place..place, PIECES[random.usize(0..PIECES.len())].chars())),
+                2 => text.truncate(place + 1),
+                _ => {
+                    let end = (place + random.usize(1..40)).min(text.len());
+                    let copy: Vec<char> = text[place..end].to_vec();
+                    let to = random.usize(0..text.len());
+                    text.splice(to..to, copy);
+                }
+            }
+        }
+        let text: String = text.into_iter().collect();
+        let source = PolicySource { path: "p.yaml".to_owned(), text };
+        match PolicySet::compile(std::slice::from_ref(&source)) {
+            Ok(_) => compiled += 1,
+            Err(mistakes) => {
+                for mistake in mistakes.iter() {
+                    assert!(source.text.get(mistake.span.clone()).is_some(), "{mistake}\n{}", source.text);
+                    assert!(mistake.line >= 1 && mistake.column >= 1 && !mistake.message.is_empty());
+                }
+            }
+        }
+    }
+    assert!(compiled > 100, "only {compiled} texts compiled: the mutations are too coarse to say anything");
+}
