@@ -9,9 +9,11 @@
     reason = "a test that can't go on has failed"
 )]
 
+mod bent;
 mod cli_check;
 mod house;
 mod life;
+mod long;
 mod payloads;
 mod policies;
 mod policy_properties;

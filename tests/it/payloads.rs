@@ -1,7 +1,9 @@
 //! What GitLab really sends: every body leads where it points, once, and nowhere else.
 
 use countersign::merge_request::{CommitSha, MergeRequestRef};
-use countersign::simulator::{CheckStatus, Membership, MergeRequestState, NewMergeRequest, NewProject, NewStatusCheck};
+use countersign::simulator::{
+    CheckStatus, Membership, MergeRequestState, NewMergeRequest, NewProject, NewStatusCheck,
+};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::samples::{self, About, Sample};
@@ -93,7 +95,11 @@ async fn arrives(sample: &Sample) -> Option<String> {
             let head = world.gitlab.merge_request(merge_request).unwrap().head().unwrap().clone();
             assert!(about.sha.as_ref().is_none_or(|sha| sha == head.as_str()), "{name}");
             for decision in &decisions {
-                assert_eq!((decision.sha.as_str(), decision.verdict.as_str()), (head.as_str(), "passed"), "{name}");
+                assert_eq!(
+                    (decision.sha.as_str(), decision.verdict.as_str()),
+                    (head.as_str(), "passed"),
+                    "{name}"
+                );
             }
             assert_eq!(world.status(merge_request), CheckStatus::Passed, "{name}");
         } else {

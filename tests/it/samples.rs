@@ -66,12 +66,14 @@ impl Sample {
 
     /// Which merge request it is about, read by other code than the product's.
     pub fn about(&self) -> Option<About> {
-        let attributes = &self.body[if self.is_merge_request_event() { "object_attributes" } else { "merge_request" }];
+        let attributes =
+            &self.body[if self.is_merge_request_event() { "object_attributes" } else { "merge_request" }];
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let project = &self.body["project"];
         Some(About {
             project: attributes["target_project_id"].as_u64().or(project["id"].as_u64())?,
-            path: text(&attributes["target"]["path_with_namespace"]).or(text(&project["path_with_namespace"]))?,
+            path: text(&attributes["target"]["path_with_namespace"])
+                .or(text(&project["path_with_namespace"]))?,
             id: attributes["id"].as_u64(),
             iid: attributes["iid"].as_u64()?,
             state: text(&attributes["state"]).unwrap_or_else(|| "opened".to_owned()),
@@ -130,7 +132,7 @@ pub fn own() -> Vec<Sample> {
         ("own note", companion("note", &json!({ "id": 1244, "noteable_type": "MergeRequest" }))),
         ("own pipeline", companion("pipeline", &json!({ "id": 31, "iid": 3, "status": "success" }))),
         ("own emoji", companion("emoji", &json!({ "id": 1, "action": "revoke", "name": "thumbsup" }))),
-        ("own push of a branch", json!({ "object_kind": "push", "event_name": "push", "project_id": 6 })),
+        ("own push of a branch", json!({ "object_kind": "push", "event_name": "push", "project_id": 1006 })),
         ("own project", json!({ "event_name": "project_create", "path_with_namespace": "bank/pay" })),
     ];
     bodies.iter().map(|(name, body)| Sample::own(name, body)).collect()
@@ -139,7 +141,7 @@ pub fn own() -> Vec<Sample> {
 /// A merge request event.
 pub fn merge_request(state: &str, action: Option<&str>) -> Value {
     let project = json!({
-        "id": 6, "name": "pay", "path_with_namespace": "bank/pay", "default_branch": "main",
+        "id": 1006, "name": "pay", "path_with_namespace": "bank/pay", "default_branch": "main",
         "web_url": "https://gitlab.example.com/bank/pay",
     });
     let mut body = json!({
@@ -149,7 +151,7 @@ pub fn merge_request(state: &str, action: Option<&str>) -> Value {
         "project": project,
         "object_attributes": {
             "id": 405, "iid": 3, "title": "feat: pay", "state": state, "source_branch": "card",
-            "target_branch": "main", "source_project_id": 6, "target_project_id": 6,
+            "target_branch": "main", "source_project_id": 1006, "target_project_id": 1006,
             "source": project, "target": project, "labels": [], "updated_at": "2026-01-05 21:48:25 UTC",
             "last_commit": { "id": SHA, "message": "Pay by card", "timestamp": "2026-01-05T21:48:25+00:00" },
         },

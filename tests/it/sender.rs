@@ -102,7 +102,11 @@ pub fn curl(url: &str, headers: &Headers, body: &[u8], arguments: &[&str]) -> Op
     match said.parse().unwrap() {
         0 => {
             // 52: an empty reply; 55 and 56: the connection broke while sending or receiving.
-            assert!(matches!(output.status.code(), Some(52 | 55 | 56)), "curl failed: {output:?}", output = output.status);
+            assert!(
+                matches!(output.status.code(), Some(52 | 55 | 56)),
+                "curl failed: {output:?}",
+                output = output.status
+            );
             None
         }
         status => Some(status),

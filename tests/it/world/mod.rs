@@ -244,6 +244,16 @@ pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
     assert!(tokio::time::timeout(BOUND, waiting).await.is_ok(), "in vain: {what}");
 }
 
+/// Waits with a bound until a condition holds that has to be asked for.
+pub async fn until_async(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !done().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(BOUND, waiting).await.is_ok(), "in vain: {what}");
+}
+
 async fn start_app(environment: &[(String, String)]) -> App {
     let config = Config::load(None::<&Path>, environment.iter().cloned()).unwrap();
     App::start(&config, load_bundle(&config).unwrap()).await.unwrap()
