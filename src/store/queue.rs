@@ -200,7 +200,7 @@ impl Queue {
         Ok(taken)
     }
 
-    /// Waits until a delivery was taken since the last call.
+    /// Waits until a delivery was taken, or a lane was given another time, since the last call.
     pub async fn woken(&self) {
         self.woken.notified().await;
     }
@@ -264,11 +264,13 @@ impl Queue {
 
     /// Ends a claim. What arrived meanwhile makes the lane due at once.
     pub async fn settle(&self, claim: Claim, settlement: Settlement) -> Result<(), StoreError> {
+        // Whoever waits for the next due lane reckoned with the lease, which may end later than the lane is due now.
+        let comes_back = settlement.next.is_some();
         let again = self
             .writer
             .run(move |connection| settle(connection, &claim, &settlement, Timestamp::now()))
             .await?;
-        if again {
+        if again || comes_back {
             self.woken.notify_one();
         }
         Ok(())
