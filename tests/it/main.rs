@@ -11,6 +11,7 @@
 
 mod bent;
 mod cli_check;
+mod credentials;
 mod house;
 mod life;
 mod long;

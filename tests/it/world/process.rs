@@ -12,7 +12,7 @@ use super::BOUND;
 pub struct Process {
     child: Child,
     url: String,
-    output: thread::JoinHandle<String>,
+    output: Option<thread::JoinHandle<String>>,
 }
 
 impl Process {
@@ -62,7 +62,7 @@ impl Process {
                 panic!("the service did not start:\n{}", output.join().unwrap());
             }
         };
-        Self { child, url: format!("http://{address}"), output }
+        Self { child, url: format!("http://{address}"), output: Some(output) }
     }
 
     pub fn url(&self) -> &str {
@@ -77,14 +77,26 @@ impl Process {
     pub fn kill(mut self) -> String {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        self.output.join().unwrap()
+        self.output()
     }
 
     /// SIGTERM, then its exit code and everything that it ever printed.
     pub fn terminate(mut self) -> (Option<i32>, String) {
         signal("-TERM", self.child.id());
         let status = self.child.wait().unwrap();
-        (status.code(), self.output.join().unwrap())
+        (status.code(), self.output())
+    }
+
+    fn output(&mut self) -> String {
+        self.output.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended, and been waited for, before.
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
     }
 }
 
