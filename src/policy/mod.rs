@@ -12,7 +12,7 @@
 //!
 //! # How it is evaluated
 //!
-//! [`evaluate`] never fetches. It either decides or names the facts it lacks ([`Step`]); whoever calls it fetches
+//! [`evaluate()`] never fetches. It either decides or names the facts it lacks ([`Step`]); whoever calls it fetches
 //! them and asks again, and no fact is asked for twice, not even one that could not be had. No clock, disk, network,
 //! log, thread or environment is used here: the same texts and the same facts give the same bytes for ever.
 //!

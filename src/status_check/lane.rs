@@ -12,7 +12,7 @@ use crate::policy::evaluation::{Evaluation, Reason, RuleState, Truth, Verdict};
 use crate::policy::fact::{Known, MergeRequestFacts, Sightings};
 use crate::store::{
     Claim, KnownStatus, Memory, NewAnswer, NewDecision, Observations, Recorded, Settlement, Shown,
-    SightedApproval, StoreError,
+    SightedApproval, StoreError, UNCLEAR_FOR,
 };
 use crate::telemetry::EvaluationLabels;
 
@@ -22,7 +22,7 @@ use super::record::{Cause, Particulars, Shared, canonical, verdict_word};
 use super::resources::Resources;
 
 /// How soon a rule that waits for a pipeline or for GitLab is looked at again without any event.
-const UNSETTLED_LOOK: Duration = Duration::from_secs(60);
+const UNSETTLED_LOOK: Duration = Duration::from_secs(120);
 /// The least pause before time is looked at again: GitLab dates to the second.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -44,7 +44,9 @@ struct Said {
 /// What became of an answer.
 struct Outcome {
     shown: Option<Shown>,
-    answer: Option<NewAnswer>,
+    answer: NewAnswer,
+    /// Whether it may still take effect.
+    unclear: bool,
     /// When to come back, if the answer did not take effect as meant.
     again: Option<Duration>,
 }
@@ -78,10 +80,13 @@ impl<'a> Lane<'a> {
         self.resources.decider.look(self.claim.merge_request, policies, &remembered, list, &known).await
     }
 
-    /// The checks that are remembered for this very SHA and target branch; none of them if any is in doubt.
+    /// The checks that are remembered for this very SHA and target branch; none of them if any is in doubt, or if
+    /// GitLab asked one that is not among them: it may have been added since.
     fn known_checks(&self, subject: &MergeRequestFacts) -> Vec<Check> {
         let of_head: Vec<_> = self.of_head(subject).collect();
-        if of_head.iter().any(|known| known.shown.is_none()) {
+        let is_strange = |asked: &StatusCheckId| !of_head.iter().any(|known| known.check == *asked);
+        let is_doubted = |known: &&KnownStatus| known.shown.is_none() || known.confirm_at.is_some();
+        if of_head.iter().any(is_doubted) || self.memory.asked.iter().any(is_strange) {
             return Vec::new();
         }
         of_head.iter().map(|known| Check { id: known.check, name: known.name.clone() }).collect()
@@ -98,12 +103,13 @@ impl<'a> Lane<'a> {
     pub(super) async fn answer(self, policies: &PolicySet, decided: Decided) -> Result<(), StoreError> {
         let said = self.weigh(&decided).await;
         let (decisions, observations) = self.write_down(policies, &decided, &said)?;
+        let mut settlement = self.aftermath(&decided, &said);
         let posts: Vec<_> = said
             .iter()
-            .filter(|said| matches!(said.answer, Answer::Post(_)))
-            .map(|said| (decided.facts.merge_request.sha.clone(), said.check.id))
+            .zip(&settlement.statuses)
+            .filter(|(said, _)| matches!(said.answer, Answer::Post(_)))
+            .map(|(_, known)| known.clone())
             .collect();
-        let mut settlement = self.aftermath(&decided, &said);
         if posts.is_empty() {
             settlement.decisions = decisions;
             settlement.observations = observations;
@@ -170,6 +176,12 @@ impl<'a> Lane<'a> {
             });
         }
         self.of_head(&decided.facts.merge_request).find(|known| known.check == check)?.shown
+    }
+
+    /// Until when an earlier answer to a check may still arrive.
+    fn still_unclear(&self, subject: &MergeRequestFacts, check: StatusCheckId) -> Option<Timestamp> {
+        let known = self.of_head(subject).find(|known| known.check == check)?;
+        known.confirm_at.filter(|at| *at > Timestamp::now())
     }
 
     fn tell(
@@ -244,9 +256,11 @@ impl<'a> Lane<'a> {
             name: said.check.name.clone(),
             target_branch: subject.target_branch.clone(),
             shown: said.shown,
+            confirm_at: self.still_unclear(subject, said.check.id),
         });
         let mut settlement =
             Settlement { statuses: statuses.collect(), settled_as: "answered", ..Settlement::default() };
+        settlement.next = settlement.statuses.iter().filter_map(|known| known.confirm_at).min();
         for (_, evaluation) in &decided.checks {
             let next = evaluation.recheck_at.map(|at| at.max(Timestamp::now() + LEAST_PAUSE));
             settlement.next = earliest(settlement.next, next);
@@ -291,13 +305,13 @@ impl<'a> Lane<'a> {
                     Status::Failed => Shown::Failed,
                     Status::Pending => Shown::PostedPending,
                 };
-                return Outcome { shown: Some(shown), answer: Some(answer), again: None };
+                return Outcome { shown: Some(shown), answer, unclear: false, again: None };
             }
             Err(error) => error,
         };
         tracing::warn!(%project, %iid, sha, check = %said.check.name, status = status.as_str(), %reply, "not answered");
         let pause = self.after_refusal(&error).await;
-        Outcome { shown: None, answer: Some(answer), again: Some(pause) }
+        Outcome { shown: None, answer, unclear: error.is_unclear(), again: Some(pause) }
     }
 
     /// How long to wait after an answer that did not take effect as meant, or whose fate is unclear.
@@ -383,8 +397,11 @@ fn forget(settlement: &mut Settlement, check: StatusCheckId) {
 fn take_in(settlement: &mut Settlement, check: StatusCheckId, outcome: Outcome) {
     for known in settlement.statuses.iter_mut().filter(|known| known.check == check) {
         known.shown = outcome.shown;
+        if outcome.unclear {
+            known.confirm_at = Some(Timestamp::now() + UNCLEAR_FOR);
+        }
     }
-    settlement.answers.extend(outcome.answer);
+    settlement.answers.push(outcome.answer);
     if let Some(pause) = outcome.again {
         settlement.unfinished = true;
         settlement.settled_as = "not answered";

@@ -27,8 +27,8 @@ use super::resources::{Resources, Settings};
 const LANES: usize = 16;
 /// How often a merge request that GitLab says is absent is looked at before it is given up.
 const ABSENT_TRIES: u32 = 3;
-/// The pause while GitLab prepares a merge request.
-const PREPARING_PAUSE: Duration = Duration::from_secs(2);
+/// How often a merge request that GitLab prepares, or that moves, is looked at before only an event brings it back.
+const PREPARING_TRIES: u32 = 30;
 /// How long the queue is left alone when nothing says that anything is due.
 const IDLE_LOOK: Duration = Duration::from_secs(30);
 
@@ -130,7 +130,13 @@ impl Worker {
                 lane.settle(Settlement { settled_as: "no check", ..Settlement::default() }).await
             }
             Ok(Look::Preparing | Look::Moving) => {
-                let settlement = lane::again("preparing", PREPARING_PAUSE);
+                // One without a single commit stays so: its first push is an event of its own.
+                let attempt = lane.claim.attempt;
+                let settlement = if attempt < PREPARING_TRIES {
+                    lane::again("preparing", pause(attempt))
+                } else {
+                    Settlement { settled_as: "preparing", ..Settlement::default() }
+                };
                 lane.settle(settlement).await
             }
             Err(failure) => {

@@ -10,6 +10,10 @@
 mod column;
 mod decisions;
 mod error;
+mod hint;
+mod intake;
+mod lane;
+mod memory;
 mod queue;
 mod status;
 mod writer;
@@ -24,11 +28,13 @@ use rusqlite::{Connection, OpenFlags};
 
 pub use self::decisions::{Decisions, NewAnswer, NewDecision, StoredAnswer, StoredDecision};
 pub use self::error::StoreError;
-pub use self::queue::{
-    Claim, Depth, Event, Hint, Memory, Observations, Queue, Recorded, Settlement, SightedApproval, Taken,
-};
-pub use self::status::{KnownStatus, Shown};
+pub use self::hint::{Event, Hint, Taken};
+pub use self::lane::{Claim, Depth, Recorded, Settlement};
+pub use self::memory::{Memory, Observations, SightedApproval};
+pub use self::queue::Queue;
+pub use self::status::{KnownStatus, Shown, UNCLEAR_FOR};
 
+use self::status::Epoch;
 use self::writer::Thread;
 
 /// The schema, one step per release that changed it; a step is never edited once released.
@@ -56,7 +62,8 @@ impl Store {
         let mut connection = Connection::open(path)?;
         prepare(&connection)?;
         migrate(&mut connection)?;
-        queue::void_leases(&connection, Timestamp::now())?;
+        lane::void_leases(&connection, Timestamp::now())?;
+        let epoch = Epoch::begin(&connection)?;
         let reading = Connection::open_with_flags(
             path,
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -64,7 +71,7 @@ impl Store {
         reading.busy_timeout(BUSY)?;
         let (writer, writing) = Thread::writing(connection)?;
         let (reader, reading) = Thread::reading(reading)?;
-        let queue = Queue::new(writer.clone(), reader.clone());
+        let queue = Queue::new(writer.clone(), reader.clone(), epoch);
         Ok(Self { writer, reader, queue, threads: Mutex::new(vec![writing, reading]), _lock: lock })
     }
 
@@ -82,7 +89,7 @@ impl Store {
     pub async fn probe(&self) -> Result<(), StoreError> {
         self.writer
             .run(|connection| {
-                connection.prepare_cached("UPDATE claim_counter SET value = value + 1")?.execute([])?;
+                connection.prepare_cached("UPDATE counter SET value = value + 1")?.execute([])?;
                 Ok(())
             })
             .await

@@ -1,0 +1,95 @@
+//! Taking a delivery: one row for it, and its lane is due.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, named_params};
+
+use crate::merge_request::CommitSha;
+
+use super::column::{column, millis};
+use super::error::StoreError;
+use super::hint::{Hint, Taken};
+
+/// GitLab repeats a status-check delivery that timed out for about two minutes (contract section 3.1).
+const REPEATED_WITHIN: Duration = Duration::from_secs(180);
+/// Deliveries older than this are forgotten; only the audit of causes looks at them.
+const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+
+pub(super) fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Result<Taken, StoreError> {
+    if is_duplicate(connection, hint, now)? {
+        return Ok(Taken::Duplicate);
+    }
+    let project = column(hint.merge_request.project.get())?;
+    let iid = column(hint.merge_request.iid.get())?;
+    let user = hint.pusher.map(|user| column(user.get())).transpose()?;
+    let sql = "INSERT INTO delivery (taken_at, project_id, iid, event, action, status_check_id, sha, user_id, digest,
+                                     idempotency_key)
+               VALUES (:now, :project, :iid, :event, :action, :check, :sha, :user, :digest, :key)";
+    connection.prepare_cached(sql)?.execute(named_params! {
+        ":now": millis(now),
+        ":project": project,
+        ":iid": iid,
+        ":event": hint.event.as_str(),
+        ":action": hint.action,
+        ":check": hint.status_check.map(|check| column(check.get())).transpose()?,
+        ":sha": hint.sha.as_ref().map(CommitSha::as_str),
+        ":user": user,
+        ":digest": hint.digest,
+        ":key": hint.idempotency_key,
+    })?;
+    let generation = connection.last_insert_rowid();
+    let sql = "INSERT INTO lane (project_id, iid, generation, unverified_generation, due_at, waiting_since)
+               VALUES (:project, :iid, :generation, :unverified, :now, :now)
+               ON CONFLICT (project_id, iid) DO UPDATE SET
+                   generation = excluded.generation,
+                   unverified_generation = max(unverified_generation, excluded.unverified_generation),
+                   due_at = CASE WHEN claim IS NULL THEN excluded.due_at ELSE due_at END,
+                   waiting_since = coalesce(waiting_since, excluded.waiting_since)";
+    connection.prepare_cached(sql)?.execute(named_params! {
+        ":project": project,
+        ":iid": iid,
+        ":generation": generation,
+        ":unverified": if hint.distrust { generation } else { 0 },
+        ":now": millis(now),
+    })?;
+    if let Some(user) = user {
+        let sql = "INSERT OR IGNORE INTO pusher (project_id, iid, user_id) VALUES (?1, ?2, ?3)";
+        connection.prepare_cached(sql)?.execute((project, iid, user))?;
+    }
+    Ok(Taken::New)
+}
+
+/// The same `Idempotency-Key` is the same event. Without one, the same body is the same event only while nothing else
+/// came for the merge request, since GitLab's bodies carry no nonce and approve, unapprove, approve within a second
+/// repeats one. A Retry (no action) is never a duplicate: it must lead to an answer each time.
+fn is_duplicate(connection: &Connection, hint: &Hint, now: Timestamp) -> Result<bool, StoreError> {
+    let project = column(hint.merge_request.project.get())?;
+    let iid = column(hint.merge_request.iid.get())?;
+    if let Some(key) = &hint.idempotency_key {
+        let sql = "SELECT 1 FROM delivery WHERE idempotency_key = ?1 AND project_id = ?2 AND iid = ?3 AND digest = ?4";
+        let found: Option<i64> = connection
+            .prepare_cached(sql)?
+            .query_row((key, project, iid, hint.digest), |row| row.get(0))
+            .optional()?;
+        return Ok(found.is_some());
+    }
+    if hint.action.is_none() {
+        return Ok(false);
+    }
+    let sql = "SELECT digest = ?3 AND taken_at >= ?4 FROM delivery
+               WHERE project_id = ?1 AND iid = ?2 ORDER BY id DESC LIMIT 1";
+    let since = millis(now - REPEATED_WITHIN);
+    let same: Option<bool> = connection
+        .prepare_cached(sql)?
+        .query_row((project, iid, hint.digest, since), |row| row.get(0))
+        .optional()?;
+    Ok(same.unwrap_or(false))
+}
+
+/// Forgets deliveries that nothing needs any more, a bounded number at a time.
+pub(super) fn prune(connection: &Connection, now: Timestamp) -> Result<usize, StoreError> {
+    let sql = "DELETE FROM delivery WHERE id IN
+               (SELECT id FROM delivery WHERE taken_at < :before ORDER BY id LIMIT 1000)";
+    Ok(connection.prepare_cached(sql)?.execute(named_params! { ":before": millis(now - KEPT_FOR) })?)
+}
