@@ -15,6 +15,7 @@ mod credentials;
 mod house;
 mod life;
 mod long;
+mod overload;
 mod payloads;
 mod policies;
 mod policy_properties;
