@@ -20,6 +20,7 @@ mod payloads;
 mod policies;
 mod policy_properties;
 mod samples;
+mod secrets;
 mod sender;
 mod simulator;
 mod world;
