@@ -12,6 +12,7 @@
 mod bent;
 mod cli_check;
 mod credentials;
+mod durability;
 mod house;
 mod life;
 mod long;

@@ -81,8 +81,14 @@ impl Process {
     }
 
     /// SIGTERM, then its exit code and everything that it ever printed.
-    pub fn terminate(mut self) -> (Option<i32>, String) {
-        signal("-TERM", self.child.id());
+    pub fn terminate(self) -> (Option<i32>, String) {
+        let service = self.child.id();
+        self.terminate_at(service)
+    }
+
+    /// SIGTERM to a process that the started one started, which ends both.
+    pub fn terminate_at(mut self, service: u32) -> (Option<i32>, String) {
+        signal("-TERM", service);
         let status = self.child.wait().unwrap();
         (status.code(), self.output())
     }
