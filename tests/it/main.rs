@@ -11,6 +11,7 @@
 
 mod bent;
 mod cli_check;
+mod config;
 mod credentials;
 mod durability;
 mod house;
