@@ -55,7 +55,9 @@ pub use fact::{FactKey, Facts};
 pub use set::PolicySet;
 pub use source::{PolicySource, Revision};
 
+use crate::schema::{Emptiness, json_schema};
+
 /// The language as a JSON Schema (draft 2020-12), for editors.
 pub fn schema() -> serde_json::Value {
-    crate::schema::json_schema(&frame::POLICY, "urn:countersign:policy")
+    json_schema(&frame::POLICY, "urn:countersign:policy", Emptiness::Refused)
 }

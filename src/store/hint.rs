@@ -41,6 +41,8 @@ pub struct Hint {
     pub pusher: Option<UserId>,
     /// Whether GitLab may show something else now than we remember (a Retry, a push, a reopening, a retarget).
     pub distrust: bool,
+    /// Whether nothing vouched for the delivery: its lane waits until those that something vouched for had their turn.
+    pub unsigned: bool,
     /// SHA-256 of the body.
     pub digest: [u8; 32],
     /// `Idempotency-Key` (GitLab 17.4 and later, ordinary hooks).

@@ -13,6 +13,8 @@ use super::hint::{Hint, Taken};
 
 /// GitLab repeats a status-check delivery that timed out for about two minutes (contract section 3.1).
 const REPEATED_WITHIN: Duration = Duration::from_secs(180);
+/// How long a delivery that nothing vouched for leaves the field to others.
+const UNSIGNED_WAIT: Duration = Duration::from_secs(2);
 /// Deliveries older than this are forgotten; only the audit of causes looks at them.
 const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -40,17 +42,19 @@ pub(super) fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Resu
     })?;
     let generation = connection.last_insert_rowid();
     let sql = "INSERT INTO lane (project_id, iid, generation, unverified_generation, due_at, waiting_since)
-               VALUES (:project, :iid, :generation, :unverified, :now, :now)
+               VALUES (:project, :iid, :generation, :unverified, :due, :now)
                ON CONFLICT (project_id, iid) DO UPDATE SET
                    generation = excluded.generation,
                    unverified_generation = max(unverified_generation, excluded.unverified_generation),
-                   due_at = CASE WHEN claim IS NULL THEN excluded.due_at ELSE due_at END,
+                   due_at = CASE WHEN claim IS NULL THEN min(coalesce(due_at, excluded.due_at), excluded.due_at)
+                                 ELSE due_at END,
                    waiting_since = coalesce(waiting_since, excluded.waiting_since)";
     connection.prepare_cached(sql)?.execute(named_params! {
         ":project": project,
         ":iid": iid,
         ":generation": generation,
         ":unverified": if hint.distrust { generation } else { 0 },
+        ":due": millis(if hint.unsigned { now + UNSIGNED_WAIT } else { now }),
         ":now": millis(now),
     })?;
     if let Some(user) = user {

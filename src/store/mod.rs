@@ -21,6 +21,7 @@ mod writer;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -47,7 +48,7 @@ pub struct Store {
     writer: Thread,
     reader: Thread,
     queue: Queue,
-    threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+    threads: Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
     // INVARIANT: held for as long as the store is open; dropping it lets another process in.
     _lock: File,
 }
@@ -72,7 +73,7 @@ impl Store {
         let (writer, writing) = Thread::writing(connection)?;
         let (reader, reading) = Thread::reading(reading)?;
         let queue = Queue::new(writer.clone(), reader.clone(), epoch);
-        Ok(Self { writer, reader, queue, threads: Mutex::new(vec![writing, reading]), _lock: lock })
+        Ok(Self { writer, reader, queue, threads: Mutex::new(Some((writing, reading))), _lock: lock })
     }
 
     /// Deliveries and lanes.
@@ -95,17 +96,15 @@ impl Store {
             .await
     }
 
-    /// Finishes what is queued and closes the database; whatever comes later fails.
+    /// Finishes what is queued and closes the database; whatever comes later fails. The writer is the last to close, so
+    /// that SQLite folds the WAL into the file.
     pub async fn close(&self) {
-        self.writer.stop().await;
-        self.reader.stop().await;
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        let joined = tokio::task::spawn_blocking(move || {
-            for thread in threads {
-                let _panicked = thread.join();
-            }
-        });
-        let _joined = joined.await;
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((writing, reading)) = threads else { return };
+        for (thread, handle) in [(&self.reader, reading), (&self.writer, writing)] {
+            thread.stop().await;
+            let _joined = tokio::task::spawn_blocking(move || handle.join()).await;
+        }
     }
 }
 

@@ -43,7 +43,11 @@ impl Queue {
         Ok(taken)
     }
 
+<<<<<<< HEAD
     /// Waits until a delivery was taken, or a lane was given another time, since the last call.
+=======
+    /// Waits until something may be due earlier than it was at the last call: a delivery was taken, or a lane settled.
+>>>>>>> main
     pub async fn woken(&self) {
         self.woken.notified().await;
     }
@@ -111,10 +115,15 @@ impl Queue {
         // Whoever waits for the next due lane reckoned with the lease, which may end later than the lane is due now.
         let comes_back = settlement.next.is_some();
         let epoch = self.epoch;
+        let comes_back = settlement.next.is_some();
         let again = self
             .writer
             .run(move |connection| settle(connection, &claim, &settlement, epoch, Timestamp::now()))
             .await?;
+<<<<<<< HEAD
+=======
+        // Whoever sleeps until the next lane is due knew of this one's lease only, which ends later.
+>>>>>>> main
         if again || comes_back {
             self.woken.notify_one();
         }
@@ -134,5 +143,43 @@ impl Queue {
     /// Forgets deliveries that nothing needs any more, a bounded number at a time.
     pub async fn prune(&self) -> Result<usize, StoreError> {
         self.writer.run(|connection| prune(connection, Timestamp::now())).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
+    use crate::store::{Event, Store};
+
+    const HINT: Hint = Hint {
+        merge_request: MergeRequestRef { project: ProjectId::new(1), iid: MergeRequestIid::new(1) },
+        event: Event::StatusCheck,
+        action: None,
+        status_check: None,
+        sha: None,
+        pusher: None,
+        distrust: false,
+        unsigned: false,
+        digest: [0; 32],
+        idempotency_key: None,
+    };
+
+    #[tokio::test]
+    async fn a_lane_that_comes_back_wakes_whoever_sleeps_until_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite:{}", folder.path().join("queue.db").display())).unwrap();
+        let queue = store.queue();
+        queue.take(HINT).await.unwrap();
+        queue.woken().await;
+        let claim = queue.claim(1).await.unwrap().remove(0);
+        let next = Some(Timestamp::now() + Duration::from_secs(1));
+        let settlement =
+            Settlement { unfinished: true, next, settled_as: "undecided", ..Settlement::default() };
+        queue.settle(claim, settlement).await.unwrap();
+        let woken = tokio::time::timeout(Duration::from_secs(10), queue.woken()).await;
+        assert!(woken.is_ok(), "the retry would wait for the worker's next idle look");
     }
 }

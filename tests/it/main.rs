@@ -13,6 +13,7 @@ mod bent;
 mod cli_check;
 mod config;
 mod credentials;
+mod demo;
 mod durability;
 mod house;
 mod life;

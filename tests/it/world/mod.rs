@@ -17,7 +17,7 @@ use countersign::simulator::{
 use countersign::store::StoredDecision;
 use tempfile::TempDir;
 
-pub use self::process::Process;
+pub use self::process::{Process, signal};
 
 /// The secret of the check in every world; tests look for it where it must not be.
 pub const SECRET: &str = "sesame-of-the-status-check";
