@@ -43,11 +43,7 @@ impl Queue {
         Ok(taken)
     }
 
-<<<<<<< HEAD
-    /// Waits until a delivery was taken, or a lane was given another time, since the last call.
-=======
     /// Waits until something may be due earlier than it was at the last call: a delivery was taken, or a lane settled.
->>>>>>> main
     pub async fn woken(&self) {
         self.woken.notified().await;
     }
@@ -112,18 +108,13 @@ impl Queue {
 
     /// Ends a claim. What arrived meanwhile makes the lane due at once.
     pub async fn settle(&self, claim: Claim, settlement: Settlement) -> Result<(), StoreError> {
-        // Whoever waits for the next due lane reckoned with the lease, which may end later than the lane is due now.
-        let comes_back = settlement.next.is_some();
         let epoch = self.epoch;
         let comes_back = settlement.next.is_some();
         let again = self
             .writer
             .run(move |connection| settle(connection, &claim, &settlement, epoch, Timestamp::now()))
             .await?;
-<<<<<<< HEAD
-=======
         // Whoever sleeps until the next lane is due knew of this one's lease only, which ends later.
->>>>>>> main
         if again || comes_back {
             self.woken.notify_one();
         }
