@@ -15,10 +15,6 @@ use crate::bundle::{Bundle, LoadError};
 use crate::config::Config;
 use crate::telemetry::start_logging;
 
-/// `SIGXFSZ`, by its number on Linux and macOS. A write beyond a limit on file sizes is to fail as on a full disk: then
-/// deliveries are refused so that they come again, and the probes tell.
-const FILE_TOO_LARGE: SignalKind = SignalKind::from_raw(25);
-
 /// What to serve.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -62,8 +58,6 @@ fn prepare(file: Option<&Path>) -> Result<(Config, Arc<Bundle>), ExitStatus> {
 }
 
 async fn serve(config: &Config, bundle: Arc<Bundle>) -> ExitStatus {
-    // Listened for once, a signal no longer ends the process; without it we serve all the same.
-    let _ignored = signal(FILE_TOO_LARGE);
     // Before anything starts: a signal that comes early must not be lost.
     let Ok(mut signals) = Signals::listen() else {
         report::talk("error: signals can't be listened for\n");

@@ -126,7 +126,6 @@ async fn a_broken_file_is_shown_without_the_secrets_in_it() {
     ] {
         std::fs::write(&file, text).unwrap();
         let said = refuses(&environment, &["--config", path], WRONG_INPUT, words);
-        println!("{what}: {said}");
         assert!(!said.contains(secret), "{what}: {said}");
     }
     ground.simulator.stop().await;

@@ -33,16 +33,12 @@ fn replaced(headers: Headers, name: &'static str, value: &str) -> Headers {
 
 /// A world with further settings.
 async fn world(settings: &[(&str, &str)]) -> World {
-    let ground = Ground::prepare(PLAIN_POLICY).await;
-    let mut environment = ground.environment();
     let tokens = format!("{HOOK_TOKEN},sesame-of-the-second-hook");
     let signing = format!("{SIGNING_TOKEN},{OTHER_SIGNING_TOKEN}");
-    for (key, value) in [("WEBHOOKS__TOKENS", tokens.as_str()), ("WEBHOOKS__SIGNING_TOKENS", &signing)] {
-        environment.push((format!("COUNTERSIGN__{key}"), value.to_owned()));
-    }
-    environment
-        .extend(settings.iter().map(|(key, value)| (format!("COUNTERSIGN__{key}"), (*value).to_owned())));
-    World::start_in(ground, &environment).await
+    let ground = Ground::prepare(PLAIN_POLICY).await;
+    let ground =
+        ground.configure("WEBHOOKS__TOKENS", &tokens).configure("WEBHOOKS__SIGNING_TOKENS", &signing);
+    World::start_on(settings.iter().fold(ground, |ground, (key, value)| ground.configure(key, value))).await
 }
 
 fn address(world: &World) -> String {

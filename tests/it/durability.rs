@@ -45,14 +45,14 @@ fn calls(trace: &Path) -> Vec<Call> {
     for (at, line) in text.lines().enumerate() {
         let Some((thread, told)) = line.split_once(char::is_whitespace) else { continue };
         let told = told.trim_start();
-        if let Some(begun) = told.strip_suffix(" <unfinished ...>") {
-            unfinished.insert(thread.to_owned(), (begun.to_owned(), at));
+        if let Some(start) = told.strip_suffix(" <unfinished ...>") {
+            unfinished.insert(thread.to_owned(), (start.to_owned(), at));
             continue;
         }
         let (whole, began) = match told.strip_prefix("<... ") {
             Some(resumed) => {
-                let Some((begun, began)) = unfinished.remove(thread) else { continue };
-                (begun + resumed.split_once("resumed>").map_or("", |(_, rest)| rest), began)
+                let Some((start, began)) = unfinished.remove(thread) else { continue };
+                (start + resumed.split_once("resumed>").map_or("", |(_, rest)| rest), began)
             }
             None => (told.to_owned(), at),
         };
@@ -95,10 +95,10 @@ async fn the_log_is_synced_between_a_delivery_and_its_202() {
     let calls = calls(&trace);
     let answer = calls.iter().find(|call| is_answer(call)).expect("the answer is in the trace");
     let delivery = calls.iter().find(|call| is_delivery(call)).expect("the delivery is in the trace");
-    let written = calls
+    let mut written = calls
         .iter()
         .filter(|call| is_write_to_log(call) && call.began > delivery.ended && call.ended < answer.began);
-    let written = written.last().expect("something is written to the log before the answer");
+    let written = written.next_back().expect("something is written to the log before the answer");
     let synced = calls
         .iter()
         .find(|call| is_sync_of_log(call) && call.began > written.ended && call.ended < answer.began);

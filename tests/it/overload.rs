@@ -27,7 +27,7 @@ impl Wire {
         let mut head =
             format!("POST /webhooks/gitlab HTTP/1.1\r\nHost: gate\r\nContent-Length: {length}\r\n");
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([name, ": ", value, "\r\n"]);
         }
         self.0.write_all(format!("{head}\r\n").as_bytes()).await.unwrap();
     }

@@ -12,10 +12,8 @@ use crate::world::{Ground, HOOK_TOKEN, PLAIN_POLICY, SECRET, World};
 
 /// A world whose GitLab holds the merge request of a body as the body tells it, with a check of ours.
 async fn world_of(about: Option<(&About, Option<u64>)>) -> (World, Option<MergeRequestRef>) {
-    let ground = Ground::prepare(PLAIN_POLICY).await;
-    let mut environment = ground.environment();
-    environment.push(("COUNTERSIGN__WEBHOOKS__SIGNING_TOKENS".to_owned(), SIGNING_TOKEN.to_owned()));
-    let mut world = World::start_in(ground, &environment).await;
+    let ground = Ground::prepare(PLAIN_POLICY).await.configure("WEBHOOKS__SIGNING_TOKENS", SIGNING_TOKEN);
+    let mut world = World::start_on(ground).await;
     let Some((about, check)) = about else { return (world, None) };
     let gitlab = &world.gitlab;
     let target = about.target_branch.as_deref().unwrap_or("main");
@@ -56,7 +54,7 @@ fn ways(sample: &Sample) -> Vec<Headers> {
     both.push(("X-Gitlab-Token", "not the token: a signature is enough".to_owned()));
     for header in &mut both {
         if header.0 == "Idempotency-Key" {
-            header.1 = "another".to_owned();
+            "another".clone_into(&mut header.1);
         }
     }
     vec![sender::hook(&sample.event(), HOOK_TOKEN), keyed, both]

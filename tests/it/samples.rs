@@ -95,7 +95,8 @@ pub fn all() -> Vec<Sample> {
 
 /// Every event body of the folder. What REST answers, and the list of headers, are no events.
 fn recorded(folder: &Path) -> Vec<Sample> {
-    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{FOLDER}={folder:?}: {error}"));
+    let entries =
+        std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{FOLDER}={}: {error}", folder.display()));
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
     files.sort();
@@ -104,7 +105,7 @@ fn recorded(folder: &Path) -> Vec<Sample> {
         let name = name(file);
         name != "headers" && !name.starts_with("rest_errors__") && !name.contains("_rest__")
     });
-    assert!(!files.is_empty(), "{FOLDER}={folder:?} holds no bodies");
+    assert!(!files.is_empty(), "{FOLDER}={} holds no bodies", folder.display());
     files.iter().map(|file| Sample::new(&name(file), std::fs::read(file).unwrap())).collect()
 }
 

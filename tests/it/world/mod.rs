@@ -32,7 +32,7 @@ pub const PLAIN_POLICY: &str = r#"
 policy: plain
 rules:
   - id: title
-    require: { not: { title: { glob: "bad*" } } }
+    require: { not: { title: { glob: ["bad*"] } } }
 "#;
 
 /// GitLab and what the service needs of it; the service itself comes and goes.
@@ -44,6 +44,7 @@ pub struct Ground {
     pub bot: UserId,
     pub token: String,
     pub folder: TempDir,
+    more: Vec<(String, String)>,
 }
 
 impl Ground {
@@ -61,13 +62,19 @@ impl Ground {
         let (bot, token) = gitlab.create_bot("countersign", project).unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("policies")).unwrap();
-        let ground = Self { simulator, gitlab, project, author, bot, token, folder };
+        let ground = Self { simulator, gitlab, project, author, bot, token, folder, more: Vec::new() };
         ground.write_policy(policy);
         ground
     }
 
     pub fn write_policy(&self, text: &str) {
         std::fs::write(self.folder.path().join("policies/policy.yaml"), text).unwrap();
+    }
+
+    /// Sets a key of the configuration, such as `ANSWERS__WAITING`.
+    pub fn configure(mut self, key: &str, value: &str) -> Self {
+        self.more.push((format!("COUNTERSIGN__{key}"), value.to_owned()));
+        self
     }
 
     pub fn database(&self) -> PathBuf {
@@ -87,7 +94,9 @@ impl Ground {
             ("POLICIES__PATH", path("policies")),
         ]
         .map(|(key, value)| (format!("COUNTERSIGN__{key}"), value))
-        .to_vec()
+        .into_iter()
+        .chain(self.more.iter().cloned())
+        .collect()
     }
 
     /// A merge request that a test needs: one file, by the author.
@@ -117,13 +126,7 @@ impl World {
     }
 
     pub async fn start_on(ground: Ground) -> Self {
-        let environment = ground.environment();
-        Self::start_in(ground, &environment).await
-    }
-
-    /// With an environment that differs from the ground's own.
-    pub async fn start_in(ground: Ground, environment: &[(String, String)]) -> Self {
-        let app = start_app(environment).await;
+        let app = start_app(&ground).await;
         let url = url_of(&app);
         let check = ground.create_check(&url);
         Self { gitlab: ground.gitlab.clone(), ground, check, app: Some(app), url }
@@ -155,7 +158,7 @@ impl World {
 
     /// Starts the service again on the same database; GitLab's check follows it to its new port.
     pub async fn start_again(&mut self) {
-        let app = start_app(&self.ground.environment()).await;
+        let app = start_app(&self.ground).await;
         self.url = url_of(&app);
         self.app = Some(app);
         self.gitlab.delete_status_check(self.ground.project, self.check).unwrap();
@@ -254,8 +257,8 @@ pub async fn until_async(what: &str, mut done: impl AsyncFnMut() -> bool) {
     assert!(tokio::time::timeout(BOUND, waiting).await.is_ok(), "in vain: {what}");
 }
 
-async fn start_app(environment: &[(String, String)]) -> App {
-    let config = Config::load(None::<&Path>, environment.iter().cloned()).unwrap();
+async fn start_app(ground: &Ground) -> App {
+    let config = Config::load(None::<&Path>, ground.environment()).unwrap();
     App::start(&config, load_bundle(&config).unwrap()).await.unwrap()
 }
 
