@@ -15,12 +15,21 @@ pub struct Process {
     output: Option<thread::JoinHandle<String>>,
 }
 
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended already can't be killed, and need not be.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
 impl Process {
     /// Starts the service and waits until it takes deliveries.
     pub fn serve(environment: &[(String, String)]) -> Self {
         Self::start(Command::new(env!("CARGO_BIN_EXE_countersign")), environment)
     }
 
+    #[allow(dead_code, reason = "for tests that watch system calls")]
     /// Starts it under another program (`strace -o FILE …`).
     pub fn serve_under(program: &str, arguments: &[&str], environment: &[(String, String)]) -> Self {
         let mut command = Command::new(program);
@@ -77,32 +86,23 @@ impl Process {
     pub fn kill(mut self) -> String {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        self.output()
+        self.printed()
+    }
+
+    fn printed(&mut self) -> String {
+        self.output.take().unwrap().join().unwrap()
     }
 
     /// SIGTERM, then its exit code and everything that it ever printed.
     pub fn terminate(self) -> (Option<i32>, String) {
-        let service = self.child.id();
-        self.terminate_at(service)
+        signal("-TERM", self.child.id());
+        self.wait()
     }
 
-    /// SIGTERM to a process that the started one started, which ends both.
-    pub fn terminate_at(mut self, service: u32) -> (Option<i32>, String) {
-        signal("-TERM", service);
+    /// Waits for its end.
+    pub fn wait(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap();
-        (status.code(), self.output())
-    }
-
-    fn output(&mut self) -> String {
-        self.output.take().unwrap().join().unwrap()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have ended, and been waited for, before.
-        let _ended = self.child.kill();
-        let _status = self.child.wait();
+        (status.code(), self.printed())
     }
 }
 
