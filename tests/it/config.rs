@@ -1,10 +1,9 @@
 //! How `serve` refuses to start: the reason, the remedy, and the exit code.
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::sender;
-use crate::world::{Ground, PLAIN_POLICY, Process, SECRET, until};
+use crate::world::{Ground, PLAIN_POLICY, Process, SECRET, delete_database, until};
 
 const WRONG_INPUT: i32 = 2;
 const FAILED: i32 = 3;
@@ -168,18 +167,12 @@ async fn a_database_that_cannot_be_used_is_refused_with_the_reason() {
     connection.pragma_update(None, "user_version", 99).unwrap();
     connection.close().unwrap();
     refuses(&ground.environment(), &[], FAILED, &["schema 99", "newer release", "backup"]);
+    delete_database(&ground.database());
     std::fs::write(ground.database(), "no database, but a text that somebody put here").unwrap();
-    delete_beside(&ground.database());
     refuses(&ground.environment(), &[], FAILED, &["countersign.db", "not a database"]);
     let nowhere = with(&ground.environment(), "STORE__URL", "sqlite:/nowhere/countersign.db");
     refuses(&nowhere, &[], FAILED, &["/nowhere/countersign.db", "No such file or directory"]);
     ground.simulator.stop().await;
-}
-
-fn delete_beside(database: &Path) {
-    for suffix in ["-wal", "-shm"] {
-        let _absent = std::fs::remove_file(format!("{}{suffix}", database.display()));
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

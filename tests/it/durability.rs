@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::samples;
 use crate::sender::{self, Headers, hook, signed};
-use crate::world::{Ground, HOOK_TOKEN, PLAIN_POLICY, Process, SECRET, World};
+use crate::world::{Ground, HOOK_TOKEN, PLAIN_POLICY, Process, SECRET, World, signal};
 
 /// One finished system call.
 #[derive(Debug)]
@@ -141,7 +141,8 @@ fn count(calls: &[Call], is: impl Fn(&Call) -> bool) -> usize {
 fn terminate(process: Process) {
     let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", process.id())).unwrap();
     let child = children.split_whitespace().next().expect("strace has a child").parse().unwrap();
-    let (code, output) = process.terminate_at(child);
+    signal("-TERM", child);
+    let (code, output) = process.wait();
     assert_eq!(code, Some(0), "{output}");
 }
 
@@ -246,5 +247,24 @@ async fn an_approval_given_taken_and_given_again_within_a_second_is_three_events
             "{action}"
         );
     }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_taken_before_a_restart_is_known_after_it() {
+    let (mut world, merge_request) = quiet_world().await;
+    let mut asked = body_about(merge_request, Some("update"));
+    asked["external_approval_rule"] = json!({ "id": world.check, "name": "gate" });
+    let asked = serde_json::to_vec(&asked).unwrap();
+    assert_eq!(send(&world, &signed(SECRET, &asked), &asked).await, 202);
+    world.stop().await;
+    world.start_again().await;
+    assert_eq!(send(&world, &signed(SECRET, &asked), &asked).await, 202);
+    assert_eq!(rows(&world.ground), 1);
+    let shown = world.check;
+    let passed = |gitlab: &countersign::simulator::Gitlab| {
+        gitlab.status(merge_request, shown).is_ok_and(|status| status == CheckStatus::Passed)
+    };
+    world.until("it stays answered", passed).await;
     world.end().await;
 }

@@ -17,7 +17,7 @@ use countersign::simulator::{
 use countersign::store::StoredDecision;
 use tempfile::TempDir;
 
-pub use self::process::{Process, signal};
+pub use self::process::{Process, delete_database, signal};
 
 /// The secret of the check in every world; tests look for it where it must not be.
 pub const SECRET: &str = "sesame-of-the-status-check";
@@ -171,7 +171,7 @@ impl World {
     pub async fn settle(&self) {
         let settled = async {
             loop {
-                self.gitlab.deliveries_settled().await;
+                self.gitlab.deliveries_settled().await.unwrap();
                 let depth = self.app().store().queue().depth().await.unwrap();
                 if depth.length == 0 {
                     return;
@@ -179,9 +179,8 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        if tokio::time::timeout(BOUND, settled).await.is_err() {
-            panic!("the world does not settle; GitLab was asked:\n{}", self.history());
-        }
+        let settled = tokio::time::timeout(BOUND, settled).await;
+        assert!(settled.is_ok(), "the world does not settle; GitLab was asked:\n{}", self.history());
     }
 
     /// What GitLab shows for our check.
@@ -225,7 +224,7 @@ impl World {
 
     /// Every call that GitLab saw, for a test that gives up.
     pub fn history(&self) -> String {
-        self.gitlab.calls().iter().map(|call| format!("{call:?}\n")).collect()
+        self.gitlab.calls().iter().fold(String::new(), |history, call| history + &format!("{call:?}\n"))
     }
 
     /// Ends the world: nothing may be left over.
