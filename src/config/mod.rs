@@ -29,7 +29,7 @@ pub const ENVIRONMENT_PREFIX: &str = "COUNTERSIGN__";
 pub enum ConfigError {
     /// The file is absent, no TOML, or a value has the wrong type.
     #[error("the configuration can't be read: {0}")]
-    Unreadable(#[from] config::ConfigError),
+    Unreadable(String),
     /// Keys that nothing reads.
     #[error("unknown configuration {}", unknown_keys(.0))]
     UnknownKeys(Vec<(String, Option<String>)>),
@@ -169,6 +169,36 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// A level or a filter.
     pub level: String,
+}
+
+impl From<config::ConfigError> for ConfigError {
+    fn from(error: config::ConfigError) -> Self {
+        Self::Unreadable(without_values(&error))
+    }
+}
+
+/// What the library says, without what stands in the file: that may be a secret.
+fn without_values(error: &config::ConfigError) -> String {
+    use config::ConfigError as Error;
+    let of_key = |key: &Option<String>| key.as_ref().map(|key| format!(" for `{key}`")).unwrap_or_default();
+    match error {
+        Error::FileParse { uri, cause } => {
+            // The parser says where, then quotes the line, then says what.
+            let said = cause.to_string();
+            let mut lines = said.lines().filter(|line| !line.is_empty());
+            let place = lines.next().unwrap_or_default();
+            let what = lines.next_back().map(|what| format!(": {what}")).unwrap_or_default();
+            let file = uri.as_ref().map(|uri| format!("`{uri}`: ")).unwrap_or_default();
+            format!("{file}{place}{what}")
+        }
+        Error::Type { expected, key, .. } => format!("expected {expected}{}", of_key(key)),
+        Error::At { error, key, .. } => format!("{}{}", without_values(error), of_key(key)),
+        Error::Message(said) if said.starts_with("invalid ") => match said.rsplit_once(", expected ") {
+            Some((_, expected)) => format!("expected {expected}"),
+            None => "a value is of the wrong type".to_owned(),
+        },
+        other => other.to_string(),
+    }
 }
 
 impl Config {

@@ -269,6 +269,7 @@ impl<'a> Lane<'a> {
         let only_passes = decided.checks.iter().all(|(_, evaluation)| evaluation.verdict == Verdict::Passed);
         let vocabulary = if only_passes { Vocabulary::Unproven } else { self.resources.vocabulary().await };
         let undecided_for = self.claim.undecided_since.map_or(Duration::ZERO, since_then);
+        self.resources.metrics.panics.inc_by(decided.panics.try_into().unwrap_or(u64::MAX));
         let mut said = Vec::new();
         for (check, evaluation) in &decided.checks {
             let shown = self.shown(decided, check.id);

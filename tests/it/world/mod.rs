@@ -133,18 +133,18 @@ impl Ground {
 
     /// Creates the check that the service behind `url` answers.
     pub fn create_check(&self, url: &str) -> StatusCheckId {
-        self.gitlab.create_status_check(self.project, self.check_at(url)).unwrap()
+        self.gitlab.create_status_check(self.project, Self::check_at(url)).unwrap()
     }
 
     /// A check that is still to be created.
-    pub fn check_at(&self, url: &str) -> NewStatusCheck {
+    pub fn check_at(url: &str) -> NewStatusCheck {
         NewStatusCheck::new("countersign", &format!("{url}/webhooks/gitlab")).secret(SECRET)
     }
 
     /// GitLab's check follows the service to another port.
     pub fn move_check(&self, check: StatusCheckId, url: &str) {
         self.gitlab.delete_status_check(self.project, check).unwrap();
-        self.gitlab.create_status_check(self.project, self.check_at(url).id(check.get())).unwrap();
+        self.gitlab.create_status_check(self.project, Self::check_at(url).id(check.get())).unwrap();
     }
 }
 
@@ -241,9 +241,8 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        if tokio::time::timeout(BOUND, settled).await.is_err() {
-            panic!("the world does not settle; GitLab was asked:\n{}", self.history());
-        }
+        let settled = tokio::time::timeout(BOUND, settled).await;
+        assert!(settled.is_ok(), "the world does not settle; GitLab was asked:\n{}", self.history());
     }
 
     /// What GitLab shows for our check.
@@ -302,7 +301,7 @@ impl World {
 
     /// Every call that GitLab saw, for a test that gives up.
     pub fn history(&self) -> String {
-        self.gitlab.calls().iter().map(|call| format!("{call:?}\n")).collect()
+        self.gitlab.calls().iter().fold(String::new(), |history, call| history + &format!("{call:?}\n"))
     }
 
     /// Ends the world: nothing may be left over.
@@ -328,6 +327,16 @@ pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
 pub fn metric(exposition: &str, name: &str) -> f64 {
     let line = exposition.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.map_or(0.0, |value| value.parse().unwrap())
+}
+
+/// Waits with a bound until a condition holds that has to be asked for.
+pub async fn until_async(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !done().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(BOUND, waiting).await.is_ok(), "in vain: {what}");
 }
 
 async fn start_app(ground: &Ground) -> (App, Arc<Bundle>) {
