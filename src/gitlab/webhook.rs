@@ -4,7 +4,11 @@
 //! version leaves out, or that has another type than we know, is as good as absent, unless it is one of the two that
 //! name the merge request.
 
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::merge_request::{CommitSha, MergeRequestIid, MergeRequestRef, ProjectId, StatusCheckId, UserId};
 
@@ -176,6 +180,10 @@ impl Attributes {
     }
 
     fn located(self, project: Option<Project>) -> Result<Subject, BodyError> {
+        let project = project.filter(|project| {
+            // A pipeline's hook comes from the project it ran in, which may be a fork.
+            self.target_project_id.is_none() || project.id.is_none() || project.id == self.target_project_id
+        });
         let (project_id, path) =
             project.map_or((None, None), |project| (project.id, project.path_with_namespace));
         let target = self.target_project_id.or(project_id);
@@ -197,30 +205,103 @@ impl Attributes {
     }
 }
 
-/// A value of the expected type, or nothing.
+/// A value of the expected type, or nothing. What is passed over is not kept: nothing may have vouched for the body yet,
+/// and a small text can spell a value that is large in memory.
 fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
-    T: Deserialize<'de>,
+    T: Lenient<'de>,
 {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Perhaps<T> {
-        Fits(T),
-        Other(IgnoredAny),
-    }
-    Ok(match Perhaps::deserialize(deserializer)? {
-        Perhaps::Fits(value) => Some(value),
-        Perhaps::Other(_) => None,
-    })
+    deserializer.deserialize_any(Perhaps(PhantomData))
 }
 
 fn lenient_or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
-    T: Deserialize<'de> + Default,
+    T: Lenient<'de> + Default,
 {
     Ok(lenient(deserializer)?.unwrap_or_default())
+}
+
+/// What can be read from some of JSON's kinds of values and from no other.
+trait Lenient<'de>: Sized {
+    fn from_text(_: &str) -> Option<Self> {
+        None
+    }
+
+    fn from_number(_: u64) -> Option<Self> {
+        None
+    }
+
+    fn from_object<A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
+        IgnoredAny.visit_map(object).map(|_| None)
+    }
+}
+
+impl Lenient<'_> for String {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(text.to_owned())
+    }
+}
+
+impl Lenient<'_> for u64 {
+    fn from_number(number: u64) -> Option<Self> {
+        Some(number)
+    }
+}
+
+macro_rules! lenient_objects {
+    ($($name:ident),*) => {$(
+        impl<'de> Lenient<'de> for $name {
+            fn from_object<A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
+                Self::deserialize(MapAccessDeserializer::new(object)).map(Some)
+            }
+        }
+    )*};
+}
+
+lenient_objects!(Identified, Project, Rule, Attributes, LastCommit);
+
+struct Perhaps<T>(PhantomData<T>);
+
+impl<'de, T: Lenient<'de>> Visitor<'de> for Perhaps<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("any value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(T::from_number(number))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(T::from_text(text))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_seq(list).map(|_| None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
+        T::from_object(object)
+    }
 }
 
 #[cfg(test)]
@@ -254,6 +335,37 @@ mod tests {
             "object_attributes":{"iid":3,"target_project_id":6,"action":["open"],"last_commit":"x","oldrev":9}}"#;
         let subject = subject(body);
         assert_eq!((subject.sha, subject.pusher, subject.project_path), (None, None, None));
+    }
+
+    #[test]
+    fn what_is_passed_over_may_be_anything_and_nest() {
+        for odd in
+            ["null", "true", "-1", "1.5", "1e400", "\"x\"", "[[{\"a\":[1]}],2]", "{\"id\":[{\"a\":{}}]}"]
+        {
+            let body = format!(
+                r#"{{"object_kind":"merge_request","user":{odd},"project":{odd},"merge_request":{odd},"oldrev":{odd},
+                "object_attributes":{{"last_commit":{odd},"target":{odd},"action":{odd},"target_project_id":6,"iid":3}}}}"#
+            );
+            let parsed = parse(body.as_bytes());
+            let located = matches!(&parsed, Ok(Delivery::MergeRequest(subject)) if subject.merge_request.iid.get() == 3);
+            // A number beyond every float is no JSON value that anybody reads.
+            assert_eq!(located, odd != "1e400", "{odd}: {parsed:?}");
+        }
+    }
+
+    #[test]
+    fn a_forks_path_is_not_taken_for_the_targets() {
+        let hook = |project: u64| {
+            let body = format!(
+                r#"{{"object_kind":"pipeline","project":{{"id":{project},"path_with_namespace":"some/where"}},
+                "merge_request":{{"iid":3,"target_project_id":6}}}}"#
+            );
+            let Ok(Delivery::Companion(subject)) = parse(body.as_bytes()) else { panic!("not a companion") };
+            assert_eq!(subject.merge_request.to_string(), "6!3");
+            subject.project_path
+        };
+        assert_eq!(hook(6).as_deref(), Some("some/where"));
+        assert_eq!(hook(9), None, "outside of the scope or not, that is the fork");
     }
 
     #[test]
