@@ -293,6 +293,17 @@ mod tests {
         assert!(touches("payments/", "services/payments/b.rs") && !touches("payments/", "payments"));
         assert!(touches("**/.env", ".env") && touches(".gitlab/**", ".gitlab/ci/a.yml"));
         assert!(!touches("docs/**", "Docs/a"));
+        assert!(
+            touches("**", "a")
+                && touches("**", ".x/y")
+                && touches("*", ".hidden")
+                && touches("a/**/b", "a/b")
+        );
+        assert!(
+            touches("pay/**", "pay/a\nb")
+                && touches("*.rs", "pay/\u{1}\n.rs")
+                && touches("pay/**", "pay/\u{fffd}")
+        );
     }
 
     #[test]
