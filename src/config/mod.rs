@@ -53,6 +53,41 @@ pub enum ConfigError {
     },
 }
 
+impl From<config::ConfigError> for ConfigError {
+    fn from(error: config::ConfigError) -> Self {
+        Self::Unreadable(without_values(&error))
+    }
+}
+
+/// What is wrong and where, without the text that stands there: it may be a secret.
+fn without_values(error: &config::ConfigError) -> String {
+    use config::ConfigError as Wrong;
+    let place = |key: &Option<String>, origin: &Option<String>| {
+        let key = key.as_ref().map(|key| format!(" for key `{key}`")).unwrap_or_default();
+        let origin = origin.as_ref().map(|origin| format!(" in {origin}")).unwrap_or_default();
+        format!("{key}{origin}")
+    };
+    match error {
+        Wrong::Type { origin, expected, key, .. } => {
+            format!("invalid type, expected {expected}{}", place(key, origin))
+        }
+        Wrong::At { error, origin, key } => format!("{}{}", without_values(error), place(key, origin)),
+        Wrong::FileParse { uri, cause } => {
+            // The parser quotes the line between bars.
+            let cause = cause.to_string();
+            let words: Vec<_> =
+                cause.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains('|')).collect();
+            format!("{}{}", words.join(": "), place(&None, uri))
+        }
+        // serde: `invalid type: string "…", expected a sequence`.
+        Wrong::Message(message) if message.starts_with("invalid ") => {
+            let expected = message.rsplit_once(", expected ").map_or("another one", |(_, expected)| expected);
+            format!("invalid type, expected {expected}")
+        }
+        other => other.to_string(),
+    }
+}
+
 fn unknown_keys(keys: &[(String, Option<String>)]) -> String {
     let sentences = keys.iter().map(|(key, near)| match near {
         Some(near) => format!("`{key}` (did you mean `{near}`?)"),
@@ -169,36 +204,6 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// A level or a filter.
     pub level: String,
-}
-
-impl From<config::ConfigError> for ConfigError {
-    fn from(error: config::ConfigError) -> Self {
-        Self::Unreadable(without_values(&error))
-    }
-}
-
-/// What the library says, without what stands in the file: that may be a secret.
-fn without_values(error: &config::ConfigError) -> String {
-    use config::ConfigError as Error;
-    let of_key = |key: &Option<String>| key.as_ref().map(|key| format!(" for `{key}`")).unwrap_or_default();
-    match error {
-        Error::FileParse { uri, cause } => {
-            // The parser says where, then quotes the line, then says what.
-            let said = cause.to_string();
-            let mut lines = said.lines().filter(|line| !line.is_empty());
-            let place = lines.next().unwrap_or_default();
-            let what = lines.next_back().map(|what| format!(": {what}")).unwrap_or_default();
-            let file = uri.as_ref().map(|uri| format!("`{uri}`: ")).unwrap_or_default();
-            format!("{file}{place}{what}")
-        }
-        Error::Type { expected, key, .. } => format!("expected {expected}{}", of_key(key)),
-        Error::At { error, key, .. } => format!("{}{}", without_values(error), of_key(key)),
-        Error::Message(said) if said.starts_with("invalid ") => match said.rsplit_once(", expected ") {
-            Some((_, expected)) => format!("expected {expected}"),
-            None => "a value is of the wrong type".to_owned(),
-        },
-        other => other.to_string(),
-    }
 }
 
 impl Config {
@@ -403,6 +408,23 @@ mod tests {
         let path = folder.path().join("countersign.toml");
         std::fs::write(&path, text).unwrap();
         Config::load(Some(&path), [])
+    }
+
+    #[test]
+    fn a_mistake_beside_a_secret_does_not_print_it() {
+        for (text, told) in [
+            ("[webhooks]\ntokens = \"sesame\"\n", "expected a sequence for key `webhooks.tokens`"),
+            (
+                "[webhooks]\nmaster_secret = [\"sesame\"]\n",
+                "expected a string for key `webhooks.master_secret`",
+            ),
+            ("[gitlab]\ntoken = \"sesame\n", "line 2, column"),
+            ("[gitlab]\ntoken = sesame\n", "line 2, column"),
+        ] {
+            let error = load_file(text).unwrap_err();
+            let said = format!("{error} {error:?}");
+            assert!(said.contains(told) && !said.contains("sesame"), "{said}");
+        }
     }
 
     #[test]

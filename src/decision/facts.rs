@@ -473,6 +473,10 @@ fn file_of(diff: &gitlab::Diff) -> ChangedFile {
         (false, false, false) => ChangeKind::Modified,
     };
     let text = text_of(diff);
+    // Something did change in a file that is modified: if neither text nor mode says what, the same nothing may stand for
+    // another content.
+    let says_what =
+        kind != ChangeKind::Modified || diff.a_mode != diff.b_mode || text.is_some_and(|t| !t.is_empty());
     ChangedFile {
         old_path: diff.old_path.clone(),
         new_path: diff.new_path.clone(),
@@ -480,7 +484,7 @@ fn file_of(diff: &gitlab::Diff) -> ChangedFile {
         new_mode: diff.b_mode.clone().unwrap_or_default(),
         kind,
         lines: text.map(count_lines),
-        hunks_sha256: text.and_then(hunks_digest),
+        hunks_sha256: text.filter(|_| says_what).and_then(hunks_digest),
     }
 }
 
@@ -660,6 +664,10 @@ mod tests {
         }
         let binary = diff(&serde_json::json!({"diff": "Binary files a/x and b/x differ\n"}));
         assert_eq!(binary.hunks_sha256, None);
+        let silent = diff(&serde_json::json!({"diff": ""}));
+        assert_eq!(silent.hunks_sha256, None, "modified, and nothing says how");
+        let executable = diff(&serde_json::json!({"diff": "", "b_mode": "100755"}));
+        assert!(executable.hunks_sha256.is_some());
         let rename = diff(&serde_json::json!({"new_path": "b", "renamed_file": true, "diff": ""}));
         assert_eq!((rename.kind, rename.hunks_sha256.is_some()), (ChangeKind::Renamed, true));
     }

@@ -182,6 +182,10 @@ impl Attributes {
     }
 
     fn located(self, project: Option<Project>) -> Result<Subject, BodyError> {
+        let project = project.filter(|project| {
+            // A pipeline's hook comes from the project it ran in, which may be a fork.
+            self.target_project_id.is_none() || project.id.is_none() || project.id == self.target_project_id
+        });
         let (project_id, path) =
             project.map_or((None, None), |project| (project.id, project.path_with_namespace));
         let target = self.target_project_id.or(project_id);
@@ -343,6 +347,37 @@ mod tests {
         );
         let subject = subject(&body);
         assert_eq!((subject.pusher, subject.action, subject.distrust), (None, None, true));
+    }
+
+    #[test]
+    fn what_is_passed_over_may_be_anything_and_nest() {
+        for odd in
+            ["null", "true", "-1", "1.5", "1e400", "\"x\"", "[[{\"a\":[1]}],2]", "{\"id\":[{\"a\":{}}]}"]
+        {
+            let body = format!(
+                r#"{{"object_kind":"merge_request","user":{odd},"project":{odd},"merge_request":{odd},"oldrev":{odd},
+                "object_attributes":{{"last_commit":{odd},"target":{odd},"action":{odd},"target_project_id":6,"iid":3}}}}"#
+            );
+            let parsed = parse(body.as_bytes());
+            let located = matches!(&parsed, Ok(Delivery::MergeRequest(subject)) if subject.merge_request.iid.get() == 3);
+            // A number beyond every float is no JSON value that anybody reads.
+            assert_eq!(located, odd != "1e400", "{odd}: {parsed:?}");
+        }
+    }
+
+    #[test]
+    fn a_forks_path_is_not_taken_for_the_targets() {
+        let hook = |project: u64| {
+            let body = format!(
+                r#"{{"object_kind":"pipeline","project":{{"id":{project},"path_with_namespace":"some/where"}},
+                "merge_request":{{"iid":3,"target_project_id":6}}}}"#
+            );
+            let Ok(Delivery::Companion(subject)) = parse(body.as_bytes()) else { panic!("not a companion") };
+            assert_eq!(subject.merge_request.to_string(), "6!3");
+            subject.project_path
+        };
+        assert_eq!(hook(6).as_deref(), Some("some/where"));
+        assert_eq!(hook(9), None, "outside of the scope or not, that is the fork");
     }
 
     #[test]
