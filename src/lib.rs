@@ -64,6 +64,7 @@ pub mod bundle;
 pub mod cli;
 pub mod config;
 pub mod decision;
+pub mod demo;
 pub mod gitlab;
 pub mod merge_request;
 pub mod policy;

@@ -127,10 +127,23 @@ fn is_plural(word: &str, candidate: &str) -> bool {
         .is_some_and(|rest| matches!(rest, "s" | "es"))
 }
 
+/// Whether a mapping or a list of a document may be empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emptiness {
+    /// An empty one says nothing, which is as good as leaving it out.
+    Allowed,
+    /// An empty one is a mistake.
+    Refused,
+}
+
 /// Renders a table, and every table it refers to, as a JSON Schema (draft 2020-12).
-pub fn json_schema(root: &'static Table, id: &str) -> Value {
+pub fn json_schema(root: &'static Table, id: &str, emptiness: Emptiness) -> Value {
+    let least = match emptiness {
+        Emptiness::Allowed => 0,
+        Emptiness::Refused => 1,
+    };
     let mut definitions = BTreeMap::new();
-    define(root, &mut definitions);
+    define(root, least, &mut definitions);
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": id,
@@ -140,7 +153,7 @@ pub fn json_schema(root: &'static Table, id: &str) -> Value {
     })
 }
 
-fn define(table: &'static Table, definitions: &mut BTreeMap<&'static str, Value>) {
+fn define(table: &'static Table, least: usize, definitions: &mut BTreeMap<&'static str, Value>) {
     if definitions.contains_key(table.name) {
         return;
     }
@@ -148,7 +161,7 @@ fn define(table: &'static Table, definitions: &mut BTreeMap<&'static str, Value>
     definitions.insert(table.name, Value::Null);
     let mut properties = Map::new();
     for key in table.keys {
-        let mut schema = render(&key.shape, definitions);
+        let mut schema = render(&key.shape, least, definitions);
         if let Some(object) = schema.as_object_mut() {
             object.insert("description".to_owned(), json!(key.doc));
         }
@@ -160,26 +173,28 @@ fn define(table: &'static Table, definitions: &mut BTreeMap<&'static str, Value>
         "type": "object",
         "properties": properties,
         "required": required,
-        "minProperties": 1,
+        "minProperties": least,
         "additionalProperties": false,
     });
     definitions.insert(table.name, definition);
 }
 
-fn render(shape: &Shape, definitions: &mut BTreeMap<&'static str, Value>) -> Value {
+fn render(shape: &Shape, least: usize, definitions: &mut BTreeMap<&'static str, Value>) -> Value {
     match shape {
         Shape::Text => json!({ "type": "string", "minLength": 1 }),
         Shape::Number => json!({ "type": "integer", "minimum": 0 }),
         Shape::Flag => json!({ "type": "boolean" }),
         Shape::Duration => json!({ "type": "string", "pattern": "^([0-9]+(w|d|h|m|s))+$" }),
         Shape::Choice(words) => json!({ "enum": words }),
-        Shape::List(item) => json!({ "type": "array", "minItems": 1, "items": render(item, definitions) }),
+        Shape::List(item) => {
+            json!({ "type": "array", "minItems": least, "items": render(item, least, definitions) })
+        }
         Shape::Mapping(table) => {
-            define(table, definitions);
+            define(table, least, definitions);
             json!({ "$ref": format!("#/$defs/{}", table.name) })
         }
         Shape::OneOf(shapes) => {
-            let shapes: Vec<_> = shapes.iter().map(|shape| render(shape, definitions)).collect();
+            let shapes: Vec<_> = shapes.iter().map(|shape| render(shape, least, definitions)).collect();
             json!({ "anyOf": shapes })
         }
     }
@@ -202,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_table_that_refers_to_itself_is_rendered_once() {
-        let schema = json_schema(&TREE, "urn:tree");
+        let schema = json_schema(&TREE, "urn:tree", Emptiness::Refused);
         assert_eq!(schema["$ref"], "#/$defs/tree");
         assert_eq!(schema["$defs"]["tree"]["properties"]["branches"]["items"]["$ref"], "#/$defs/tree");
         assert_eq!(schema["$defs"]["tree"]["required"], json!(["name"]));

@@ -8,7 +8,8 @@ use crate::merge_request::CheckName;
 /// The path under which GitLab reaches us; a check's own name may follow it.
 pub const WEBHOOK_PATH: &str = "/webhooks/gitlab";
 
-/// A set of project globs: `*` stops at `/`, `**` does not, a leading `!` excludes whatever the order.
+/// A set of project globs: `*` stops at `/`, `**` does not, a leading `!` excludes whatever the order. A list that only
+/// excludes means everything else, an empty one means nothing, as in policies.
 #[derive(Debug, Clone)]
 pub struct ProjectScope {
     included: GlobSet,
@@ -29,11 +30,18 @@ impl ProjectScope {
     /// Compiles patterns such as `shop/**` or `!shop/playground/*`.
     pub fn compile<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
         let (mut included, mut excluded) = (GlobSetBuilder::new(), GlobSetBuilder::new());
+        let mut only_excludes = None;
         for pattern in patterns {
-            match pattern.strip_prefix('!') {
-                Some(rest) => excluded.add(project_glob(rest)?),
-                None => included.add(project_glob(pattern)?),
-            };
+            if let Some(rest) = pattern.strip_prefix('!') {
+                excluded.add(project_glob(rest)?);
+                only_excludes.get_or_insert(true);
+            } else {
+                included.add(project_glob(pattern)?);
+                only_excludes = Some(false);
+            }
+        }
+        if only_excludes == Some(true) {
+            included.add(project_glob("**")?);
         }
         let build = |set: &GlobSetBuilder| {
             set.build().map_err(|error| ScopeError { pattern: String::new(), reason: error.to_string() })
@@ -103,6 +111,8 @@ mod tests {
         assert!(!scope.contains("shop/play/x") && !scope.contains("other/shop"));
         assert!(!ProjectScope::compile(["shop/*"]).unwrap().contains("shop/a/b"));
         assert!(!ProjectScope::compile([]).unwrap().contains("shop"));
+        let all_but = ProjectScope::compile(["!shop/play/*"]).unwrap();
+        assert!(all_but.contains("shop/pay") && !all_but.contains("shop/play/x"));
     }
 
     #[test]

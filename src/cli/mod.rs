@@ -5,10 +5,12 @@
 
 mod check;
 mod configuration;
+mod demo;
 mod exit_status;
 mod report;
 mod schema;
 mod serve;
+mod signals;
 
 use clap::{Parser, Subcommand};
 
@@ -27,6 +29,8 @@ pub struct Cli {
 enum Command {
     /// Take deliveries, decide, answer, until told to stop
     Serve(serve::Arguments),
+    /// Play a story of merge requests in a simulated GitLab; needs no configuration
+    Demo(demo::Arguments),
     /// Say whether policies are valid, with every mistake at once
     Check(check::Arguments),
     /// Print the JSON Schema of a file, for editors
@@ -38,6 +42,7 @@ pub fn run() -> ExitStatus {
     match Cli::try_parse() {
         Ok(cli) => match cli.command {
             Command::Serve(arguments) => serve::run(&arguments),
+            Command::Demo(arguments) => demo::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
             Command::Schema(arguments) => schema::run(&arguments),
         },

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::configuration;
 use super::exit_status::ExitStatus;
 use super::report;
+use super::signals::Signals;
 use crate::app::{App, StartError, load_bundle};
 use crate::bundle::{Bundle, LoadError};
 use crate::config::Config;
@@ -59,8 +59,7 @@ fn prepare(file: Option<&Path>) -> Result<(Config, Arc<Bundle>), ExitStatus> {
 
 async fn serve(config: &Config, bundle: Arc<Bundle>) -> ExitStatus {
     // Before anything starts: a signal that comes early must not be lost.
-    let (terminated, interrupted) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    let (Ok(mut terminated), Ok(mut interrupted)) = (terminated, interrupted) else {
+    let Ok(mut signals) = Signals::listen() else {
         report::talk("error: signals can't be listened for\n");
         return ExitStatus::Failed;
     };
@@ -77,10 +76,7 @@ async fn serve(config: &Config, bundle: Arc<Bundle>) -> ExitStatus {
     }
     // Without systemd there is nobody to tell.
     let _untold = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    tokio::select! {
-        _ = terminated.recv() => {}
-        _ = interrupted.recv() => {}
-    }
+    signals.told_to_stop().await;
     tracing::info!("stopping");
     let _untold = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     app.stop().await;

@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use crate::schema::{Shape, json_schema, nearest};
+use crate::schema::{Emptiness, Shape, json_schema, nearest};
 use crate::telemetry::LogFormat;
 
 /// The compiled-in defaults and reference.
@@ -312,7 +312,7 @@ fn unless_known(key: String) -> Option<(String, Option<String>)> {
 
 /// The JSON Schema of the configuration file (draft 2020-12), for editors.
 pub fn schema() -> serde_json::Value {
-    json_schema(&keys::ROOT, "urn:countersign:configuration")
+    json_schema(&keys::ROOT, "urn:countersign:configuration", Emptiness::Allowed)
 }
 
 /// A duration in words: `90s`, `10m`, `1h 30m`.

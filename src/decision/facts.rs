@@ -269,6 +269,8 @@ impl Reader<'_> {
             .value
             .approved_by
             .into_iter()
+            // An account that was blocked after it approved vouches for nothing any more.
+            .filter(|approval| approval.user.state.as_deref().is_none_or(|state| state == "active"))
             .map(|approval| {
                 let id = UserId::new(approval.user.id);
                 // Not seen at the last read, so given since; seen then, so what was known then still holds.

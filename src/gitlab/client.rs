@@ -14,7 +14,7 @@ use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use url::Url;
+use url::{Host, Url};
 
 use crate::telemetry::{CallLabels, Metrics};
 
@@ -78,7 +78,11 @@ impl Client {
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
             .map_err(|_| ClientError::Token)?;
         bearer.set_sensitive(true);
-        let http = reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder();
+        if is_this_machine(&base) {
+            builder = builder.no_proxy();
+        }
+        let http = builder
             .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
             .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
@@ -262,6 +266,16 @@ fn reason_of(kind: &str, error: reqwest::Error) -> String {
     format!("{kind} ({cause})")
 }
 
+/// Whether a URL leads to this very machine: a proxy of the environment would look for it on its own.
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
 /// Half to one and a half times the pause, so that many callers do not come back at once.
 fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.5 + fastrand::f64())
@@ -279,6 +293,19 @@ mod tests {
         headers.insert(LINK, HeaderValue::from_static(link));
         let next = next_page(&headers, &base).unwrap();
         assert_eq!(next.as_str(), "http://gitlab.internal/git/api/v4/projects/1/versions?page=2");
+    }
+
+    #[test]
+    fn a_gitlab_on_this_machine_is_told_from_others() {
+        let here = |url: &str| is_this_machine(&Url::parse(url).unwrap());
+        assert!(
+            ["http://127.0.0.1:8080/", "http://[::1]/git", "http://localhost:3000/"].into_iter().all(here)
+        );
+        assert!(
+            !["https://gitlab.example.com/", "http://10.0.0.5/", "http://localhost.example.com/"]
+                .into_iter()
+                .any(here)
+        );
     }
 
     #[test]

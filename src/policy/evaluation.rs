@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fact::FactKey;
 
-/// What one call of [`super::evaluate`] gives: there is no third way.
+/// What one call of `evaluate` gives: there is no third way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// The verdict stands.

@@ -12,7 +12,7 @@
 //!
 //! # How it is evaluated
 //!
-//! [`evaluate`] never fetches. It either decides or names the facts it lacks ([`Step`]); whoever calls it fetches
+//! [`evaluate()`] never fetches. It either decides or names the facts it lacks ([`Step`]); whoever calls it fetches
 //! them and asks again, and no fact is asked for twice, not even one that could not be had. No clock, disk, network,
 //! log, thread or environment is used here: the same texts and the same facts give the same bytes for ever.
 //!
@@ -55,7 +55,9 @@ pub use fact::{FactKey, Facts};
 pub use set::PolicySet;
 pub use source::{PolicySource, Revision};
 
+use crate::schema::{Emptiness, json_schema};
+
 /// The language as a JSON Schema (draft 2020-12), for editors.
 pub fn schema() -> serde_json::Value {
-    crate::schema::json_schema(&frame::POLICY, "urn:countersign:policy")
+    json_schema(&frame::POLICY, "urn:countersign:policy", Emptiness::Refused)
 }

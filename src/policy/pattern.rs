@@ -156,7 +156,7 @@ pub(super) struct PathGlobs {
 }
 
 /// Which globs of the set one path matches.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct PathMatches(Vec<u64>);
 
 impl PathGlobs {
@@ -172,6 +172,17 @@ impl PathGlobs {
 }
 
 impl PathMatches {
+    /// Adds what another path matches.
+    pub(super) fn join(&mut self, other: &Self) {
+        if self.0.is_empty() {
+            self.0.clone_from(&other.0);
+            return;
+        }
+        for (word, more) in self.0.iter_mut().zip(&other.0) {
+            *word |= more;
+        }
+    }
+
     /// Whether the path matches one of these globs.
     pub(super) fn any(&self, ids: &GlobIds) -> bool {
         ids.0.iter().any(|id| self.0.get(id / 64).is_some_and(|word| word & (1 << (id % 64)) != 0))

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use jiff::Timestamp;
 
-use super::fact::{ChangedFile, Code, FactKey, Facts, Unknown, Version};
+use super::fact::{Code, FactKey, Facts, Known, Unknown, Version};
 use super::finding::{Stop, known};
 use super::pattern::{GlobIds, PathGlobs, PathMatches};
 
@@ -12,7 +12,7 @@ use super::pattern::{GlobIds, PathGlobs, PathMatches};
 pub(super) struct View<'a> {
     pub(super) facts: &'a Facts,
     globs: &'a PathGlobs,
-    matches: OnceCell<Vec<(PathMatches, Option<PathMatches>)>>,
+    matches: OnceCell<Matches>,
 }
 
 /// What one changed file touches: a rename touches the path that it leaves, too.
@@ -49,31 +49,74 @@ impl<'a> View<'a> {
         self.facts.now.ok_or_else(|| Stop::Needs([FactKey::Now].into()))
     }
 
+    /// Files and commits of the newest version; those of another one prove nothing.
     pub(super) fn code(&self) -> Result<&'a Code, Stop> {
-        known(self.facts.code.as_ref(), FactKey::Code)
+        let code = known(self.facts.code.as_ref(), FactKey::Code)?;
+        match &self.facts.versions {
+            Some(Known::Value(versions))
+                if newest(versions).is_some_and(|newest| newest.id != code.version) =>
+            {
+                Err(unknown("a push came while the facts were read"))
+            }
+            Some(_) | None => Ok(code),
+        }
     }
 
-    /// The diff versions; an empty list would be a fault of the reader and proves nothing.
+    /// The newest diff version.
+    ///
+    /// GitLab: around a push the head that it shows and the newest version can differ for a moment. What is known of
+    /// one version says nothing about another head.
     pub(super) fn newest_version(&self) -> Result<&'a Version, Stop> {
         let versions = known(self.facts.versions.as_ref(), FactKey::Versions)?;
-        versions.iter().max_by_key(|version| version.id).ok_or_else(|| {
-            let why = "GitLab lists no diff version of the merge request yet".to_owned();
-            Stop::Unknown(Unknown { why, curable: true })
-        })
+        match newest(versions) {
+            Some(version) if version.head == self.facts.merge_request.sha => Ok(version),
+            Some(_) => Err(unknown("GitLab has no diff version of the newest push yet")),
+            None => Err(unknown("GitLab lists no diff version of the merge request yet")),
+        }
     }
 
     /// The paths that each changed file touches, in the order of [`Code::files`].
     pub(super) fn touched<'b>(&'b self, code: &'b Code) -> impl Iterator<Item = Touched<'b>> {
-        let matches = self.matches.get_or_init(|| {
-            let of_file = |file: &ChangedFile| {
-                let old = (file.old_path != file.new_path).then(|| self.globs.matches(&file.old_path));
-                (self.globs.matches(&file.new_path), old)
-            };
-            code.files.iter().map(of_file).collect()
-        });
-        code.files.iter().zip(matches).map(|(file, (new, old))| Touched {
+        let matches = self.matches(code);
+        code.files.iter().zip(&matches.files).map(|(file, (new, old))| Touched {
             new: TouchedPath { path: &file.new_path, matches: new },
             old: old.as_ref().map(|old| TouchedPath { path: &file.old_path, matches: old }),
         })
     }
+
+    /// Whether any touched path at all matches one of these globs: mostly none does, and no file need be looked at.
+    pub(super) fn touches(&self, code: &Code, globs: &GlobIds) -> bool {
+        self.matches(code).all.any(globs)
+    }
+
+    fn matches(&self, code: &Code) -> &Matches {
+        self.matches.get_or_init(|| {
+            let mut matches = Matches::default();
+            for file in &code.files {
+                let new = self.globs.matches(&file.new_path);
+                let old = (file.old_path != file.new_path).then(|| self.globs.matches(&file.old_path));
+                for path in old.iter().chain([&new]) {
+                    matches.all.join(path);
+                }
+                matches.files.push((new, old));
+            }
+            matches
+        })
+    }
+}
+
+/// Which globs the paths of each file match, new and old, and all of them together.
+#[derive(Debug, Default)]
+struct Matches {
+    files: Vec<(PathMatches, Option<PathMatches>)>,
+    all: PathMatches,
+}
+
+fn newest(versions: &[Version]) -> Option<&Version> {
+    versions.iter().max_by_key(|version| version.id)
+}
+
+/// A doubt that ends by itself.
+fn unknown(why: &str) -> Stop {
+    Stop::Unknown(Unknown { why: why.to_owned(), curable: true })
 }

@@ -1,6 +1,6 @@
 //! The verdict in one sentence: what is missing, in the words of the rules.
 
-use super::evaluation::{Enforce, PolicyEvaluation, RuleEvaluation, RuleState, Verdict};
+use super::evaluation::{Enforce, PolicyEvaluation, Reason, RuleEvaluation, RuleState, Truth, Verdict};
 use super::frame::Otherwise;
 use super::verdict::Ground;
 
@@ -66,5 +66,12 @@ fn listed(rules: &[&RuleEvaluation]) -> String {
 /// The sentence that made the rule what it is: that of `when` while it is open whether the rule applies.
 fn why(rule: &RuleEvaluation) -> &str {
     let open_when = rule.when.as_ref().filter(|when| when.truth.is_open());
-    open_when.or(rule.require.as_ref()).map_or("", |reason| reason.sentence.as_str())
+    open_when.or(rule.require.as_ref()).map_or("", |reason| culprit(reason).sentence.as_str())
+}
+
+/// What could not be had, however deep it lies below an unknown reason; the reason itself for any other truth.
+fn culprit(reason: &Reason) -> &Reason {
+    let is_unknown = |reason: &&Reason| matches!(reason.truth, Truth::Unknown { .. });
+    let part = Some(reason).filter(is_unknown).and_then(|reason| reason.parts.iter().find(is_unknown));
+    part.map_or(reason, culprit)
 }

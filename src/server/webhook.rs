@@ -96,17 +96,19 @@ async fn take(
         .await
         .map_err(|fault| failed(refuse(outcome_of(fault), why_of(fault))))?;
     let key = verification.idempotency_key().map(str::to_owned);
+    let unsigned = verification.is_unsigned();
     let voucher =
         verification.finish().map_err(|refused| failed(refuse(DeliveryOutcome::Unauthorized, refused.0)))?;
     let delivery = admit(intake, shared, kind, &voucher, &body).map_err(failed)?;
     let destination = destination(intake, name, delivery).map_err(failed)?;
-    let Some((subject, check, event)) = destination else {
+    let Some(destination) = destination else {
         return Ok((DeliveryOutcome::NotForUs, "this event wakes nothing"));
     };
+    let (subject, ..) = &destination;
     if subject.project_path.as_ref().is_some_and(|path| !intake.scope.contains(path)) {
         return Ok((DeliveryOutcome::OutOfScope, "the project is outside of `gitlab.projects`"));
     }
-    store(intake, subject, check, event, key, &body).await.map_err(failed)
+    store(intake, destination, key, unsigned, &body).await.map_err(failed)
 }
 
 /// Reads the body, once it is known that it may be read: what nothing vouches for is refused before anything is made of
@@ -177,10 +179,9 @@ fn destination(
 
 async fn store(
     intake: &Intake,
-    subject: Subject,
-    check: Option<StatusCheckId>,
-    event: Event,
+    (subject, check, event): Destination,
     key: Option<String>,
+    unsigned: bool,
     body: &Body,
 ) -> Result<(DeliveryOutcome, &'static str), Refusal> {
     let (project, iid) = (subject.merge_request.project, subject.merge_request.iid);
@@ -192,6 +193,7 @@ async fn store(
         sha: subject.sha,
         pusher: subject.pusher,
         distrust: subject.distrust,
+        unsigned,
         digest: body.digest,
         idempotency_key: key,
     };

@@ -13,7 +13,7 @@ use crate::policy::evaluation::{Evaluation, Reason, RuleState, Truth, Verdict};
 use crate::policy::fact::{Known, MergeRequestFacts, Sightings};
 use crate::store::{
     Claim, KnownStatus, LEASE, Memory, NewAnswer, NewDecision, Observations, Recorded, Settlement, Shown,
-    SightedApproval, StoreError,
+    SightedApproval, StoreError, UNCLEAR_FOR,
 };
 use crate::telemetry::EvaluationLabels;
 
@@ -23,7 +23,7 @@ use super::record::{Cause, Particulars, Shared, canonical, verdict_word};
 use super::resources::Resources;
 
 /// How soon a rule that waits for a pipeline or for GitLab is looked at again without any event.
-const UNSETTLED_LOOK: Duration = Duration::from_secs(60);
+const UNSETTLED_LOOK: Duration = Duration::from_secs(120);
 /// The least pause before time is looked at again: GitLab dates to the second.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -58,7 +58,9 @@ struct Saying<'a> {
 /// What became of an answer.
 struct Outcome {
     shown: Option<Shown>,
-    answer: Option<NewAnswer>,
+    answer: NewAnswer,
+    /// Whether it may still take effect.
+    unclear: bool,
     /// When to come back, if the answer did not take effect as meant.
     again: Option<Duration>,
 }
@@ -93,11 +95,12 @@ impl<'a> Lane<'a> {
     }
 
     /// The checks that are remembered for this very SHA and target branch; none of them if any is in doubt, or if
-    /// GitLab asks one that is not among them.
+    /// GitLab asks one that is not among them: it may have been added since.
     fn known_checks(&self, subject: &MergeRequestFacts) -> Vec<Check> {
         let of_head: Vec<_> = self.of_head(subject).collect();
-        let is_known = |asked: &StatusCheckId| of_head.iter().any(|known| known.check == *asked);
-        if of_head.iter().any(|known| known.shown.is_none()) || !self.memory.asked.keys().all(is_known) {
+        let is_strange = |asked: &StatusCheckId| !of_head.iter().any(|known| known.check == *asked);
+        let is_doubted = |known: &&KnownStatus| known.shown.is_none() || known.confirm_at.is_some();
+        if of_head.iter().any(is_doubted) || self.memory.asked.keys().any(is_strange) {
             return Vec::new();
         }
         of_head.iter().map(|known| Check { id: known.check, name: known.name.clone() }).collect()
@@ -114,12 +117,13 @@ impl<'a> Lane<'a> {
     pub(super) async fn answer(self, policies: &PolicySet, decided: Decided) -> Result<(), StoreError> {
         let said = self.weigh(&decided).await;
         let (decisions, observations) = self.write_down(policies, &decided, &said)?;
+        let mut settlement = self.aftermath(&decided, &said);
         let posts: Vec<_> = said
             .iter()
-            .filter(|said| matches!(said.answer, Answer::Post(_)))
-            .map(|said| (decided.facts.merge_request.sha.clone(), said.check.id))
+            .zip(&settlement.statuses)
+            .filter(|(said, _)| matches!(said.answer, Answer::Post(_)))
+            .map(|(_, known)| known.clone())
             .collect();
-        let mut settlement = self.aftermath(&decided, &said);
         if posts.is_empty() {
             settlement.decisions = decisions;
             settlement.observations = observations;
@@ -163,11 +167,10 @@ impl<'a> Lane<'a> {
         let answer = if doubtful.is_empty() { Answer::Silence } else { self.taking_back().await };
         let Answer::Post(status) = answer else { return self.settle(settlement).await };
         let decisions = self.write_down_failure(policies, failure, &doubtful, status)?;
-        let posts = doubtful.iter().map(|known| (known.sha.clone(), known.check)).collect();
         let mut proven = Some(Instant::now());
         let queue = &self.resources.queue;
         let (recorded, numbers) =
-            queue.record(&self.claim, decisions, Observations::default(), posts).await?;
+            queue.record(&self.claim, decisions, Observations::default(), doubtful.clone()).await?;
         if recorded == Recorded::Superseded {
             supersede(&mut settlement);
             return self.settle(settlement).await;
@@ -179,7 +182,8 @@ impl<'a> Lane<'a> {
             let KnownStatus { sha, check, name, .. } = known;
             let outcome =
                 self.post(Saying { sha, check: *check, name, status, decision, listed: true }).await;
-            settlement.statuses.push(known.clone());
+            let confirm_at = known.confirm_at.filter(|at| *at > Timestamp::now());
+            settlement.statuses.push(KnownStatus { confirm_at, ..known.clone() });
             take_in(&mut settlement, *check, outcome);
         }
         self.settle(settlement).await
@@ -308,6 +312,12 @@ impl<'a> Lane<'a> {
         }
     }
 
+    /// Until when an earlier answer to a check may still arrive.
+    fn still_unclear(&self, subject: &MergeRequestFacts, check: StatusCheckId) -> Option<Timestamp> {
+        let known = self.of_head(subject).find(|known| known.check == check)?;
+        known.confirm_at.filter(|at| *at > Timestamp::now())
+    }
+
     fn tell(
         &self,
         subject: &MergeRequestFacts,
@@ -375,9 +385,11 @@ impl<'a> Lane<'a> {
             target_branch: subject.target_branch.clone(),
             shown: said.shown,
             may_show_passed: false,
+            confirm_at: self.still_unclear(subject, said.check.id),
         });
         let mut settlement =
             Settlement { statuses: statuses.collect(), settled_as: "answered", ..Settlement::default() };
+        settlement.next = settlement.statuses.iter().filter_map(|known| known.confirm_at).min();
         for (_, evaluation) in &decided.checks {
             let next = evaluation.recheck_at.map(|at| at.max(Timestamp::now() + LEAST_PAUSE));
             settlement.next = earliest(settlement.next, next);
@@ -430,13 +442,13 @@ impl<'a> Lane<'a> {
                     Status::Failed => Shown::Failed,
                     Status::Pending => Shown::PostedPending,
                 };
-                return Outcome { shown: Some(shown), answer: Some(answer), again: None };
+                return Outcome { shown: Some(shown), answer, unclear: false, again: None };
             }
             Err(error) => error,
         };
         tracing::warn!(%project, %iid, sha, check = %name, status = status.as_str(), %reply, "not answered");
         let pause = self.after_refusal(&error, listed).await;
-        Outcome { shown: None, answer: Some(answer), again: Some(pause) }
+        Outcome { shown: None, answer, unclear: error.is_unclear(), again: Some(pause) }
     }
 
     /// How long to wait after an answer that did not take effect as meant, or whose fate is unclear.
@@ -548,8 +560,11 @@ fn new_decision(shared: &Shared<'_>, particulars: &Particulars<'_>) -> Result<Ne
 fn take_in(settlement: &mut Settlement, check: StatusCheckId, outcome: Outcome) {
     for known in settlement.statuses.iter_mut().filter(|known| known.check == check) {
         known.shown = outcome.shown;
+        if outcome.unclear {
+            known.confirm_at = Some(Timestamp::now() + UNCLEAR_FOR);
+        }
     }
-    settlement.answers.extend(outcome.answer);
+    settlement.answers.push(outcome.answer);
     if let Some(pause) = outcome.again {
         settlement.unfinished = true;
         settlement.settled_as = "not answered";

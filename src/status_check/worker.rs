@@ -27,6 +27,8 @@ use super::resources::{Resources, Settings};
 const LANES: usize = 16;
 /// How often a merge request that GitLab says is absent is looked at before it is given up.
 const ABSENT_TRIES: u32 = 3;
+/// How often a merge request that GitLab prepares, or that moves, is looked at before only an event brings it back.
+const PREPARING_TRIES: u32 = 30;
 /// How long the queue is left alone when nothing says that anything is due.
 const IDLE_LOOK: Duration = Duration::from_secs(30);
 
@@ -139,7 +141,13 @@ impl Worker {
                 lane.settle(Settlement { settled_as: "no check", ..Settlement::default() }).await
             }
             Ok(Look::Preparing | Look::Moving) => {
-                let settlement = lane::again("preparing", pause(lane.claim.attempt));
+                // One without a single commit stays so: its first push is an event of its own.
+                let attempt = lane.claim.attempt;
+                let settlement = if attempt < PREPARING_TRIES {
+                    lane::again("preparing", pause(attempt))
+                } else {
+                    Settlement { settled_as: "preparing", ..Settlement::default() }
+                };
                 lane.settle(settlement).await
             }
             Err(failure) => {

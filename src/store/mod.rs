@@ -10,6 +10,10 @@
 mod column;
 mod decisions;
 mod error;
+mod hint;
+mod intake;
+mod lane;
+mod memory;
 mod queue;
 mod status;
 mod writer;
@@ -17,6 +21,7 @@ mod writer;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,12 +29,13 @@ use rusqlite::{Connection, OpenFlags};
 
 pub use self::decisions::{Decisions, NewAnswer, NewDecision, StoredAnswer, StoredDecision};
 pub use self::error::StoreError;
-pub use self::queue::{
-    Claim, Depth, Event, Hint, LEASE, Memory, NewestDelivery, Observations, Queue, Recorded, Settlement,
-    SightedApproval, Taken,
-};
-pub use self::status::{KnownStatus, Shown};
+pub use self::hint::{Event, Hint, Taken};
+pub use self::lane::{Claim, Depth, LEASE, Recorded, Settlement};
+pub use self::memory::{Memory, NewestDelivery, Observations, SightedApproval};
+pub use self::queue::Queue;
+pub use self::status::{KnownStatus, Shown, UNCLEAR_FOR};
 
+use self::status::Epoch;
 use self::writer::Thread;
 
 /// The schema, one step per release that changed it; a step is never edited once released.
@@ -42,7 +48,7 @@ pub struct Store {
     writer: Thread,
     reader: Thread,
     queue: Queue,
-    threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+    threads: Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
     // INVARIANT: held for as long as the store is open; dropping it lets another process in.
     _lock: File,
 }
@@ -57,7 +63,8 @@ impl Store {
         let mut connection = Connection::open(path)?;
         prepare(&connection)?;
         migrate(&mut connection)?;
-        let claims_before = queue::void_leases(&connection, Timestamp::now())?;
+        lane::void_leases(&connection, Timestamp::now())?;
+        let epoch = Epoch::begin(&connection)?;
         let reading = Connection::open_with_flags(
             path,
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -65,8 +72,8 @@ impl Store {
         reading.busy_timeout(BUSY)?;
         let (writer, writing) = Thread::writing(connection)?;
         let (reader, reading) = Thread::reading(reading)?;
-        let queue = Queue::new(writer.clone(), reader.clone(), claims_before);
-        Ok(Self { writer, reader, queue, threads: Mutex::new(vec![writing, reading]), _lock: lock })
+        let queue = Queue::new(writer.clone(), reader.clone(), epoch);
+        Ok(Self { writer, reader, queue, threads: Mutex::new(Some((writing, reading))), _lock: lock })
     }
 
     /// Deliveries and lanes.
@@ -83,23 +90,21 @@ impl Store {
     pub async fn probe(&self) -> Result<(), StoreError> {
         self.writer
             .run(|connection| {
-                connection.prepare_cached("UPDATE claim_counter SET value = value + 1")?.execute([])?;
+                connection.prepare_cached("UPDATE counter SET value = value + 1")?.execute([])?;
                 Ok(())
             })
             .await
     }
 
-    /// Finishes what is queued and closes the database; whatever comes later fails.
+    /// Finishes what is queued and closes the database; whatever comes later fails. The writer is the last to close, so
+    /// that SQLite folds the WAL into the file.
     pub async fn close(&self) {
-        self.writer.stop().await;
-        self.reader.stop().await;
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        let joined = tokio::task::spawn_blocking(move || {
-            for thread in threads {
-                let _panicked = thread.join();
-            }
-        });
-        let _joined = joined.await;
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((writing, reading)) = threads else { return };
+        for (thread, handle) in [(&self.reader, reading), (&self.writer, writing)] {
+            thread.stop().await;
+            let _joined = tokio::task::spawn_blocking(move || handle.join()).await;
+        }
     }
 }
 

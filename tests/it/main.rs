@@ -13,6 +13,7 @@
 
 mod cli_check;
 mod decisions;
+mod demo;
 mod faults;
 mod house;
 mod kill;

@@ -30,8 +30,8 @@ pub(in crate::policy) struct Approvals {
 enum Weight {
     /// It counts, because of this.
     Counts(String),
-    /// It does not, because of this; `again` when approving once more would help.
-    DoesNotCount { why: String, again: bool },
+    /// It does not, because of this.
+    DoesNotCount { why: String, mend: Option<Remedy> },
     /// Not known yet.
     Open(Stop),
 }
@@ -82,21 +82,24 @@ impl Approvals {
 
     /// Weighs one approval: what is proven against it settles it, else everything open is asked for at once.
     fn weigh(&self, approval: &Approval, view: &View<'_>) -> Weight {
-        let against = |why: String, again| Weight::DoesNotCount { why, again };
+        let against = |why: String, mend| Weight::DoesNotCount { why, mend };
         let exclusion = self.excluded.judge(&approval.user, view);
-        if let Ok(Exclusion::Excluded(why)) = exclusion {
-            return against(why, false);
+        match exclusion {
+            Ok(Exclusion::Excluded(why)) => return against(why, None),
+            Ok(Exclusion::Unmatched(email)) => return unmatched(&email),
+            Ok(Exclusion::Free) | Err(_) => {}
         }
         let membership = match &self.from {
             Some(people) => people.includes(&approval.user, view),
             None => Ok(Membership::Yes("anybody's counts".to_owned())),
         };
         if let (Ok(Membership::No), Some(people)) = (&membership, &self.from) {
-            return against(format!("not one of {}", people.describe().join(" or ")), false);
+            return against(format!("not one of {}", people.describe().join(" or ")), None);
         }
         let standing = self.reset_on.judge(approval, view);
         if let Ok(Standing::Lost(why)) = standing {
-            return against(why, true);
+            let username = approval.user.username.clone();
+            return against(why, Some(Remedy::ApproveAgain { username }));
         }
         match (exclusion, membership, standing) {
             (Ok(_), Ok(Membership::Yes(why)), Ok(_)) => Weight::Counts(why),
@@ -127,9 +130,9 @@ impl Approvals {
         let mut sentence =
             format!("{} of {} approvals needed{by}", tally.counting.min(self.count), self.count);
         if missing > 0 {
+            let more = if missing == 1 { "1 more is".to_owned() } else { format!("{missing} more are") };
             let from = self.from.as_ref().map(|people| format!(" from {}", people.describe().join(" or ")));
-            sentence += &format!("; {missing} more is needed{}", from.unwrap_or_default())
-                .replace("more is", if missing == 1 { "more is" } else { "more are" });
+            sentence = format!("{sentence}; {more} needed{}", from.unwrap_or_default());
         }
         let mut finding = Finding::new("approvals", truth, sentence);
         finding.reason.parts =
@@ -139,11 +142,9 @@ impl Approvals {
     }
 
     fn remedies(&self, weighed: &[(&Approval, Weight)], missing: usize) -> Vec<Remedy> {
-        let again = weighed.iter().filter_map(|(approval, weight)| match weight {
-            Weight::DoesNotCount { again: true, .. } => {
-                Some(Remedy::ApproveAgain { username: approval.user.username.clone() })
-            }
-            _ => None,
+        let mends = weighed.iter().filter_map(|(_, weight)| match weight {
+            Weight::DoesNotCount { mend, .. } => mend.clone(),
+            Weight::Counts(_) | Weight::Open(_) => None,
         });
         let operator = weighed.iter().filter_map(|(_, weight)| match weight {
             Weight::Open(Stop::Unknown(Unknown { why, curable: false })) => {
@@ -154,13 +155,22 @@ impl Approvals {
         let from = self.from.as_ref().map(People::describe).unwrap_or_default();
         let more = Remedy::Approve { missing: u32::try_from(missing).unwrap_or(u32::MAX), from };
         let mut remedies = vec![more];
-        for remedy in again.chain(operator) {
+        for remedy in mends.chain(operator) {
             if !remedies.contains(&remedy) {
                 remedies.push(remedy);
             }
         }
         remedies
     }
+}
+
+/// No approval counts while nobody knows whose second address a commit email is.
+fn unmatched(email: &str) -> Weight {
+    let what = format!(
+        "give the commit email `{email}` to a user of GitLab, or write `unmatched_committers: allow` in the policy"
+    );
+    let why = format!("the commit email `{email}` belongs to no user of GitLab");
+    Weight::DoesNotCount { why, mend: Some(Remedy::AskOperator { what }) }
 }
 
 /// How many approvals count, and how many might.

@@ -22,6 +22,8 @@ pub(super) struct Excluded {
 pub(super) enum Exclusion {
     /// It is, for this reason.
     Excluded(String),
+    /// It can't be told, and waits, while this commit email belongs to nobody.
+    Unmatched(String),
     /// It is proven not to be.
     Free,
 }
@@ -50,9 +52,7 @@ impl Excluded {
         if let Some(email) = makers.unmatched.first()
             && !self.allow_unmatched
         {
-            return Ok(Exclusion::Excluded(format!(
-                "the commit email `{email}` belongs to no user of GitLab"
-            )));
+            return Ok(Exclusion::Unmatched(email.clone()));
         }
         match makers.unknown {
             _ if !makers.needs.is_empty() => Err(Stop::Needs(makers.needs)),

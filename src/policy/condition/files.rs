@@ -101,7 +101,9 @@ impl Test {
             (path.matches(&self.globs) && !path.matches(except)) == (self.quantity != Quantity::All)
         };
         let (mut paths, mut count): (Vec<String>, usize) = (Vec::new(), 0);
-        for touched in view.touched(code).flat_map(Touched::paths).filter(sought) {
+        let possible = self.quantity == Quantity::All || view.touches(code, &self.globs);
+        let files = possible.then(|| view.touched(code)).into_iter().flatten();
+        for touched in files.flat_map(Touched::paths).filter(sought) {
             count += 1;
             if paths.len() < SHOWN {
                 paths.push(touched.path.to_owned());

@@ -6,8 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::merge_request::VersionId;
-use crate::policy::fact::{Approval, ChangedFile, Code, FactKey, Unknown, Version};
+use crate::policy::fact::{Approval, ChangedFile, Code, FactKey, Version};
 use crate::policy::finding::{Stop, both, known};
 use crate::policy::view::View;
 
@@ -42,15 +41,25 @@ impl ResetOn {
         let approved =
             versions.iter().filter(|version| version.created_at <= given_at).max_by_key(|version| version.id);
         match approved {
-            Some(approved) if approved.id == newest.id => Ok(Standing::Stands),
-            Some(approved) => after_push(approved, newest, view),
+            Some(approved) if approved.id == newest.id => Ok(of_target(approved, view)),
+            Some(approved) => after_push(approved, view),
             None => Ok(Standing::Lost("given before the first push that GitLab lists".to_owned())),
         }
     }
 }
 
+/// An approval of the newest version stands unless that version was first seen under another target branch.
+fn of_target(newest: &Version, view: &View<'_>) -> Standing {
+    match view.facts.sightings.version_targets.get(&newest.id) {
+        Some(seen) if *seen != view.facts.merge_request.target_branch => {
+            Standing::Lost(format!("the target branch was `{seen}` when it was given, or may have been"))
+        }
+        Some(_) | None => Standing::Stands,
+    }
+}
+
 /// An approval of an older version: same target, same patch, or lost.
-fn after_push(approved: &Version, newest: &Version, view: &View<'_>) -> Result<Standing, Stop> {
+fn after_push(approved: &Version, view: &View<'_>) -> Result<Standing, Stop> {
     let short = approved.head.short();
     let target = &view.facts.merge_request.target_branch;
     match view.facts.sightings.version_targets.get(&approved.id) {
@@ -62,20 +71,10 @@ fn after_push(approved: &Version, newest: &Version, view: &View<'_>) -> Result<S
     }
     let patch = known(view.facts.patches.get(&approved.id), FactKey::Patch(approved.id));
     let (old, new) = both(patch, view.code())?;
-    of_version(new, newest.id)?;
     match difference(old, new) {
         None => Ok(Standing::Stands),
         Some(what) => Ok(Standing::Lost(format!("given for {short}; since then {what}"))),
     }
-}
-
-/// Code of another version than the newest proves nothing about it: a push came between two reads.
-fn of_version(code: &Code, newest: VersionId) -> Result<(), Stop> {
-    if code.version == newest {
-        return Ok(());
-    }
-    let why = "a push came while the facts were read".to_owned();
-    Err(Stop::Unknown(Unknown { why, curable: true }))
 }
 
 /// What differs between two patches, in words; none when they are the same.

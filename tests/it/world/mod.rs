@@ -133,18 +133,13 @@ impl Ground {
 
     /// Creates the check that the service behind `url` answers.
     pub fn create_check(&self, url: &str) -> StatusCheckId {
-        self.gitlab.create_status_check(self.project, self.check_at(url)).unwrap()
-    }
-
-    /// A check that is still to be created.
-    pub fn check_at(&self, url: &str) -> NewStatusCheck {
-        NewStatusCheck::new("countersign", &format!("{url}/webhooks/gitlab")).secret(SECRET)
+        self.gitlab.create_status_check(self.project, check_at(url)).unwrap()
     }
 
     /// GitLab's check follows the service to another port.
     pub fn move_check(&self, check: StatusCheckId, url: &str) {
         self.gitlab.delete_status_check(self.project, check).unwrap();
-        self.gitlab.create_status_check(self.project, self.check_at(url).id(check.get())).unwrap();
+        self.gitlab.create_status_check(self.project, check_at(url).id(check.get())).unwrap();
     }
 }
 
@@ -241,9 +236,8 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        if tokio::time::timeout(BOUND, settled).await.is_err() {
-            panic!("the world does not settle; GitLab was asked:\n{}", self.history());
-        }
+        let settled = tokio::time::timeout(BOUND, settled).await;
+        assert!(settled.is_ok(), "the world does not settle; GitLab was asked:\n{}", self.history());
     }
 
     /// What GitLab shows for our check.
@@ -302,7 +296,8 @@ impl World {
 
     /// Every call that GitLab saw, for a test that gives up.
     pub fn history(&self) -> String {
-        self.gitlab.calls().iter().map(|call| format!("{call:?}\n")).collect()
+        let calls: Vec<_> = self.gitlab.calls().iter().map(|call| format!("{call:?}")).collect();
+        calls.join("\n")
     }
 
     /// Ends the world: nothing may be left over.
@@ -312,6 +307,11 @@ impl World {
         self.stop().await;
         self.ground.simulator.stop().await;
     }
+}
+
+/// Our check, still to be created.
+fn check_at(url: &str) -> NewStatusCheck {
+    NewStatusCheck::new("countersign", &format!("{url}/webhooks/gitlab")).secret(SECRET)
 }
 
 /// Waits with a bound until a condition holds.

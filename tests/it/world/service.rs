@@ -32,7 +32,7 @@ impl Service {
     /// Starts it again on the same database; GitLab's check follows it to its new port.
     pub fn start_again(&mut self) {
         let process = Process::serve(&self.ground.environment());
-        self.url = process.url().to_owned();
+        process.url().clone_into(&mut self.url);
         self.process = Some(process);
         self.ground.move_check(self.check, &self.url);
     }
@@ -79,8 +79,8 @@ impl Service {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        let calls = || self.gitlab.calls().iter().map(|call| format!("{call:?}\n")).collect::<String>();
-        assert!(tokio::time::timeout(BOUND, settled).await.is_ok(), "it does not settle:\n{}", calls());
+        let settled = tokio::time::timeout(BOUND, settled).await;
+        assert!(settled.is_ok(), "it does not settle:\n{:#?}", self.gitlab.calls());
     }
 
     /// Settles and demands what GitLab shows.

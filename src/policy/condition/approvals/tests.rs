@@ -3,7 +3,7 @@
 use crate::merge_request::{UserId, VersionId};
 use crate::policy::evaluation::{Remedy, RuleState, Truth};
 use crate::policy::example::{
-    AUTHOR, approval, code, facts, join_group, mistakes, needs, reason, remedies, state, truth, unknown,
+    AUTHOR, approval, code, facts, join_group, mistakes, needs, reason, remedies, sha, state, truth, unknown,
     versions,
 };
 use crate::policy::fact::{AccessLevel, Approval, FactKey, Facts, Known};
@@ -111,6 +111,7 @@ fn an_email_of_nobody_waits_unless_it_may_not_matter() {
     let why =
         "the approval by @ana does not count: the commit email `who@x.org` belongs to no user of GitLab";
     assert_eq!(why_not(ONE, &facts), [why]);
+    assert!(matches!(&remedies(ONE, &facts)[1], Remedy::AskOperator { what } if what.contains("who@x.org")));
     assert_eq!(truth("{approvals: {count: 1, unmatched_committers: allow}}", &facts), Truth::True);
     facts.emails.insert("who@x.org".to_owned(), unknown(true));
     assert_eq!(truth(ONE, &facts), Truth::Unknown { curable: true });
@@ -176,6 +177,25 @@ fn a_patch_is_the_same_only_if_every_part_of_it_is() {
     facts.code = Some(without_text(2));
     facts.patches.insert(VersionId::new(1), without_text(1));
     assert_eq!(truth(ONE, &facts), Truth::Waiting, "two texts that were left out are not the same text");
+}
+
+#[test]
+fn an_approval_says_nothing_about_a_head_without_a_version() {
+    let mut facts = approved(vec![approval(2, 5)]);
+    facts.merge_request.sha = sha('d');
+    assert_eq!(truth(ONE, &facts), Truth::Unknown { curable: true });
+    facts.versions = Some(Known::Value(vec![]));
+    assert_eq!(truth(ONE, &facts), Truth::Unknown { curable: true });
+}
+
+#[test]
+fn an_approval_does_not_follow_the_newest_version_to_another_target_branch() {
+    let mut facts = approved(vec![approval(2, 5)]);
+    let target = facts.merge_request.target_branch.clone();
+    facts.sightings.version_targets.insert(VersionId::new(1), target);
+    assert_eq!(truth(ONE, &facts), Truth::True);
+    facts.sightings.version_targets.insert(VersionId::new(1), "elsewhere".to_owned());
+    assert!(why_not(ONE, &facts)[0].contains("the target branch was `elsewhere`"));
 }
 
 #[test]

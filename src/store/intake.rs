@@ -1,0 +1,90 @@
+//! Taking a delivery: one row for it, and its lane is due.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, named_params};
+
+use crate::merge_request::CommitSha;
+
+use super::column::{column, millis};
+use super::error::StoreError;
+use super::hint::{Hint, Taken};
+use super::status;
+
+/// How long a delivery that nothing vouched for leaves the field to others.
+const UNSIGNED_WAIT: Duration = Duration::from_secs(2);
+/// Deliveries older than this are forgotten; only the audit of causes looks at them.
+const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+
+pub(super) fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Result<Taken, StoreError> {
+    if is_duplicate(connection, hint)? {
+        return Ok(Taken::Duplicate);
+    }
+    let project = column(hint.merge_request.project.get())?;
+    let iid = column(hint.merge_request.iid.get())?;
+    let user = hint.pusher.map(|user| column(user.get())).transpose()?;
+    let sql = "INSERT INTO delivery (taken_at, project_id, iid, event, action, status_check_id, sha, user_id, digest,
+                                     idempotency_key)
+               VALUES (:now, :project, :iid, :event, :action, :check, :sha, :user, :digest, :key)";
+    connection.prepare_cached(sql)?.execute(named_params! {
+        ":now": millis(now),
+        ":project": project,
+        ":iid": iid,
+        ":event": hint.event.as_str(),
+        ":action": hint.action,
+        ":check": hint.status_check.map(|check| column(check.get())).transpose()?,
+        ":sha": hint.sha.as_ref().map(CommitSha::as_str),
+        ":user": user,
+        ":digest": hint.digest,
+        ":key": hint.idempotency_key,
+    })?;
+    let generation = connection.last_insert_rowid();
+    let sql = "INSERT INTO lane (project_id, iid, generation, unverified_generation, due_at, waiting_since)
+               VALUES (:project, :iid, :generation, :unverified, :due, :now)
+               ON CONFLICT (project_id, iid) DO UPDATE SET
+                   generation = excluded.generation,
+                   unverified_generation = max(unverified_generation, excluded.unverified_generation),
+                   due_at = CASE WHEN claim IS NULL THEN min(coalesce(due_at, excluded.due_at), excluded.due_at)
+                                 ELSE due_at END,
+                   waiting_since = coalesce(waiting_since, excluded.waiting_since)";
+    connection.prepare_cached(sql)?.execute(named_params! {
+        ":project": project,
+        ":iid": iid,
+        ":generation": generation,
+        ":unverified": if hint.distrust { generation } else { 0 },
+        ":due": millis(if hint.unsigned { now + UNSIGNED_WAIT } else { now }),
+        ":now": millis(now),
+    })?;
+    if let (None, Some(check)) = (&hint.action, hint.status_check) {
+        status::doubt_check(connection, hint.merge_request, check)?;
+    }
+    if let Some(user) = user {
+        let sql = "INSERT OR IGNORE INTO pusher (project_id, iid, user_id) VALUES (?1, ?2, ?3)";
+        connection.prepare_cached(sql)?.execute((project, iid, user))?;
+    }
+    Ok(Taken::New)
+}
+
+/// The same `Idempotency-Key` is the same event. Without one nothing proves that: GitLab's bodies carry no nonce and
+/// date to the second, so two events can have one body, and what the second tells may have come after the first was
+/// served. Repetitions then cost a look, and most of them coalesce.
+fn is_duplicate(connection: &Connection, hint: &Hint) -> Result<bool, StoreError> {
+    let Some(key) = &hint.idempotency_key else { return Ok(false) };
+    let project = column(hint.merge_request.project.get())?;
+    let iid = column(hint.merge_request.iid.get())?;
+    let sql =
+        "SELECT 1 FROM delivery WHERE idempotency_key = ?1 AND project_id = ?2 AND iid = ?3 AND digest = ?4";
+    let found: Option<i64> = connection
+        .prepare_cached(sql)?
+        .query_row((key, project, iid, hint.digest), |row| row.get(0))
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// Forgets deliveries that nothing needs any more, a bounded number at a time.
+pub(super) fn prune(connection: &Connection, now: Timestamp) -> Result<usize, StoreError> {
+    let sql = "DELETE FROM delivery WHERE id IN
+               (SELECT id FROM delivery WHERE taken_at < :before ORDER BY id LIMIT 1000)";
+    Ok(connection.prepare_cached(sql)?.execute(named_params! { ":before": millis(now - KEPT_FOR) })?)
+}

@@ -1,0 +1,157 @@
+//! What is remembered of a merge request between two evaluations.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::merge_request::{CommitSha, MergeRequestRef, StatusCheckId, UserId, VersionId};
+
+use super::column::{column, id, millis, timestamp};
+use super::error::StoreError;
+use super::status::{self, Epoch, KnownStatus};
+
+/// What this service remembers of a merge request.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    /// What GitLab shows, per SHA and check.
+    pub statuses: Vec<KnownStatus>,
+    /// Users seen pushing.
+    pub pushers: Vec<UserId>,
+    /// Target branch by the version first seen under it.
+    pub version_targets: BTreeMap<VersionId, String>,
+    /// Approvals seen, and not before when each was given.
+    pub approvals: BTreeMap<UserId, Option<Timestamp>>,
+    /// When approvals were read last, on GitLab's clock.
+    pub approvals_read_at: Option<Timestamp>,
+    /// The newest delivery.
+    pub newest_delivery: Option<NewestDelivery>,
+    /// The checks that deliveries asked since the lane was settled last, each with whether one was a Retry.
+    pub asked: BTreeMap<StatusCheckId, bool>,
+}
+
+/// What the newest delivery said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewestDelivery {
+    /// See [`super::Event::as_str`].
+    pub event: String,
+    /// GitLab's `action`; none on a Retry.
+    pub action: Option<String>,
+    /// The head that it named.
+    pub sha: Option<CommitSha>,
+}
+
+/// One approval as it will be remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SightedApproval {
+    /// Who approves.
+    pub user: UserId,
+    /// Not before when it was given, if that is known.
+    pub not_before: Option<Timestamp>,
+}
+
+/// What an evaluation saw that later ones need.
+#[derive(Debug, Clone, Default)]
+pub struct Observations {
+    /// The newest version and the target branch it was seen under.
+    pub version_target: Option<(VersionId, String)>,
+    /// All approvals of this read and its time on GitLab's clock; none when approvals were not read.
+    pub approvals: Option<(Timestamp, Vec<SightedApproval>)>,
+}
+
+pub(super) fn observe(
+    connection: &Connection,
+    merge_request: MergeRequestRef,
+    observations: &Observations,
+) -> Result<(), StoreError> {
+    let project = column(merge_request.project.get())?;
+    let iid = column(merge_request.iid.get())?;
+    if let Some((version, target)) = &observations.version_target {
+        let sql = "INSERT OR IGNORE INTO version_target (project_id, iid, version_id, target_branch)
+                   VALUES (?1, ?2, ?3, ?4)";
+        connection.prepare_cached(sql)?.execute((project, iid, column(version.get())?, target))?;
+    }
+    let Some((read_at, approvals)) = &observations.approvals else { return Ok(()) };
+    connection
+        .prepare_cached("DELETE FROM approval_sighting WHERE project_id = ?1 AND iid = ?2")?
+        .execute((project, iid))?;
+    for approval in approvals {
+        let sql = "INSERT OR REPLACE INTO approval_sighting (project_id, iid, user_id, not_before)
+                   VALUES (?1, ?2, ?3, ?4)";
+        let user = column(approval.user.get())?;
+        connection.prepare_cached(sql)?.execute((project, iid, user, approval.not_before.map(millis)))?;
+    }
+    connection
+        .prepare_cached("UPDATE lane SET approvals_read_at = ?3 WHERE project_id = ?1 AND iid = ?2")?
+        .execute((project, iid, millis(*read_at)))?;
+    Ok(())
+}
+
+pub(super) fn memory(
+    connection: &Connection,
+    merge_request: MergeRequestRef,
+    epoch: Epoch,
+) -> Result<Memory, StoreError> {
+    let project = column(merge_request.project.get())?;
+    let iid = column(merge_request.iid.get())?;
+    let key = (project, iid);
+    let mut memory = Memory {
+        statuses: status::of(connection, merge_request, epoch)?,
+        newest_delivery: newest_delivery(connection, key)?,
+        asked: asked(connection, key)?,
+        ..Memory::default()
+    };
+    let mut statement =
+        connection.prepare_cached("SELECT user_id FROM pusher WHERE project_id = ?1 AND iid = ?2")?;
+    for user in statement.query_map(key, |row| row.get::<_, i64>(0))? {
+        memory.pushers.push(UserId::new(id(user?)?));
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT version_id, target_branch FROM version_target WHERE project_id = ?1 AND iid = ?2",
+    )?;
+    for version in statement.query_map(key, |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))? {
+        let (version, target) = version?;
+        memory.version_targets.insert(VersionId::new(id(version)?), target);
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT user_id, not_before FROM approval_sighting WHERE project_id = ?1 AND iid = ?2",
+    )?;
+    for seen in statement.query_map(key, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)))? {
+        let (user, not_before) = seen?;
+        memory.approvals.insert(UserId::new(id(user)?), not_before.map(timestamp).transpose()?);
+    }
+    let read_at: Option<Option<i64>> = connection
+        .prepare_cached("SELECT approvals_read_at FROM lane WHERE project_id = ?1 AND iid = ?2")?
+        .query_row(key, |row| row.get(0))
+        .optional()?;
+    memory.approvals_read_at = read_at.flatten().map(timestamp).transpose()?;
+    Ok(memory)
+}
+
+fn newest_delivery(connection: &Connection, key: (i64, i64)) -> Result<Option<NewestDelivery>, StoreError> {
+    let sql =
+        "SELECT event, action, sha FROM delivery WHERE project_id = ?1 AND iid = ?2 ORDER BY id DESC LIMIT 1";
+    let newest = connection
+        .prepare_cached(sql)?
+        .query_row(key, |row| {
+            let sha: Option<String> = row.get(2)?;
+            let sha = sha.and_then(|sha| CommitSha::parse(&sha).ok());
+            Ok(NewestDelivery { event: row.get(0)?, action: row.get(1)?, sha })
+        })
+        .optional()?;
+    Ok(newest)
+}
+
+fn asked(connection: &Connection, key: (i64, i64)) -> Result<BTreeMap<StatusCheckId, bool>, StoreError> {
+    let sql = "SELECT status_check_id, max(action IS NULL) FROM delivery
+               WHERE project_id = ?1 AND iid = ?2 AND status_check_id IS NOT NULL
+                 AND id > (SELECT settled_generation FROM lane WHERE project_id = ?1 AND iid = ?2)
+               GROUP BY status_check_id";
+    let mut asked = BTreeMap::new();
+    let mut statement = connection.prepare_cached(sql)?;
+    for row in statement.query_map(key, |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))? {
+        let (check, by_retry) = row?;
+        asked.insert(StatusCheckId::new(id(check)?), by_retry);
+    }
+    Ok(asked)
+}
