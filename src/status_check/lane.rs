@@ -95,12 +95,12 @@ impl<'a> Lane<'a> {
     }
 
     /// The checks that are remembered for this very SHA and target branch; none of them if any is in doubt, or if
-    /// GitLab asks one that is not among them: it may have been added since.
+    /// GitLab asks one that is not among them.
     fn known_checks(&self, subject: &MergeRequestFacts) -> Vec<Check> {
         let of_head: Vec<_> = self.of_head(subject).collect();
-        let is_strange = |asked: &StatusCheckId| !of_head.iter().any(|known| known.check == *asked);
+        let is_known = |asked: &StatusCheckId| of_head.iter().any(|known| known.check == *asked);
         let is_doubted = |known: &&KnownStatus| known.shown.is_none() || known.confirm_at.is_some();
-        if of_head.iter().any(is_doubted) || self.memory.asked.keys().any(is_strange) {
+        if of_head.iter().any(is_doubted) || !self.memory.asked.keys().all(is_known) {
             return Vec::new();
         }
         of_head.iter().map(|known| Check { id: known.check, name: known.name.clone() }).collect()
@@ -167,10 +167,11 @@ impl<'a> Lane<'a> {
         let answer = if doubtful.is_empty() { Answer::Silence } else { self.taking_back().await };
         let Answer::Post(status) = answer else { return self.settle(settlement).await };
         let decisions = self.write_down_failure(policies, failure, &doubtful, status)?;
+        let posts = doubtful.clone();
         let mut proven = Some(Instant::now());
         let queue = &self.resources.queue;
         let (recorded, numbers) =
-            queue.record(&self.claim, decisions, Observations::default(), doubtful.clone()).await?;
+            queue.record(&self.claim, decisions, Observations::default(), posts).await?;
         if recorded == Recorded::Superseded {
             supersede(&mut settlement);
             return self.settle(settlement).await;
@@ -182,8 +183,7 @@ impl<'a> Lane<'a> {
             let KnownStatus { sha, check, name, .. } = known;
             let outcome =
                 self.post(Saying { sha, check: *check, name, status, decision, listed: true }).await;
-            let confirm_at = known.confirm_at.filter(|at| *at > Timestamp::now());
-            settlement.statuses.push(KnownStatus { confirm_at, ..known.clone() });
+            settlement.statuses.push(known.clone());
             take_in(&mut settlement, *check, outcome);
         }
         self.settle(settlement).await
@@ -384,8 +384,8 @@ impl<'a> Lane<'a> {
             name: said.check.name.clone(),
             target_branch: subject.target_branch.clone(),
             shown: said.shown,
-            may_show_passed: false,
             confirm_at: self.still_unclear(subject, said.check.id),
+            may_show_passed: false,
         });
         let mut settlement =
             Settlement { statuses: statuses.collect(), settled_as: "answered", ..Settlement::default() };

@@ -57,7 +57,7 @@ pub(super) fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Resu
         ":now": millis(now),
     })?;
     if let (None, Some(check)) = (&hint.action, hint.status_check) {
-        status::doubt_check(connection, hint.merge_request, check)?;
+        status::doubt(connection, hint.merge_request, check)?;
     }
     if let Some(user) = user {
         let sql = "INSERT OR IGNORE INTO pusher (project_id, iid, user_id) VALUES (?1, ?2, ?3)";

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::{Connection, Row, named_params};
 
 use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
 
@@ -14,7 +14,7 @@ use super::column::{column, id, millis, timestamp};
 use super::decisions::{self, NewDecision};
 use super::error::StoreError;
 use super::memory::{Observations, observe};
-use super::status::{self, Epoch, KnownStatus};
+use super::status::{self, KnownStatus};
 
 /// How long a claim holds its lane without a sign of life. It must outlast the client's whole timeout for one answer.
 pub const LEASE: Duration = Duration::from_secs(60);
@@ -35,7 +35,7 @@ pub struct Claim {
     pub undecided_since: Option<Timestamp>,
     /// When the oldest delivery that is not yet served was taken; none when only time woke the lane.
     pub waiting_since: Option<Timestamp>,
-    number: i64,
+    pub(super) number: i64,
 }
 
 /// The answer to [`super::Queue::record`].
@@ -77,16 +77,16 @@ pub struct Depth {
     pub oldest: Option<Timestamp>,
 }
 
-/// At start: whoever held a lane is gone, since this process holds the lock.
-pub(super) fn void_leases(connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
+/// At start: whoever held a lane is gone, since this process holds the lock. Gives the last number of a claim.
+pub(super) fn void_leases(connection: &Connection, now: Timestamp) -> Result<i64, StoreError> {
     let sql = "UPDATE lane SET claim = NULL, due_at = :now WHERE claim IS NOT NULL";
     connection.execute(sql, named_params! { ":now": millis(now) })?;
-    Ok(())
+    Ok(connection.query_row("SELECT value FROM claim_counter", [], |row| row.get(0))?)
 }
 
 pub(super) fn claim(connection: &Connection, limit: usize, now: Timestamp) -> Result<Vec<Claim>, StoreError> {
     let number: i64 = connection
-        .prepare_cached("UPDATE counter SET value = value + 1 RETURNING value")?
+        .prepare_cached("UPDATE claim_counter SET value = value + 1 RETURNING value")?
         .query_row([], |row| row.get(0))?;
     let sql = "UPDATE lane SET claim = :number, due_at = :lease, attempts = attempts + 1
                WHERE (project_id, iid) IN
@@ -142,7 +142,6 @@ pub(super) fn prove(connection: &Connection, claim: &Claim, now: Timestamp) -> R
     Ok(if held == 1 { Recorded::Current } else { Recorded::Superseded })
 }
 
-/// Renews the lease of a claim that is still at work.
 pub(super) fn renew(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE lane SET due_at = :lease WHERE project_id = :project AND iid = :iid AND claim = :claim";
     connection.prepare_cached(sql)?.execute(named_params! {
@@ -154,14 +153,13 @@ pub(super) fn renew(connection: &Connection, claim: &Claim, now: Timestamp) -> R
     Ok(())
 }
 
-/// Ends the claim; true when the lane is due again at once.
+/// Ends the claim.
 pub(super) fn settle(
     connection: &Connection,
     claim: &Claim,
     settlement: &Settlement,
-    epoch: Epoch,
     now: Timestamp,
-) -> Result<bool, StoreError> {
+) -> Result<(), StoreError> {
     for decision in &settlement.decisions {
         decisions::insert(connection, claim.merge_request, decision)?;
     }
@@ -169,22 +167,22 @@ pub(super) fn settle(
     for answer in &settlement.answers {
         decisions::insert_answer(connection, answer)?;
     }
-    let again = settle_lane(connection, claim, settlement, now)?;
+    let held = settle_lane(connection, claim, settlement, now)?;
     for known in &settlement.statuses {
         // A claim that lost its lane may have been overtaken: what it believes to show is not known.
-        let write = if again.is_some() { status::remember } else { status::doubt };
-        write(connection, claim.merge_request, known, epoch, now)?;
+        let write = if held { status::remember } else { status::leave_open };
+        write(connection, claim.merge_request, known, claim.number, now)?;
     }
-    Ok(again.unwrap_or(false))
+    Ok(())
 }
 
-/// True when the lane is due again at once; none when the claim does not hold it any more.
+/// Whether the claim still held its lane.
 fn settle_lane(
     connection: &Connection,
     claim: &Claim,
     settlement: &Settlement,
     now: Timestamp,
-) -> Result<Option<bool>, StoreError> {
+) -> Result<bool, StoreError> {
     let sql = "UPDATE lane SET
                    claim = NULL,
                    due_at = CASE WHEN generation > :generation THEN :now ELSE :next END,
@@ -195,26 +193,19 @@ fn settle_lane(
                    undecided_since = CASE WHEN :undecided THEN coalesce(undecided_since, :now)
                                           WHEN :unfinished THEN undecided_since END,
                    settled_as = :settled_as
-               WHERE project_id = :project AND iid = :iid AND claim = :claim
-               RETURNING generation > :generation";
-    let again: Option<bool> = connection
-        .prepare_cached(sql)?
-        .query_row(
-            named_params! {
-                ":generation": claim.generation,
-                ":now": millis(now),
-                ":next": settlement.next.map(millis),
-                ":unfinished": settlement.unfinished,
-                ":undecided": settlement.undecided,
-                ":settled_as": settlement.settled_as,
-                ":project": column(claim.merge_request.project.get())?,
-                ":iid": column(claim.merge_request.iid.get())?,
-                ":claim": claim.number,
-            },
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(again)
+               WHERE project_id = :project AND iid = :iid AND claim = :claim";
+    let held = connection.prepare_cached(sql)?.execute(named_params! {
+        ":generation": claim.generation,
+        ":now": millis(now),
+        ":next": settlement.next.map(millis),
+        ":unfinished": settlement.unfinished,
+        ":undecided": settlement.undecided,
+        ":settled_as": settlement.settled_as,
+        ":project": column(claim.merge_request.project.get())?,
+        ":iid": column(claim.merge_request.iid.get())?,
+        ":claim": claim.number,
+    })?;
+    Ok(held == 1)
 }
 
 /// Hands a claim back undone.

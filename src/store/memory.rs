@@ -9,7 +9,7 @@ use crate::merge_request::{CommitSha, MergeRequestRef, StatusCheckId, UserId, Ve
 
 use super::column::{column, id, millis, timestamp};
 use super::error::StoreError;
-use super::status::{self, Epoch, KnownStatus};
+use super::status::{self, KnownStatus};
 
 /// What this service remembers of a merge request.
 #[derive(Debug, Clone, Default)]
@@ -26,14 +26,14 @@ pub struct Memory {
     pub approvals_read_at: Option<Timestamp>,
     /// The newest delivery.
     pub newest_delivery: Option<NewestDelivery>,
-    /// The checks that deliveries asked since the lane was settled last, each with whether one was a Retry.
+    /// The checks that GitLab asked since the last settlement, and whether by Retry.
     pub asked: BTreeMap<StatusCheckId, bool>,
 }
 
 /// What the newest delivery said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewestDelivery {
-    /// See [`super::Event::as_str`].
+    /// See [`Event::as_str`].
     pub event: String,
     /// GitLab's `action`; none on a Retry.
     pub action: Option<String>,
@@ -90,13 +90,13 @@ pub(super) fn observe(
 pub(super) fn memory(
     connection: &Connection,
     merge_request: MergeRequestRef,
-    epoch: Epoch,
+    claims_before: i64,
 ) -> Result<Memory, StoreError> {
     let project = column(merge_request.project.get())?;
     let iid = column(merge_request.iid.get())?;
     let key = (project, iid);
     let mut memory = Memory {
-        statuses: status::of(connection, merge_request, epoch)?,
+        statuses: status::of(connection, merge_request, claims_before)?,
         newest_delivery: newest_delivery(connection, key)?,
         asked: asked(connection, key)?,
         ..Memory::default()
@@ -142,10 +142,11 @@ fn newest_delivery(connection: &Connection, key: (i64, i64)) -> Result<Option<Ne
     Ok(newest)
 }
 
+/// The checks that deliveries asked which no settlement has served yet, each with whether one was a Retry.
 fn asked(connection: &Connection, key: (i64, i64)) -> Result<BTreeMap<StatusCheckId, bool>, StoreError> {
     let sql = "SELECT status_check_id, max(action IS NULL) FROM delivery
-               WHERE project_id = ?1 AND iid = ?2 AND status_check_id IS NOT NULL
-                 AND id > (SELECT settled_generation FROM lane WHERE project_id = ?1 AND iid = ?2)
+               WHERE project_id = ?1 AND iid = ?2 AND status_check_id IS NOT NULL AND id > coalesce(
+                   (SELECT settled_generation FROM lane WHERE project_id = ?1 AND iid = ?2), 0)
                GROUP BY status_check_id";
     let mut asked = BTreeMap::new();
     let mut statement = connection.prepare_cached(sql)?;

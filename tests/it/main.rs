@@ -23,6 +23,7 @@ mod memory;
 mod policies;
 mod policy_properties;
 mod races;
+mod readme;
 mod reload;
 mod shutdown;
 mod simulator;
