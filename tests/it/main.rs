@@ -18,6 +18,7 @@ mod faults;
 mod house;
 mod kill;
 mod life;
+mod long;
 mod lost_store;
 mod memory;
 mod policies;
