@@ -37,7 +37,7 @@ rules:
 const ROUTES: [&str; 10] =
     [ONE, LIST, VERSIONS, VERSION, APPROVALS, PIPELINES, DISCUSSIONS, GROUP, GROUP_MEMBER, RESPOND];
 /// How many worlds go wrong at the same time.
-const WORLDS: usize = 12;
+const WORLDS: usize = 20;
 
 fn faults_on(route: &str) -> Vec<(&'static str, Fault)> {
     vec![

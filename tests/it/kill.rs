@@ -96,6 +96,10 @@ async fn killed_at_each_phase_it_answers_rightly_after_the_next_start() {
 /// Each delivery changes the right answer; the process dies at random moments of that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_random_moments_it_loses_nothing_that_it_took() {
+    random_kills().await;
+}
+
+pub async fn random_kills() {
     let mut chance = Chance::new("random kills");
     let mut service = Service::start(PLAIN_POLICY).await;
     let merge_request = |_| service.gitlab.open_merge_request(service.ground.merge_request()).unwrap();

@@ -49,6 +49,10 @@ async fn a_title_that_turns_bad_during_an_evaluation_does_not_pass() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_approval_withdrawn_while_its_passed_is_under_way_never_ends_as_passed() {
+    withdrawn_approvals().await;
+}
+
+pub async fn withdrawn_approvals() {
     let world = World::start(REVIEW).await;
     let bea = world.ground.reviewer();
     let mut chance = Chance::new("approval withdrawn under way");
@@ -73,9 +77,13 @@ async fn an_approval_withdrawn_while_its_passed_is_under_way_never_ends_as_passe
     world.end().await;
 }
 
-/// Pushes come at random moments between the reads: B after A, or B and then A again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn facts_of_one_push_never_decide_for_another() {
+    pushes_between_reads().await;
+}
+
+/// Pushes come at random moments between the reads: B after A, or B and then A again.
+pub async fn pushes_between_reads() {
     let world = World::start(CODE).await;
     let mut chance = Chance::new("pushes between reads");
     for round in 0..20 * scale() {

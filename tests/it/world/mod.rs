@@ -133,18 +133,13 @@ impl Ground {
 
     /// Creates the check that the service behind `url` answers.
     pub fn create_check(&self, url: &str) -> StatusCheckId {
-        self.gitlab.create_status_check(self.project, Self::check_at(url)).unwrap()
-    }
-
-    /// A check that is still to be created.
-    pub fn check_at(url: &str) -> NewStatusCheck {
-        NewStatusCheck::new("countersign", &format!("{url}/webhooks/gitlab")).secret(SECRET)
+        self.gitlab.create_status_check(self.project, check_at(url)).unwrap()
     }
 
     /// GitLab's check follows the service to another port.
     pub fn move_check(&self, check: StatusCheckId, url: &str) {
         self.gitlab.delete_status_check(self.project, check).unwrap();
-        self.gitlab.create_status_check(self.project, Self::check_at(url).id(check.get())).unwrap();
+        self.gitlab.create_status_check(self.project, check_at(url).id(check.get())).unwrap();
     }
 }
 
@@ -301,7 +296,8 @@ impl World {
 
     /// Every call that GitLab saw, for a test that gives up.
     pub fn history(&self) -> String {
-        self.gitlab.calls().iter().fold(String::new(), |history, call| history + &format!("{call:?}\n"))
+        let calls: Vec<_> = self.gitlab.calls().iter().map(|call| format!("{call:?}")).collect();
+        calls.join("\n")
     }
 
     /// Ends the world: nothing may be left over.
@@ -311,6 +307,11 @@ impl World {
         self.stop().await;
         self.ground.simulator.stop().await;
     }
+}
+
+/// Our check, still to be created.
+fn check_at(url: &str) -> NewStatusCheck {
+    NewStatusCheck::new("countersign", &format!("{url}/webhooks/gitlab")).secret(SECRET)
 }
 
 /// Waits with a bound until a condition holds.

@@ -79,9 +79,8 @@ impl Service {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        let calls =
-            || self.gitlab.calls().iter().fold(String::new(), |calls, call| calls + &format!("{call:?}\n"));
-        assert!(tokio::time::timeout(BOUND, settled).await.is_ok(), "it does not settle:\n{}", calls());
+        let settled = tokio::time::timeout(BOUND, settled).await;
+        assert!(settled.is_ok(), "it does not settle:\n{:#?}", self.gitlab.calls());
     }
 
     /// Settles and demands what GitLab shows.
