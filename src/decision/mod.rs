@@ -258,6 +258,9 @@ fn subject_of(
     if (read.project_id, read.iid) != (merge_request.project.get(), merge_request.iid.get()) {
         return Err(Failure::Unreadable(format!("it says that it is {}!{}", read.project_id, read.iid)));
     }
+    let draft = read.draft.or(read.work_in_progress);
+    let draft =
+        draft.ok_or_else(|| Failure::Unreadable("it does not say whether it is a draft".to_owned()))?;
     Ok(MergeRequestFacts {
         merge_request,
         project_path: read.project_path().to_owned(),
@@ -265,7 +268,7 @@ fn subject_of(
         title: read.title.clone(),
         description: read.description.clone().unwrap_or_default(),
         labels: read.labels.clone(),
-        draft: read.draft.or(read.work_in_progress).unwrap_or(false),
+        draft,
         source_branch: read.source_branch.clone(),
         target_branch: read.target_branch.clone(),
         source_project: read.source_project_id.map(ProjectId::new),

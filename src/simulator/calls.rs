@@ -24,6 +24,8 @@ pub enum CallOutcome {
 pub struct ApiCall {
     /// When it came.
     pub at: Timestamp,
+    /// When it ended; none while it is under way, and for ever when the caller went away.
+    pub ended_at: Option<Timestamp>,
     /// `GET /projects/:id/…`, or `unknown`.
     pub route: String,
     /// The method, path and query as they came.
@@ -72,15 +74,30 @@ impl Calls {
         let index = book.listed.len();
         if index < LISTED {
             let outcome = CallOutcome::UnderWay;
-            book.listed.push(ApiCall { at, route: route.to_owned(), target, user: None, outcome });
+            book.listed.push(ApiCall {
+                at,
+                ended_at: None,
+                route: route.to_owned(),
+                target,
+                user: None,
+                outcome,
+            });
         }
         index
     }
 
     /// It ended.
-    pub(super) fn end(&self, index: usize, route: &str, user: Option<UserId>, outcome: CallOutcome) {
+    pub(super) fn end(
+        &self,
+        at: Timestamp,
+        index: usize,
+        route: &str,
+        user: Option<UserId>,
+        outcome: CallOutcome,
+    ) {
         let mut book = self.book();
         if let Some(call) = book.listed.get_mut(index) {
+            call.ended_at = Some(at);
             call.user = user;
             call.outcome = outcome;
         }

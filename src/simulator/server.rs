@@ -69,7 +69,7 @@ async fn take(request: HttpRequest, body: web::Bytes, shared: web::Data<Shared>)
     let outcome = response
         .as_ref()
         .map_or(CallOutcome::Reset, |response| CallOutcome::Answered(response.status().as_u16()));
-    shared.calls.end(index, route, user, outcome);
+    shared.calls.end(shared.clock.now(), index, route, user, outcome);
     response.unwrap_or_else(|| {
         reset(&request);
         HttpResponse::InternalServerError().finish()

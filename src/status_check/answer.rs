@@ -84,12 +84,12 @@ pub fn answer(verdict: Verdict, circumstances: Circumstances) -> Answer {
 }
 
 fn failed(circumstances: Circumstances) -> Answer {
-    if circumstances.shown == Some(Shown::Failed) {
-        return Answer::Silence;
-    }
-    match circumstances.vocabulary {
-        Vocabulary::Full | Vocabulary::WithoutPending => Answer::Post(Status::Failed),
-        Vocabulary::OnlyPassed | Vocabulary::Unproven => Answer::Unsayable,
+    match (circumstances.vocabulary, circumstances.shown) {
+        (_, Some(Shown::Failed)) => Answer::Silence,
+        (Vocabulary::Full | Vocabulary::WithoutPending, _) => Answer::Post(Status::Failed),
+        // There is no word for it, and pending does not approve.
+        (Vocabulary::OnlyPassed, Some(Shown::ImplicitPending | Shown::PostedPending)) => Answer::Silence,
+        (Vocabulary::OnlyPassed | Vocabulary::Unproven, _) => Answer::Unsayable,
     }
 }
 

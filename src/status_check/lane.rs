@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use crate::decision::{ApprovalMemory, Check, Decided, Failure, Look, Remembered};
-use crate::gitlab::{Error, Status};
-use crate::merge_request::{CheckName, StatusCheckId};
+use crate::gitlab::{CALL_TIMEOUT, Error, Status};
+use crate::merge_request::{CheckName, CommitSha, StatusCheckId};
 use crate::policy::PolicySet;
 use crate::policy::evaluation::{Evaluation, Reason, RuleState, Truth, Verdict};
 use crate::policy::fact::{Known, MergeRequestFacts, Sightings};
 use crate::store::{
-    Claim, KnownStatus, Memory, NewAnswer, NewDecision, Observations, Recorded, Settlement, Shown,
+    Claim, KnownStatus, LEASE, Memory, NewAnswer, NewDecision, Observations, Recorded, Settlement, Shown,
     SightedApproval, StoreError, UNCLEAR_FOR,
 };
 use crate::telemetry::EvaluationLabels;
@@ -38,7 +39,20 @@ struct Said {
     check: Check,
     verdict: Verdict,
     shown: Option<Shown>,
+    vocabulary: Vocabulary,
     answer: Answer,
+}
+
+/// An answer that is about to leave.
+struct Saying<'a> {
+    sha: &'a CommitSha,
+    check: StatusCheckId,
+    name: &'a CheckName,
+    status: Status,
+    /// The decision's number.
+    decision: i64,
+    /// Whether GitLab lists the check now, as opposed to being remembered to have listed it.
+    listed: bool,
 }
 
 /// What became of an answer.
@@ -81,12 +95,12 @@ impl<'a> Lane<'a> {
     }
 
     /// The checks that are remembered for this very SHA and target branch; none of them if any is in doubt, or if
-    /// GitLab asked one that is not among them: it may have been added since.
+    /// GitLab asks one that is not among them.
     fn known_checks(&self, subject: &MergeRequestFacts) -> Vec<Check> {
         let of_head: Vec<_> = self.of_head(subject).collect();
-        let is_strange = |asked: &StatusCheckId| !of_head.iter().any(|known| known.check == *asked);
+        let is_known = |asked: &StatusCheckId| of_head.iter().any(|known| known.check == *asked);
         let is_doubted = |known: &&KnownStatus| known.shown.is_none() || known.confirm_at.is_some();
-        if of_head.iter().any(is_doubted) || self.memory.asked.iter().any(is_strange) {
+        if of_head.iter().any(is_doubted) || !self.memory.asked.keys().all(is_known) {
             return Vec::new();
         }
         of_head.iter().map(|known| Check { id: known.check, name: known.name.clone() }).collect()
@@ -113,34 +127,140 @@ impl<'a> Lane<'a> {
         if posts.is_empty() {
             settlement.decisions = decisions;
             settlement.observations = observations;
+            if !self.is_in_force(policies) {
+                supersede(&mut settlement);
+            }
             return self.settle(settlement).await;
         }
         let queue = &self.resources.queue;
+        let proven = Instant::now();
         let (recorded, numbers) = queue.record(&self.claim, decisions, observations, posts).await?;
         if recorded == Recorded::Superseded {
-            settlement.settled_as = "superseded";
+            supersede(&mut settlement);
             return self.settle(settlement).await;
         }
-        for (index, (said, number)) in said.iter().zip(numbers).enumerate() {
+        let mut proven = Some(proven);
+        for (said, decision) in said.iter().zip(numbers) {
             let Answer::Post(status) = said.answer else { continue };
-            if !self.may_still_speak(index == 0, policies).await? {
-                settlement.settled_as = "superseded";
-                forget(&mut settlement, said.check.id);
+            let (check, name) = (said.check.id, &said.check.name);
+            if !self.may_still_speak(proven.take(), policies).await? {
+                supersede(&mut settlement);
+                forget(&mut settlement, check);
                 continue;
             }
-            let outcome = self.post(&decided.facts.merge_request, said, number, status).await;
-            take_in(&mut settlement, said.check.id, outcome);
+            let (sha, listed) = (&decided.facts.merge_request.sha, decided.listed.is_some());
+            let outcome = self.post(Saying { sha, check, name, status, decision, listed }).await;
+            take_in(&mut settlement, check, outcome);
         }
         self.settle(settlement).await
     }
 
-    /// Whether nothing newer came and no other policies came into force. The first answer follows the record at once,
-    /// which proved the claim in the same commit.
-    async fn may_still_speak(&self, just_recorded: bool, policies: &PolicySet) -> Result<bool, StoreError> {
-        if self.resources.bundle.current().revision() != policies.revision() {
+    /// Nothing could be decided: a `passed` that may show is taken back, for what it was given for may have changed.
+    /// Only of the newest head; GitLab itself refuses if another one came since.
+    pub(super) async fn withdraw(
+        self,
+        policies: &PolicySet,
+        failure: &Failure,
+        mut settlement: Settlement,
+    ) -> Result<(), StoreError> {
+        let doubtful: Vec<_> = self.doubtful().cloned().collect();
+        let answer = if doubtful.is_empty() { Answer::Silence } else { self.taking_back().await };
+        let Answer::Post(status) = answer else { return self.settle(settlement).await };
+        let decisions = self.write_down_failure(policies, failure, &doubtful, status)?;
+        let posts = doubtful.clone();
+        let mut proven = Some(Instant::now());
+        let queue = &self.resources.queue;
+        let (recorded, numbers) =
+            queue.record(&self.claim, decisions, Observations::default(), posts).await?;
+        if recorded == Recorded::Superseded {
+            supersede(&mut settlement);
+            return self.settle(settlement).await;
+        }
+        for (known, decision) in doubtful.iter().zip(numbers) {
+            if !self.may_still_speak(proven.take(), policies).await? {
+                break;
+            }
+            let KnownStatus { sha, check, name, .. } = known;
+            let outcome =
+                self.post(Saying { sha, check: *check, name, status, decision, listed: true }).await;
+            settlement.statuses.push(known.clone());
+            take_in(&mut settlement, *check, outcome);
+        }
+        self.settle(settlement).await
+    }
+
+    /// What may show `passed` of the newest head that is known.
+    fn doubtful(&self) -> impl Iterator<Item = &KnownStatus> {
+        let newest = self.memory.newest_delivery.as_ref().and_then(|delivery| delivery.sha.as_ref());
+        let newest = newest.or_else(|| self.memory.statuses.first().map(|known| &known.sha));
+        self.memory.statuses.iter().filter(move |known| known.may_show_passed && Some(&known.sha) == newest)
+    }
+
+    /// How a `passed` is taken back while nothing can be decided.
+    async fn taking_back(&self) -> Answer {
+        let circumstances = Circumstances {
+            shown: None,
+            vocabulary: self.resources.vocabulary().await,
+            waiting_is_failed: self.resources.settings.waiting_is_failed,
+            undecided_too_long: false,
+            may_grant: false,
+        };
+        answer(Verdict::UndecidedCurable, circumstances)
+    }
+
+    fn write_down_failure(
+        &self,
+        policies: &PolicySet,
+        failure: &Failure,
+        doubtful: &[KnownStatus],
+        status: Status,
+    ) -> Result<Vec<NewDecision>, StoreError> {
+        let evaluation = Evaluation {
+            verdict: Verdict::UndecidedCurable,
+            summary: format!("could not be decided: {failure}"),
+            policies: Vec::new(),
+            recheck_at: None,
+        };
+        let shared = Shared::without_facts(policies);
+        let (cause, decided_at) = (self.cause(), Timestamp::now());
+        doubtful
+            .iter()
+            .map(|known| {
+                let particulars = Particulars {
+                    decided_at,
+                    cause: &cause,
+                    merge_request: self.claim.merge_request,
+                    sha: &known.sha,
+                    check: known.check,
+                    check_name: &known.name,
+                    evaluation: &evaluation,
+                    answer: Some(status),
+                };
+                new_decision(&shared, &particulars)
+            })
+            .collect()
+    }
+
+    fn is_in_force(&self, policies: &PolicySet) -> bool {
+        self.resources.bundle.current().revision() == policies.revision()
+    }
+
+    /// Whether nothing newer came, no other policies came into force, and the lease outlasts the call. The first answer
+    /// follows the record at once, which proved the claim in the same commit; `proven` is when that began.
+    async fn may_still_speak(
+        &self,
+        proven: Option<Instant>,
+        policies: &PolicySet,
+    ) -> Result<bool, StoreError> {
+        if !self.is_in_force(policies) {
             return Ok(false);
         }
-        Ok(just_recorded || self.resources.queue.is_current(&self.claim).await?)
+        let (proven, is_current) = match proven {
+            Some(proven) => (proven, true),
+            None => (Instant::now(), self.resources.queue.is_current(&self.claim).await?),
+        };
+        // A process that was stopped in between must not speak with an old right.
+        Ok(is_current && proven.elapsed() + CALL_TIMEOUT < LEASE)
     }
 
     /// What each verdict means for what GitLab shows.
@@ -162,7 +282,7 @@ impl<'a> Lane<'a> {
             };
             let answer = answer(evaluation.verdict, circumstances);
             self.tell(&decided.facts.merge_request, &check.name, evaluation, answer, vocabulary);
-            said.push(Said { check: check.clone(), verdict: evaluation.verdict, shown, answer });
+            said.push(Said { check: check.clone(), verdict: evaluation.verdict, shown, vocabulary, answer });
         }
         said
     }
@@ -170,13 +290,27 @@ impl<'a> Lane<'a> {
     fn shown(&self, decided: &Decided, check: StatusCheckId) -> Option<Shown> {
         if let Some(listed) = &decided.listed {
             let status = listed.iter().find(|(id, _)| *id == check).map(|(_, status)| status);
-            return status.map(|status| match status {
-                Status::Passed => Shown::Passed,
-                Status::Failed => Shown::Failed,
-                Status::Pending => Shown::ImplicitPending,
+            return status.and_then(|status| match status {
+                Status::Passed => Some(Shown::Passed),
+                Status::Failed => Some(Shown::Failed),
+                Status::Pending => self.listed_pending(&decided.facts.merge_request, check),
             });
         }
         self.of_head(&decided.facts.merge_request).find(|known| known.check == check)?.shown
+    }
+
+    /// The list does not tell a pending without a row from a row that runs out. After a Retry it is a row, and
+    /// whoever pressed it wants an answer.
+    fn listed_pending(&self, subject: &MergeRequestFacts, check: StatusCheckId) -> Option<Shown> {
+        let mut statuses = self.memory.statuses.iter();
+        let remembered = statuses.find(|known| known.sha == subject.sha && known.check == check);
+        let is_retried = self.memory.asked.get(&check) == Some(&true);
+        match remembered.map(|known| known.shown) {
+            Some(Some(Shown::PostedPending)) => Some(Shown::PostedPending),
+            _ if is_retried => None,
+            None | Some(Some(Shown::ImplicitPending)) => Some(Shown::ImplicitPending),
+            Some(Some(Shown::Passed | Shown::Failed) | None) => Some(Shown::PostedPending),
+        }
     }
 
     /// Until when an earlier answer to a check may still arrive.
@@ -211,8 +345,7 @@ impl<'a> Lane<'a> {
         decided: &Decided,
         said: &[Said],
     ) -> Result<(Vec<NewDecision>, Observations), StoreError> {
-        let unwritable = |error: serde_json::Error| StoreError::Row(error.to_string());
-        let shared = Shared::new(&decided.facts, policies).map_err(unwritable)?;
+        let shared = Shared::new(&decided.facts, policies).map_err(|error| unwritable(&error))?;
         let cause = self.cause();
         let decided_at = Timestamp::now();
         let sha = &decided.facts.merge_request.sha;
@@ -229,22 +362,17 @@ impl<'a> Lane<'a> {
                 evaluation,
                 answer,
             };
-            decisions.push(NewDecision {
-                decided_at,
-                sha: sha.clone(),
-                check: check.id,
-                name: check.name.clone(),
-                verdict: verdict_word(said.verdict),
-                record: canonical(&shared, &particulars).map_err(unwritable)?,
-                blobs: shared.blobs(),
-            });
+            decisions.push(new_decision(&shared, &particulars)?);
         }
         Ok((decisions, observations(decided)))
     }
 
     fn cause(&self) -> Cause {
-        let delivery = self.claim.waiting_since.and(self.memory.newest_delivery.clone());
-        let (event, action) = delivery.unwrap_or_else(|| ("time".to_owned(), None));
+        let delivery = self.claim.waiting_since.and(self.memory.newest_delivery.as_ref());
+        let (event, action) = delivery.map_or_else(
+            || ("time".to_owned(), None),
+            |delivery| (delivery.event.clone(), delivery.action.clone()),
+        );
         Cause { event, action, delivery: self.claim.generation, attempt: self.claim.attempt }
     }
 
@@ -258,6 +386,7 @@ impl<'a> Lane<'a> {
             target_branch: subject.target_branch.clone(),
             shown: said.shown,
             confirm_at: self.still_unclear(subject, said.check.id),
+            may_show_passed: false,
         });
         let mut settlement =
             Settlement { statuses: statuses.collect(), settled_as: "answered", ..Settlement::default() };
@@ -270,7 +399,14 @@ impl<'a> Lane<'a> {
             }
         }
         let curable = said.iter().any(|said| said.verdict == Verdict::UndecidedCurable);
-        if curable || said.iter().any(|said| said.answer == Answer::Unsayable) {
+        let unsayable = || said.iter().filter(|said| said.answer == Answer::Unsayable);
+        // A GitLab without the word gets it with an upgrade at the earliest.
+        if unsayable().any(|said| said.vocabulary == Vocabulary::OnlyPassed) {
+            self.resources.metrics.parked.inc();
+            settlement.settled_as = "unsayable";
+            settlement.next = earliest(settlement.next, Some(Timestamp::now() + PARKED_FOR));
+        }
+        if curable || unsayable().any(|said| said.vocabulary != Vocabulary::OnlyPassed) {
             settlement.unfinished = true;
             settlement.undecided = curable;
             settlement.settled_as = "undecided";
@@ -279,10 +415,11 @@ impl<'a> Lane<'a> {
         settlement
     }
 
-    async fn post(&self, subject: &MergeRequestFacts, said: &Said, decision: i64, status: Status) -> Outcome {
+    async fn post(&self, saying: Saying<'_>) -> Outcome {
+        let Saying { sha, check, name, status, decision, listed } = saying;
         let sent_at = Timestamp::now();
         let gitlab = &self.resources.decider.gitlab;
-        let result = gitlab.respond(self.claim.merge_request, said.check.id, &subject.sha, status).await;
+        let result = gitlab.respond(self.claim.merge_request, check, sha, status).await;
         let reply = match &result {
             Ok(()) => "taken".to_owned(),
             Err(error) => error.to_string(),
@@ -295,12 +432,12 @@ impl<'a> Lane<'a> {
             reply: reply.clone(),
         };
         let (project, iid, sha) =
-            (subject.merge_request.project, subject.merge_request.iid, subject.sha.short());
+            (self.claim.merge_request.project, self.claim.merge_request.iid, sha.short());
         let metrics = &self.resources.metrics;
         let error = match result {
             Ok(()) => {
                 metrics.count_answer(status.as_str());
-                tracing::info!(%project, %iid, sha, check = %said.check.name, status = status.as_str(), "answered");
+                tracing::info!(%project, %iid, sha, check = %name, status = status.as_str(), "answered");
                 let shown = match status {
                     Status::Passed => Shown::Passed,
                     Status::Failed => Shown::Failed,
@@ -310,19 +447,19 @@ impl<'a> Lane<'a> {
             }
             Err(error) => error,
         };
-        tracing::warn!(%project, %iid, sha, check = %said.check.name, status = status.as_str(), %reply, "not answered");
-        let pause = self.after_refusal(&error).await;
+        tracing::warn!(%project, %iid, sha, check = %name, status = status.as_str(), %reply, "not answered");
+        let pause = self.after_refusal(&error, listed).await;
         Outcome { shown: None, answer, unclear: error.is_unclear(), again: Some(pause) }
     }
 
     /// How long to wait after an answer that did not take effect as meant, or whose fate is unclear.
-    async fn after_refusal(&self, error: &Error) -> Duration {
+    async fn after_refusal(&self, error: &Error, listed: bool) -> Duration {
         let metrics = &self.resources.metrics;
         match error {
             Error::HeadMoved { .. } => {
                 metrics.count_answer("superseded");
                 // The new head is looked at once; a GitLab that goes on naming another one is given time.
-                if self.claim.attempt == 1 { Duration::ZERO } else { pause(self.claim.attempt - 1) }
+                if self.claim.attempt <= 2 { Duration::ZERO } else { pause(self.claim.attempt - 2) }
             }
             Error::RateLimited { retry_after, .. } => {
                 metrics.count_answer("refused");
@@ -331,6 +468,11 @@ impl<'a> Lane<'a> {
             Error::Unavailable { .. } | Error::NoAnswer { .. } | Error::Malformed { .. } => {
                 metrics.count_answer("unclear");
                 error.retry_after().unwrap_or_else(|| pause(self.claim.attempt))
+            }
+            // The check may be gone or may apply no more: the list tells.
+            Error::NotFound { .. } if !listed => {
+                metrics.count_answer("refused");
+                Duration::ZERO
             }
             Error::Unauthorized { .. }
             | Error::Forbidden { .. }
@@ -386,13 +528,34 @@ fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestam
     one.into_iter().chain(other).min()
 }
 
+/// Something newer came, or the right to speak was lost: nothing that was asked is served yet.
+fn supersede(settlement: &mut Settlement) {
+    settlement.settled_as = "superseded";
+    settlement.unfinished = true;
+    settlement.next = earliest(settlement.next, Some(Timestamp::now()));
+}
+
 /// What shows for a check is not known any more.
 fn forget(settlement: &mut Settlement, check: StatusCheckId) {
     for known in settlement.statuses.iter_mut().filter(|known| known.check == check) {
         known.shown = None;
     }
-    settlement.unfinished = true;
-    settlement.next = earliest(settlement.next, Some(Timestamp::now()));
+}
+
+fn unwritable(error: &serde_json::Error) -> StoreError {
+    StoreError::Row(error.to_string())
+}
+
+fn new_decision(shared: &Shared<'_>, particulars: &Particulars<'_>) -> Result<NewDecision, StoreError> {
+    Ok(NewDecision {
+        decided_at: particulars.decided_at,
+        sha: particulars.sha.clone(),
+        check: particulars.check,
+        name: particulars.check_name.clone(),
+        verdict: verdict_word(particulars.evaluation.verdict),
+        record: canonical(shared, particulars).map_err(|error| unwritable(&error))?,
+        blobs: shared.blobs(),
+    })
 }
 
 fn take_in(settlement: &mut Settlement, check: StatusCheckId, outcome: Outcome) {

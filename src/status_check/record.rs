@@ -42,7 +42,7 @@ pub struct Record<'a> {
     check: StatusCheckId,
     check_name: &'a CheckName,
     facts_format: u32,
-    facts: String,
+    facts: Option<String>,
     revision: String,
     policies: Vec<Source<'a>>,
     evaluation: &'a Evaluation,
@@ -55,23 +55,28 @@ struct Source<'a> {
     sha256: String,
 }
 
-/// What several checks of one merge request share: the facts and the policies, hashed once.
+/// What several checks of one merge request share: the facts, unless there are none, and the policies, hashed once.
 pub(super) struct Shared<'a> {
-    facts: Vec<u8>,
-    facts_sha256: String,
+    facts: Option<Vec<u8>>,
+    facts_sha256: Option<String>,
     policies: &'a PolicySet,
 }
 
 impl<'a> Shared<'a> {
     pub(super) fn new(facts: &Facts, policies: &'a PolicySet) -> Result<Self, serde_json::Error> {
         let facts = serde_json::to_vec(facts)?;
-        Ok(Self { facts_sha256: hex_digest(&facts), facts, policies })
+        Ok(Self { facts_sha256: Some(hex_digest(&facts)), facts: Some(facts), policies })
+    }
+
+    /// For what is said because there are no facts.
+    pub(super) fn without_facts(policies: &'a PolicySet) -> Self {
+        Self { facts: None, facts_sha256: None, policies }
     }
 
     /// The blobs that the records name.
     pub(super) fn blobs(&self) -> Vec<Vec<u8>> {
         let sources = self.policies.sources().iter().map(|source| source.text.clone().into_bytes());
-        std::iter::once(self.facts.clone()).chain(sources).collect()
+        self.facts.clone().into_iter().chain(sources).collect()
     }
 }
 

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::bundle::Bundle;
 use crate::decision::{Decider, Failure, Look};
 use crate::gitlab::Error;
-use crate::store::{Claim, Queue, Settlement, StoreError};
+use crate::store::{Claim, LEASE, Queue, Settlement, StoreError};
 use crate::telemetry::Metrics;
 
 use super::lane::{self, Lane};
@@ -102,10 +102,11 @@ impl Worker {
 
     /// One claim, from its begin to its settlement or its return.
     async fn hold(self: Arc<Self>, claim: Claim, permit: OwnedSemaphorePermit, abort: CancellationToken) {
-        let returned = claim.clone();
+        let held = claim.clone();
         let ended = tokio::select! {
             ended = self.serve(claim) => ended,
-            () = abort.cancelled() => self.0.queue.release(returned).await,
+            ended = self.keep(&held) => ended,
+            () = abort.cancelled() => self.0.queue.release(held).await,
         };
         if let Err(error) = ended {
             tracing::error!(
@@ -114,6 +115,18 @@ impl Worker {
             );
         }
         drop(permit);
+    }
+
+    /// Renews the lease of a claim at work: a look may take longer than a lease when GitLab is slow. Ends when the lane
+    /// was lost all the same (the machine slept, say): what was read by then is old, and whoever has it decides.
+    async fn keep(&self, claim: &Claim) -> Result<(), StoreError> {
+        loop {
+            tokio::time::sleep(LEASE / 3).await;
+            if !self.0.queue.renew(claim).await? {
+                tracing::warn!(merge_request = %claim.merge_request, "the lane was lost while it was decided");
+                return Ok(());
+            }
+        }
     }
 
     async fn serve(&self, claim: Claim) -> Result<(), StoreError> {
@@ -141,7 +154,13 @@ impl Worker {
             }
             Err(failure) => {
                 let settlement = self.after_failure(&lane.claim, &failure);
-                lane.settle(settlement).await
+                match failure {
+                    // Who can't read it can't answer it.
+                    Failure::Gitlab(Error::NotFound { .. } | Error::Unauthorized { .. }) => {
+                        lane.settle(settlement).await
+                    }
+                    _ => lane.withdraw(&policies, &failure, settlement).await,
+                }
             }
         }
     }

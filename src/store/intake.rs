@@ -10,16 +10,15 @@ use crate::merge_request::CommitSha;
 use super::column::{column, millis};
 use super::error::StoreError;
 use super::hint::{Hint, Taken};
+use super::status;
 
-/// GitLab repeats a status-check delivery that timed out for about two minutes (contract section 3.1).
-const REPEATED_WITHIN: Duration = Duration::from_secs(180);
 /// How long a delivery that nothing vouched for leaves the field to others.
 const UNSIGNED_WAIT: Duration = Duration::from_secs(2);
 /// Deliveries older than this are forgotten; only the audit of causes looks at them.
 const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 
 pub(super) fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Result<Taken, StoreError> {
-    if is_duplicate(connection, hint, now)? {
+    if is_duplicate(connection, hint)? {
         return Ok(Taken::Duplicate);
     }
     let project = column(hint.merge_request.project.get())?;
@@ -57,6 +56,9 @@ pub(super) fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Resu
         ":due": millis(if hint.unsigned { now + UNSIGNED_WAIT } else { now }),
         ":now": millis(now),
     })?;
+    if let (None, Some(check)) = (&hint.action, hint.status_check) {
+        status::doubt(connection, hint.merge_request, check)?;
+    }
     if let Some(user) = user {
         let sql = "INSERT OR IGNORE INTO pusher (project_id, iid, user_id) VALUES (?1, ?2, ?3)";
         connection.prepare_cached(sql)?.execute((project, iid, user))?;
@@ -64,31 +66,20 @@ pub(super) fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Resu
     Ok(Taken::New)
 }
 
-/// The same `Idempotency-Key` is the same event. Without one, the same body is the same event only while nothing else
-/// came for the merge request, since GitLab's bodies carry no nonce and approve, unapprove, approve within a second
-/// repeats one. A Retry (no action) is never a duplicate: it must lead to an answer each time.
-fn is_duplicate(connection: &Connection, hint: &Hint, now: Timestamp) -> Result<bool, StoreError> {
+/// The same `Idempotency-Key` is the same event. Without one nothing proves that: GitLab's bodies carry no nonce and
+/// date to the second, so two events can have one body, and what the second tells may have come after the first was
+/// served. Repetitions then cost a look, and most of them coalesce.
+fn is_duplicate(connection: &Connection, hint: &Hint) -> Result<bool, StoreError> {
+    let Some(key) = &hint.idempotency_key else { return Ok(false) };
     let project = column(hint.merge_request.project.get())?;
     let iid = column(hint.merge_request.iid.get())?;
-    if let Some(key) = &hint.idempotency_key {
-        let sql = "SELECT 1 FROM delivery WHERE idempotency_key = ?1 AND project_id = ?2 AND iid = ?3 AND digest = ?4";
-        let found: Option<i64> = connection
-            .prepare_cached(sql)?
-            .query_row((key, project, iid, hint.digest), |row| row.get(0))
-            .optional()?;
-        return Ok(found.is_some());
-    }
-    if hint.action.is_none() {
-        return Ok(false);
-    }
-    let sql = "SELECT digest = ?3 AND taken_at >= ?4 FROM delivery
-               WHERE project_id = ?1 AND iid = ?2 ORDER BY id DESC LIMIT 1";
-    let since = millis(now - REPEATED_WITHIN);
-    let same: Option<bool> = connection
+    let sql =
+        "SELECT 1 FROM delivery WHERE idempotency_key = ?1 AND project_id = ?2 AND iid = ?3 AND digest = ?4";
+    let found: Option<i64> = connection
         .prepare_cached(sql)?
-        .query_row((project, iid, hint.digest, since), |row| row.get(0))
+        .query_row((key, project, iid, hint.digest), |row| row.get(0))
         .optional()?;
-    Ok(same.unwrap_or(false))
+    Ok(found.is_some())
 }
 
 /// Forgets deliveries that nothing needs any more, a bounded number at a time.

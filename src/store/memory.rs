@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::merge_request::{MergeRequestRef, StatusCheckId, UserId, VersionId};
+use crate::merge_request::{CommitSha, MergeRequestRef, StatusCheckId, UserId, VersionId};
 
 use super::column::{column, id, millis, timestamp};
 use super::error::StoreError;
-use super::status::{self, Epoch, KnownStatus};
+use super::status::{self, KnownStatus};
 
 /// What this service remembers of a merge request.
 #[derive(Debug, Clone, Default)]
@@ -24,10 +24,21 @@ pub struct Memory {
     pub approvals: BTreeMap<UserId, Option<Timestamp>>,
     /// When approvals were read last, on GitLab's clock.
     pub approvals_read_at: Option<Timestamp>,
-    /// Event and action of the newest delivery.
-    pub newest_delivery: Option<(String, Option<String>)>,
-    /// The checks that deliveries asked since the lane was settled last.
-    pub asked: Vec<StatusCheckId>,
+    /// The newest delivery.
+    pub newest_delivery: Option<NewestDelivery>,
+    /// The checks that GitLab asked since the last settlement, and whether by Retry.
+    pub asked: BTreeMap<StatusCheckId, bool>,
+}
+
+/// What the newest delivery said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewestDelivery {
+    /// See [`Event::as_str`].
+    pub event: String,
+    /// GitLab's `action`; none on a Retry.
+    pub action: Option<String>,
+    /// The head that it named.
+    pub sha: Option<CommitSha>,
 }
 
 /// One approval as it will be remembered.
@@ -79,12 +90,17 @@ pub(super) fn observe(
 pub(super) fn memory(
     connection: &Connection,
     merge_request: MergeRequestRef,
-    epoch: Epoch,
+    claims_before: i64,
 ) -> Result<Memory, StoreError> {
     let project = column(merge_request.project.get())?;
     let iid = column(merge_request.iid.get())?;
     let key = (project, iid);
-    let mut memory = Memory { statuses: status::of(connection, merge_request, epoch)?, ..Memory::default() };
+    let mut memory = Memory {
+        statuses: status::of(connection, merge_request, claims_before)?,
+        newest_delivery: newest_delivery(connection, key)?,
+        asked: asked(connection, key)?,
+        ..Memory::default()
+    };
     let mut statement =
         connection.prepare_cached("SELECT user_id FROM pusher WHERE project_id = ?1 AND iid = ?2")?;
     for user in statement.query_map(key, |row| row.get::<_, i64>(0))? {
@@ -109,17 +125,34 @@ pub(super) fn memory(
         .query_row(key, |row| row.get(0))
         .optional()?;
     memory.approvals_read_at = read_at.flatten().map(timestamp).transpose()?;
-    let sql = "SELECT DISTINCT status_check_id FROM delivery
-               WHERE project_id = ?1 AND iid = ?2 AND status_check_id IS NOT NULL
-                 AND id > (SELECT settled_generation FROM lane WHERE project_id = ?1 AND iid = ?2)";
-    for check in connection.prepare_cached(sql)?.query_map(key, |row| row.get::<_, i64>(0))? {
-        memory.asked.push(StatusCheckId::new(id(check?)?));
-    }
-    memory.newest_delivery = connection
-        .prepare_cached(
-            "SELECT event, action FROM delivery WHERE project_id = ?1 AND iid = ?2 ORDER BY id DESC LIMIT 1",
-        )?
-        .query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
     Ok(memory)
+}
+
+fn newest_delivery(connection: &Connection, key: (i64, i64)) -> Result<Option<NewestDelivery>, StoreError> {
+    let sql =
+        "SELECT event, action, sha FROM delivery WHERE project_id = ?1 AND iid = ?2 ORDER BY id DESC LIMIT 1";
+    let newest = connection
+        .prepare_cached(sql)?
+        .query_row(key, |row| {
+            let sha: Option<String> = row.get(2)?;
+            let sha = sha.and_then(|sha| CommitSha::parse(&sha).ok());
+            Ok(NewestDelivery { event: row.get(0)?, action: row.get(1)?, sha })
+        })
+        .optional()?;
+    Ok(newest)
+}
+
+/// The checks that deliveries asked which no settlement has served yet, each with whether one was a Retry.
+fn asked(connection: &Connection, key: (i64, i64)) -> Result<BTreeMap<StatusCheckId, bool>, StoreError> {
+    let sql = "SELECT status_check_id, max(action IS NULL) FROM delivery
+               WHERE project_id = ?1 AND iid = ?2 AND status_check_id IS NOT NULL AND id > coalesce(
+                   (SELECT settled_generation FROM lane WHERE project_id = ?1 AND iid = ?2), 0)
+               GROUP BY status_check_id";
+    let mut asked = BTreeMap::new();
+    let mut statement = connection.prepare_cached(sql)?;
+    for row in statement.query_map(key, |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))? {
+        let (check, by_retry) = row?;
+        asked.insert(StatusCheckId::new(id(check)?), by_retry);
+    }
+    Ok(asked)
 }

@@ -30,12 +30,11 @@ use rusqlite::{Connection, OpenFlags};
 pub use self::decisions::{Decisions, NewAnswer, NewDecision, StoredAnswer, StoredDecision};
 pub use self::error::StoreError;
 pub use self::hint::{Event, Hint, Taken};
-pub use self::lane::{Claim, Depth, Recorded, Settlement};
-pub use self::memory::{Memory, Observations, SightedApproval};
+pub use self::lane::{Claim, Depth, LEASE, Recorded, Settlement};
+pub use self::memory::{Memory, NewestDelivery, Observations, SightedApproval};
 pub use self::queue::Queue;
 pub use self::status::{KnownStatus, Shown, UNCLEAR_FOR};
 
-use self::status::Epoch;
 use self::writer::Thread;
 
 /// The schema, one step per release that changed it; a step is never edited once released.
@@ -63,8 +62,7 @@ impl Store {
         let mut connection = Connection::open(path)?;
         prepare(&connection)?;
         migrate(&mut connection)?;
-        lane::void_leases(&connection, Timestamp::now())?;
-        let epoch = Epoch::begin(&connection)?;
+        let claims_before = lane::void_leases(&connection, Timestamp::now())?;
         let reading = Connection::open_with_flags(
             path,
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -72,7 +70,7 @@ impl Store {
         reading.busy_timeout(BUSY)?;
         let (writer, writing) = Thread::writing(connection)?;
         let (reader, reading) = Thread::reading(reading)?;
-        let queue = Queue::new(writer.clone(), reader.clone(), epoch);
+        let queue = Queue::new(writer.clone(), reader.clone(), claims_before);
         Ok(Self { writer, reader, queue, threads: Mutex::new(Some((writing, reading))), _lock: lock })
     }
 
@@ -90,7 +88,7 @@ impl Store {
     pub async fn probe(&self) -> Result<(), StoreError> {
         self.writer
             .run(|connection| {
-                connection.prepare_cached("UPDATE counter SET value = value + 1")?.execute([])?;
+                connection.prepare_cached("UPDATE claim_counter SET value = value + 1")?.execute([])?;
                 Ok(())
             })
             .await

@@ -15,9 +15,9 @@ use super::decisions::{self, NewDecision};
 use super::error::StoreError;
 use super::hint::{Hint, Taken};
 use super::intake::{prune, take};
-use super::lane::{Claim, Depth, Recorded, Settlement, claim, depth, prove, release, settle};
+use super::lane::{Claim, Depth, Recorded, Settlement, claim, depth, prove, release, renew, settle};
 use super::memory::{Memory, Observations, memory, observe};
-use super::status::{self, Epoch, KnownStatus};
+use super::status::{self, KnownStatus};
 use super::writer::Thread;
 
 /// Deliveries and lanes.
@@ -26,12 +26,13 @@ pub struct Queue {
     writer: Thread,
     reader: Thread,
     woken: Arc<Notify>,
-    epoch: Epoch,
+    /// The last number of a claim before this process: what such a claim remembered is not believed.
+    claims_before: i64,
 }
 
 impl Queue {
-    pub(super) fn new(writer: Thread, reader: Thread, epoch: Epoch) -> Self {
-        Self { writer, reader, woken: Arc::new(Notify::new()), epoch }
+    pub(super) fn new(writer: Thread, reader: Thread, claims_before: i64) -> Self {
+        Self { writer, reader, woken: Arc::new(Notify::new()), claims_before }
     }
 
     /// Puts a delivery on disk. When this returns `Ok`, it is there.
@@ -43,7 +44,7 @@ impl Queue {
         Ok(taken)
     }
 
-    /// Waits until something may be due earlier than it was at the last call: a delivery was taken, or a lane settled.
+    /// Waits until a delivery was taken or a claim has ended since the last call.
     pub async fn woken(&self) {
         self.woken.notified().await;
     }
@@ -66,8 +67,8 @@ impl Queue {
 
     /// What is remembered of a merge request.
     pub async fn memory(&self, merge_request: MergeRequestRef) -> Result<Memory, StoreError> {
-        let epoch = self.epoch;
-        self.reader.run(move |connection| memory(connection, merge_request, epoch)).await
+        let claims_before = self.claims_before;
+        self.reader.run(move |connection| memory(connection, merge_request, claims_before)).await
     }
 
     /// Writes decisions down before anyone outside is told, proves the claim and renews its lease. Statuses that are
@@ -79,7 +80,7 @@ impl Queue {
         observations: Observations,
         answering: Vec<KnownStatus>,
     ) -> Result<(Recorded, Vec<i64>), StoreError> {
-        let (claim, epoch) = (claim.clone(), self.epoch);
+        let claim = claim.clone();
         self.writer
             .run(move |connection| {
                 let now = Timestamp::now();
@@ -91,7 +92,7 @@ impl Queue {
                     .collect::<Result<Vec<_>, _>>()?;
                 if recorded == Recorded::Current {
                     for known in &answering {
-                        status::doubt(connection, claim.merge_request, known, epoch, now)?;
+                        status::leave_open(connection, claim.merge_request, known, claim.number, now)?;
                     }
                 }
                 Ok((recorded, ids))
@@ -106,18 +107,17 @@ impl Queue {
         Ok(recorded == Recorded::Current)
     }
 
+    /// Renews the lease of a claim that is at work; false when it does not hold its lane any more.
+    pub async fn renew(&self, claim: &Claim) -> Result<bool, StoreError> {
+        let claim = claim.clone();
+        self.writer.run(move |connection| renew(connection, &claim, Timestamp::now())).await
+    }
+
     /// Ends a claim. What arrived meanwhile makes the lane due at once.
     pub async fn settle(&self, claim: Claim, settlement: Settlement) -> Result<(), StoreError> {
-        let epoch = self.epoch;
-        let comes_back = settlement.next.is_some();
-        let again = self
-            .writer
-            .run(move |connection| settle(connection, &claim, &settlement, epoch, Timestamp::now()))
-            .await?;
-        // Whoever sleeps until the next lane is due knew of this one's lease only, which ends later.
-        if again || comes_back {
-            self.woken.notify_one();
-        }
+        self.writer.run(move |connection| settle(connection, &claim, &settlement, Timestamp::now())).await?;
+        // Whoever waits for the next lane thought that this one is due when its lease ends.
+        self.woken.notify_one();
         Ok(())
     }
 
@@ -134,43 +134,5 @@ impl Queue {
     /// Forgets deliveries that nothing needs any more, a bounded number at a time.
     pub async fn prune(&self) -> Result<usize, StoreError> {
         self.writer.run(|connection| prune(connection, Timestamp::now())).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
-    use crate::store::{Event, Store};
-
-    const HINT: Hint = Hint {
-        merge_request: MergeRequestRef { project: ProjectId::new(1), iid: MergeRequestIid::new(1) },
-        event: Event::StatusCheck,
-        action: None,
-        status_check: None,
-        sha: None,
-        pusher: None,
-        distrust: false,
-        unsigned: false,
-        digest: [0; 32],
-        idempotency_key: None,
-    };
-
-    #[tokio::test]
-    async fn a_lane_that_comes_back_wakes_whoever_sleeps_until_the_next_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&format!("sqlite:{}", folder.path().join("queue.db").display())).unwrap();
-        let queue = store.queue();
-        queue.take(HINT).await.unwrap();
-        queue.woken().await;
-        let claim = queue.claim(1).await.unwrap().remove(0);
-        let next = Some(Timestamp::now() + Duration::from_secs(1));
-        let settlement =
-            Settlement { unfinished: true, next, settled_as: "undecided", ..Settlement::default() };
-        queue.settle(claim, settlement).await.unwrap();
-        let woken = tokio::time::timeout(Duration::from_secs(10), queue.woken()).await;
-        assert!(woken.is_ok(), "the retry would wait for the worker's next idle look");
     }
 }

@@ -16,18 +16,8 @@ use super::error::StoreError;
 /// How many SHAs of one merge request are remembered; older ones are read again should they come back.
 const REMEMBERED: i64 = 200;
 
-/// One start of the process. What an earlier one wrote of GitLab's statuses is not believed: the file may be a copy
-/// that is older than what GitLab was told since.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Epoch(i64);
-
-impl Epoch {
-    /// Begins a new one, larger than any in the file.
-    pub(super) fn begin(connection: &Connection) -> Result<Self, StoreError> {
-        let sql = "UPDATE counter SET value = value + 1 RETURNING value";
-        Ok(Self(connection.query_row(sql, [], |row| row.get(0))?))
-    }
-}
+/// How long an answer of unclear fate may still be on its way.
+pub const UNCLEAR_FOR: Duration = Duration::from_secs(60);
 
 /// What GitLab shows for a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,22 +68,36 @@ pub struct KnownStatus {
     pub shown: Option<Shown>,
     /// Until when an answer of unclear fate may still arrive; what shows must be read again then.
     pub confirm_at: Option<Timestamp>,
+    /// Whether a `passed` of ours may show, as far as was ever written: also where `shown` is not believed any more.
+    pub may_show_passed: bool,
 }
 
-/// How long an answer of unclear fate may still be on its way.
-pub const UNCLEAR_FOR: Duration = Duration::from_secs(60);
-
-/// Marks a status as not known because an answer is about to leave: should this process end before its fate is known,
-/// that is how it stands in the table.
+/// Marks a check as not known, whatever the SHA: somebody asked for it anew.
 pub(super) fn doubt(
     connection: &Connection,
     merge_request: MergeRequestRef,
+    check: StatusCheckId,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE status SET shown = NULL WHERE project_id = ?1 AND iid = ?2 AND status_check_id = ?3";
+    connection.prepare_cached(sql)?.execute((
+        column(merge_request.project.get())?,
+        column(merge_request.iid.get())?,
+        column(check.get())?,
+    ))?;
+    Ok(())
+}
+
+/// Marks a status as not known because an answer is about to leave: should this process end before its fate is known,
+/// that is how it stands in the table.
+pub(super) fn leave_open(
+    connection: &Connection,
+    merge_request: MergeRequestRef,
     known: &KnownStatus,
-    epoch: Epoch,
+    claim: i64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let doubted = KnownStatus { shown: None, confirm_at: Some(now + UNCLEAR_FOR), ..known.clone() };
-    remember(connection, merge_request, &doubted, epoch, now)
+    let open = KnownStatus { shown: None, confirm_at: Some(now + UNCLEAR_FOR), ..known.clone() };
+    remember(connection, merge_request, &open, claim, now)
 }
 
 /// Writes what is known of a status.
@@ -101,14 +105,15 @@ pub(super) fn remember(
     connection: &Connection,
     merge_request: MergeRequestRef,
     known: &KnownStatus,
-    epoch: Epoch,
+    claim: i64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO status (project_id, iid, sha, status_check_id, check_name, target_branch, shown,
-                                   confirm_at, epoch, since)
-               VALUES (:project, :iid, :sha, :check, :name, :target, :shown, :confirm_at, :epoch, :now)
+    let sql = "INSERT INTO status (project_id, iid, sha, status_check_id, check_name, target_branch, shown, claim,
+                                   confirm_at, since)
+               VALUES (:project, :iid, :sha, :check, :name, :target, :shown, :claim, :confirm_at, :now)
                ON CONFLICT DO UPDATE SET check_name = excluded.check_name, target_branch = excluded.target_branch,
-                   shown = excluded.shown, confirm_at = excluded.confirm_at, epoch = excluded.epoch, since = excluded.since";
+                   shown = excluded.shown, claim = excluded.claim, confirm_at = excluded.confirm_at,
+                   since = excluded.since";
     connection.prepare_cached(sql)?.execute(named_params! {
         ":project": column(merge_request.project.get())?,
         ":iid": column(merge_request.iid.get())?,
@@ -117,36 +122,38 @@ pub(super) fn remember(
         ":name": known.name.as_str(),
         ":target": known.target_branch,
         ":shown": known.shown.map(Shown::as_str),
+        ":claim": claim,
         ":confirm_at": known.confirm_at.map(millis),
-        ":epoch": epoch.0,
         ":now": millis(now),
     })?;
     Ok(())
 }
 
-/// All that is remembered of a merge request, newest first.
+/// All that is remembered of a merge request, newest first. What a claim up to `claims_before` wrote is not believed.
 pub(super) fn of(
     connection: &Connection,
     merge_request: MergeRequestRef,
-    epoch: Epoch,
+    claims_before: i64,
 ) -> Result<Vec<KnownStatus>, StoreError> {
-    let sql =
-        "SELECT sha, status_check_id, check_name, target_branch, iif(epoch = ?4, shown, NULL), confirm_at
-               FROM status WHERE project_id = ?1 AND iid = ?2 ORDER BY since DESC LIMIT ?3";
+    let sql = "SELECT sha, status_check_id, check_name, target_branch, shown, claim, confirm_at FROM status
+               WHERE project_id = ?1 AND iid = ?2 ORDER BY since DESC LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
-    let key = (column(merge_request.project.get())?, column(merge_request.iid.get())?, REMEMBERED, epoch.0);
+    let key = (column(merge_request.project.get())?, column(merge_request.iid.get())?, REMEMBERED);
     let mut rows = statement.query(key)?;
     let mut statuses = Vec::new();
     while let Some(row) = rows.next()? {
         let unreadable = |error: crate::merge_request::WordError| StoreError::Row(error.to_string());
-        let shown: Option<String> = row.get(4)?;
+        let written: Option<String> = row.get(4)?;
+        let written = written.as_deref().map(Shown::parse).transpose()?;
+        let is_believed = row.get::<_, i64>(5)? > claims_before;
         statuses.push(KnownStatus {
             sha: CommitSha::parse(&row.get::<_, String>(0)?).map_err(unreadable)?,
             check: StatusCheckId::new(id(row.get(1)?)?),
             name: CheckName::parse(&row.get::<_, String>(2)?).map_err(unreadable)?,
             target_branch: row.get(3)?,
-            shown: shown.as_deref().map(Shown::parse).transpose()?,
-            confirm_at: row.get::<_, Option<i64>>(5)?.map(timestamp).transpose()?,
+            shown: written.filter(|_| is_believed),
+            confirm_at: row.get::<_, Option<i64>>(6)?.map(timestamp).transpose()?,
+            may_show_passed: matches!(written, None | Some(Shown::Passed)),
         });
     }
     Ok(statuses)

@@ -6,8 +6,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
-    clippy::print_stdout,
     clippy::too_many_lines,
+    clippy::print_stdout,
     unreachable_pub,
     reason = "a test that can't go on has failed, nobody uses a test from outside, and figures are for whoever runs it"
 )]
@@ -16,17 +16,27 @@ mod bent;
 mod cli_check;
 mod config;
 mod credentials;
+mod decisions;
 mod demo;
 mod durability;
+mod faults;
 mod house;
+mod kill;
 mod life;
 mod long;
+mod lost_store;
+mod memory;
 mod overload;
 mod payloads;
 mod policies;
 mod policy_properties;
+mod races;
+mod readme;
+mod reload;
 mod samples;
 mod secrets;
 mod sender;
+mod shutdown;
 mod simulator;
+mod statuses;
 mod world;

@@ -36,13 +36,13 @@ CREATE TABLE lane (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX lane_due ON lane (due_at) WHERE due_at IS NOT NULL;
 
--- The last number given to a start of the process or to a batch of claims.
-CREATE TABLE counter (value INTEGER NOT NULL) STRICT;
-INSERT INTO counter (value) VALUES (0);
+-- The last number given to a batch of claims.
+CREATE TABLE claim_counter (value INTEGER NOT NULL) STRICT;
+INSERT INTO claim_counter (value) VALUES (0);
 
--- What GitLab shows for a check on a SHA. `shown` NULL: not known, the status list must be read. `confirm_at`: an
--- answer of unclear fate may still arrive; until then, and once more at that instant, the list is read. `epoch` is the
--- start of the process that wrote the row: no other one believes it, since the file may be an older copy by then.
+-- What GitLab shows for a check on a SHA. `shown` NULL: not known, the status list must be read. `claim` is the number of
+-- the claim that wrote it: what an earlier process wrote is believed no more, for the file may be an older copy.
+-- `confirm_at`: an answer of unclear fate may still arrive; until then, and once more at that instant, the list is read.
 CREATE TABLE status (
     project_id      INTEGER NOT NULL,
     iid             INTEGER NOT NULL,
@@ -52,7 +52,7 @@ CREATE TABLE status (
     target_branch   TEXT    NOT NULL,
     shown           TEXT,
     confirm_at      INTEGER,
-    epoch           INTEGER NOT NULL,
+    claim           INTEGER NOT NULL,
     since           INTEGER NOT NULL,
     PRIMARY KEY (project_id, iid, sha, status_check_id)
 ) STRICT, WITHOUT ROWID;

@@ -3,12 +3,16 @@
 //! Three verbs suffice: something happens in GitLab, the world settles, GitLab shows. Waits are bounded and print what
 //! happened when they give up; at the end nothing may be left over.
 
+mod chance;
 mod process;
+mod service;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::app::{App, load_bundle};
+use countersign::bundle::Bundle;
 use countersign::config::Config;
 use countersign::merge_request::{MergeRequestRef, ProjectId, StatusCheckId, UserId};
 use countersign::simulator::{
@@ -17,7 +21,9 @@ use countersign::simulator::{
 use countersign::store::StoredDecision;
 use tempfile::TempDir;
 
+pub use self::chance::{Chance, scale};
 pub use self::process::{Process, delete_database, signal};
+pub use self::service::Service;
 
 /// The secret of the check in every world; tests look for it where it must not be.
 pub const SECRET: &str = "sesame-of-the-status-check";
@@ -26,6 +32,18 @@ pub const HOOK_TOKEN: &str = "sesame-of-the-hook";
 /// How long anything may take before a test gives up. Nothing asserts that it took less.
 pub const BOUND: Duration = Duration::from_secs(30);
 const DEVELOPER: u8 = 30;
+
+/// The routes that a look at a merge request can call, and the one that answers.
+pub const ONE: &str = "GET /projects/:id/merge_requests/:iid";
+pub const LIST: &str = "GET /projects/:id/merge_requests/:iid/status_checks";
+pub const VERSIONS: &str = "GET /projects/:id/merge_requests/:iid/versions";
+pub const VERSION: &str = "GET /projects/:id/merge_requests/:iid/versions/:version_id";
+pub const APPROVALS: &str = "GET /projects/:id/merge_requests/:iid/approvals";
+pub const PIPELINES: &str = "GET /projects/:id/merge_requests/:iid/pipelines";
+pub const DISCUSSIONS: &str = "GET /projects/:id/merge_requests/:iid/discussions";
+pub const GROUP: &str = "GET /groups/:id";
+pub const GROUP_MEMBER: &str = "GET /groups/:id/members/all/:user_id";
+pub const RESPOND: &str = "POST /projects/:id/merge_requests/:iid/status_check_responses";
 
 /// What passes everything that is not titled `bad`.
 pub const PLAIN_POLICY: &str = r#"
@@ -77,6 +95,15 @@ impl Ground {
         self
     }
 
+    /// `@bea` of the group `shop/payments`, which our bot can read.
+    pub fn reviewer(&self) -> UserId {
+        self.gitlab.create_group("shop/payments");
+        let bea = self.gitlab.create_user("bea");
+        self.gitlab.add_member("shop/payments", Membership::new(bea, DEVELOPER)).unwrap();
+        self.gitlab.add_member("shop/payments", Membership::new(self.bot, 10)).unwrap();
+        bea
+    }
+
     pub fn database(&self) -> PathBuf {
         self.folder.path().join("countersign.db")
     }
@@ -106,8 +133,18 @@ impl Ground {
 
     /// Creates the check that the service behind `url` answers.
     pub fn create_check(&self, url: &str) -> StatusCheckId {
-        let check = NewStatusCheck::new("countersign", &format!("{url}/webhooks/gitlab")).secret(SECRET);
-        self.gitlab.create_status_check(self.project, check).unwrap()
+        self.gitlab.create_status_check(self.project, self.check_at(url)).unwrap()
+    }
+
+    /// A check that is still to be created.
+    pub fn check_at(&self, url: &str) -> NewStatusCheck {
+        NewStatusCheck::new("countersign", &format!("{url}/webhooks/gitlab")).secret(SECRET)
+    }
+
+    /// GitLab's check follows the service to another port.
+    pub fn move_check(&self, check: StatusCheckId, url: &str) {
+        self.gitlab.delete_status_check(self.project, check).unwrap();
+        self.gitlab.create_status_check(self.project, self.check_at(url).id(check.get())).unwrap();
     }
 }
 
@@ -117,6 +154,7 @@ pub struct World {
     pub gitlab: Gitlab,
     pub check: StatusCheckId,
     app: Option<App>,
+    bundle: Option<Arc<Bundle>>,
     url: String,
 }
 
@@ -126,10 +164,11 @@ impl World {
     }
 
     pub async fn start_on(ground: Ground) -> Self {
-        let app = start_app(&ground).await;
+        let (app, bundle) = start_app(&ground).await;
         let url = url_of(&app);
         let check = ground.create_check(&url);
-        Self { gitlab: ground.gitlab.clone(), ground, check, app: Some(app), url }
+        let gitlab = ground.gitlab.clone();
+        Self { gitlab, ground, check, app: Some(app), bundle: Some(bundle), url }
     }
 
     pub fn app(&self) -> &App {
@@ -149,6 +188,32 @@ impl World {
         self.ground.merge_request()
     }
 
+    /// Replaces all policies on disk and waits until they are in force.
+    pub async fn write_policies(&self, policies: &[(&str, &str)]) {
+        let folder = self.ground.folder.path().join("policies");
+        std::fs::remove_file(folder.join("policy.yaml")).unwrap();
+        for (name, text) in policies {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+        self.until_in_force().await;
+    }
+
+    /// Waits until what is on disk is in force.
+    pub async fn until_in_force(&self) {
+        let path = self.ground.folder.path().join("policies");
+        let revision = countersign::bundle::load(&path).unwrap().revision().clone();
+        until("the policies are in force", || *self.bundle().current().revision() == revision).await;
+    }
+
+    pub fn bundle(&self) -> &Bundle {
+        self.bundle.as_ref().expect("the service runs")
+    }
+
+    /// For a thread that outlives this borrow.
+    pub fn shared_bundle(&self) -> Arc<Bundle> {
+        Arc::clone(self.bundle.as_ref().expect("the service runs"))
+    }
+
     /// Stops the service as SIGTERM does.
     pub async fn stop(&mut self) {
         if let Some(app) = self.app.take() {
@@ -158,13 +223,10 @@ impl World {
 
     /// Starts the service again on the same database; GitLab's check follows it to its new port.
     pub async fn start_again(&mut self) {
-        let app = start_app(&self.ground).await;
+        let (app, bundle) = start_app(&self.ground).await;
         self.url = url_of(&app);
-        self.app = Some(app);
-        self.gitlab.delete_status_check(self.ground.project, self.check).unwrap();
-        let check =
-            NewStatusCheck::new("countersign", &format!("{}/webhooks/gitlab", self.url)).secret(SECRET);
-        self.gitlab.create_status_check(self.ground.project, check.id(self.check.get())).unwrap();
+        (self.app, self.bundle) = (Some(app), Some(bundle));
+        self.ground.move_check(self.check, &self.url);
     }
 
     /// Waits until every delivery has arrived and nothing is left to decide.
@@ -179,8 +241,9 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let settled = tokio::time::timeout(BOUND, settled).await;
-        assert!(settled.is_ok(), "the world does not settle; GitLab was asked:\n{}", self.history());
+        if tokio::time::timeout(BOUND, settled).await.is_err() {
+            panic!("the world does not settle; GitLab was asked:\n{}", self.history());
+        }
     }
 
     /// What GitLab shows for our check.
@@ -222,9 +285,24 @@ impl World {
         until(what, || done(&self.gitlab)).await;
     }
 
+    /// How often a route was called so far.
+    pub fn calls(&self, route: &str) -> u64 {
+        self.gitlab.calls_to(route)
+    }
+
+    /// What was posted for our check, oldest first.
+    pub fn posted(&self, merge_request: MergeRequestRef) -> Vec<CheckStatus> {
+        self.gitlab.responses(merge_request, self.check).iter().map(|row| row.posted).collect()
+    }
+
+    /// The value of a metric, with its labels as they are exported; 0 when it is not there yet.
+    pub fn metric(&self, name: &str) -> f64 {
+        metric(&self.app().metrics().render(), name)
+    }
+
     /// Every call that GitLab saw, for a test that gives up.
     pub fn history(&self) -> String {
-        self.gitlab.calls().iter().fold(String::new(), |history, call| history + &format!("{call:?}\n"))
+        self.gitlab.calls().iter().map(|call| format!("{call:?}\n")).collect()
     }
 
     /// Ends the world: nothing may be left over.
@@ -234,16 +312,6 @@ impl World {
         self.stop().await;
         self.ground.simulator.stop().await;
     }
-}
-
-/// Waits with a bound until a condition holds.
-pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let waiting = async {
-        while !done() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    assert!(tokio::time::timeout(BOUND, waiting).await.is_ok(), "in vain: {what}");
 }
 
 /// Waits with a bound until a condition holds that has to be asked for.
@@ -256,9 +324,26 @@ pub async fn until_async(what: &str, mut done: impl AsyncFnMut() -> bool) {
     assert!(tokio::time::timeout(BOUND, waiting).await.is_ok(), "in vain: {what}");
 }
 
-async fn start_app(ground: &Ground) -> App {
+/// Waits with a bound until a condition holds.
+pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let waiting = async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(BOUND, waiting).await.is_ok(), "in vain: {what}");
+}
+
+/// The value of a metric in an exposition.
+pub fn metric(exposition: &str, name: &str) -> f64 {
+    let line = exposition.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map_or(0.0, |value| value.parse().unwrap())
+}
+
+async fn start_app(ground: &Ground) -> (App, Arc<Bundle>) {
     let config = Config::load(None::<&Path>, ground.environment()).unwrap();
-    App::start(&config, load_bundle(&config).unwrap()).await.unwrap()
+    let bundle = load_bundle(&config).unwrap();
+    (App::start(&config, Arc::clone(&bundle)).await.unwrap(), bundle)
 }
 
 fn url_of(app: &App) -> String {
