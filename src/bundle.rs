@@ -192,7 +192,7 @@ pub struct Trouble {
 /// What a reload came to.
 #[derive(Debug)]
 pub enum Reloaded {
-    /// The content is that in force.
+    /// The content is that in force, or is another one for the first time.
     Unchanged,
     /// Another content is in force now.
     Replaced(Revision),
@@ -206,7 +206,8 @@ pub struct Bundle {
     directory: Option<PathBuf>,
     current: ArcSwap<Snapshot>,
     trouble: ArcSwapOption<Trouble>,
-    reloading: Mutex<()>,
+    /// What the last reload found and did not yet put in force.
+    reloading: Mutex<Option<Revision>>,
 }
 
 impl Bundle {
@@ -222,7 +223,7 @@ impl Bundle {
 
     fn with(set: Arc<PolicySet>, directory: Option<PathBuf>, now: Timestamp) -> Self {
         let current = ArcSwap::from_pointee(Snapshot { set, loaded_at: now });
-        Self { directory, current, trouble: ArcSwapOption::empty(), reloading: Mutex::new(()) }
+        Self { directory, current, trouble: ArcSwapOption::empty(), reloading: Mutex::new(None) }
     }
 
     /// The set in force; it stays usable, whatever is loaded meanwhile.
@@ -235,10 +236,13 @@ impl Bundle {
         self.trouble.load_full()
     }
 
-    /// Reads the directory again and puts its policies in force if they are others and compile.
+    /// Reads the directory again and puts its policies in force if they are others, compile, and are the same as at the
+    /// reload before: in the middle of a checkout a file is cut short or missing, and what is left may read as a set that
+    /// asks for less.
     pub fn reload(&self, now: Timestamp) -> Reloaded {
         let Some(directory) = &self.directory else { return Reloaded::Unchanged };
-        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = found.take();
         match self.newer(directory) {
             Ok(None) => {
                 self.trouble.store(None);
@@ -246,6 +250,10 @@ impl Bundle {
             }
             Ok(Some(set)) => {
                 let revision = set.revision().clone();
+                if before.as_ref() != Some(&revision) {
+                    *found = Some(revision);
+                    return Reloaded::Unchanged;
+                }
                 self.current.store(Arc::new(Snapshot { set, loaded_at: now }));
                 self.trouble.store(None);
                 Reloaded::Replaced(revision)

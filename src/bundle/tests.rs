@@ -58,6 +58,8 @@ fn the_last_good_set_stays_until_a_better_one_comes() {
     assert_eq!(*bundle.current().revision(), first);
 
     fs::write(&file, GOOD.replace("false", "true")).unwrap();
+    assert!(matches!(bundle.reload(at(4)), Reloaded::Unchanged));
+    assert_eq!(*bundle.current().revision(), first, "what is seen once may still be written to");
     assert!(matches!(bundle.reload(at(5)), Reloaded::Replaced(revision) if revision != first));
     assert!(bundle.trouble().is_none());
     assert_eq!(bundle.current().loaded_at, at(5));
@@ -66,6 +68,24 @@ fn the_last_good_set_stays_until_a_better_one_comes() {
         matches!(bundle.reload(at(6)), Reloaded::Broken(_)),
         "an emptied directory is no set without rules"
     );
+}
+
+#[test]
+fn a_checkout_in_its_middle_is_never_in_force() {
+    let root = tempfile::tempdir().unwrap();
+    let strict = root.path().join("strict.yaml");
+    let strict_text = GOOD.replace("policy: a", "policy: strict");
+    fs::write(root.path().join("a.yaml"), GOOD).unwrap();
+    fs::write(&strict, &strict_text).unwrap();
+    let bundle = Bundle::open(root.path(), at(1)).unwrap();
+    let first = bundle.current().revision().clone();
+    fs::remove_file(&strict).unwrap();
+    assert!(matches!(bundle.reload(at(2)), Reloaded::Unchanged));
+    fs::write(&strict, format!("{strict_text}# newer\n")).unwrap();
+    assert!(matches!(bundle.reload(at(3)), Reloaded::Unchanged));
+    assert_eq!(*bundle.current().revision(), first);
+    assert!(matches!(bundle.reload(at(4)), Reloaded::Replaced(_)));
+    assert_eq!(bundle.current().set.policy_names().count(), 2);
 }
 
 #[test]

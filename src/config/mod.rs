@@ -29,7 +29,7 @@ pub const ENVIRONMENT_PREFIX: &str = "COUNTERSIGN__";
 pub enum ConfigError {
     /// The file is absent, no TOML, or a value has the wrong type.
     #[error("the configuration can't be read: {0}")]
-    Unreadable(#[from] config::ConfigError),
+    Unreadable(String),
     /// Keys that nothing reads.
     #[error("unknown configuration {}", unknown_keys(.0))]
     UnknownKeys(Vec<(String, Option<String>)>),
@@ -51,6 +51,41 @@ pub enum ConfigError {
         /// What is wrong and what would be right.
         problem: String,
     },
+}
+
+impl From<config::ConfigError> for ConfigError {
+    fn from(error: config::ConfigError) -> Self {
+        Self::Unreadable(without_values(&error))
+    }
+}
+
+/// What is wrong and where, without the text that stands there: it may be a secret.
+fn without_values(error: &config::ConfigError) -> String {
+    use config::ConfigError as Wrong;
+    let place = |key: &Option<String>, origin: &Option<String>| {
+        let key = key.as_ref().map(|key| format!(" for key `{key}`")).unwrap_or_default();
+        let origin = origin.as_ref().map(|origin| format!(" in {origin}")).unwrap_or_default();
+        format!("{key}{origin}")
+    };
+    match error {
+        Wrong::Type { origin, expected, key, .. } => {
+            format!("invalid type, expected {expected}{}", place(key, origin))
+        }
+        Wrong::At { error, origin, key } => format!("{}{}", without_values(error), place(key, origin)),
+        Wrong::FileParse { uri, cause } => {
+            // The parser quotes the line between bars.
+            let cause = cause.to_string();
+            let words: Vec<_> =
+                cause.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains('|')).collect();
+            format!("{}{}", words.join(": "), place(&None, uri))
+        }
+        // serde: `invalid type: string "…", expected a sequence`.
+        Wrong::Message(message) if message.starts_with("invalid ") => {
+            let expected = message.rsplit_once(", expected ").map_or("another one", |(_, expected)| expected);
+            format!("invalid type, expected {expected}")
+        }
+        other => other.to_string(),
+    }
 }
 
 fn unknown_keys(keys: &[(String, Option<String>)]) -> String {
@@ -373,6 +408,23 @@ mod tests {
         let path = folder.path().join("countersign.toml");
         std::fs::write(&path, text).unwrap();
         Config::load(Some(&path), [])
+    }
+
+    #[test]
+    fn a_mistake_beside_a_secret_does_not_print_it() {
+        for (text, told) in [
+            ("[webhooks]\ntokens = \"sesame\"\n", "expected a sequence for key `webhooks.tokens`"),
+            (
+                "[webhooks]\nmaster_secret = [\"sesame\"]\n",
+                "expected a string for key `webhooks.master_secret`",
+            ),
+            ("[gitlab]\ntoken = \"sesame\n", "line 2, column"),
+            ("[gitlab]\ntoken = sesame\n", "line 2, column"),
+        ] {
+            let error = load_file(text).unwrap_err();
+            let said = format!("{error} {error:?}");
+            assert!(said.contains(told) && !said.contains("sesame"), "{said}");
+        }
     }
 
     #[test]

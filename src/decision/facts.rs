@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::{BoxFuture, FutureExt, join_all};
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -19,6 +20,14 @@ use crate::policy::fact::{
 
 /// How many merge commits are looked at to find the pipeline of the head.
 const PIPELINES_TRACED: usize = 5;
+
+/// How many questions of one merge request GitLab is asked at the same time.
+const AT_ONCE: usize = 8;
+/// GitLab: below a guest's 10 stand "no access" (0) and "minimal access" (5), which single sign-on gives everybody of a
+/// top-level group: they can see nothing in it.
+const LEAST_ACCESS: u8 = 10;
+/// How many commit emails are looked up for one merge request: anybody can write thousands of them into commits.
+const EMAILS_SOUGHT: usize = 300;
 
 /// What is remembered of approvals.
 #[derive(Debug, Clone, Default)]
@@ -80,6 +89,7 @@ impl Reader<'_> {
         let answers = {
             let facts = &*facts;
             let mut family = CodeFamily::default();
+            let mut emails = 0;
             let mut calls: Vec<BoxFuture<'_, Vec<Answer>>> = Vec::new();
             for key in &keys {
                 match key {
@@ -87,13 +97,23 @@ impl Reader<'_> {
                     FactKey::Versions => family.versions = true,
                     FactKey::Code => family.code = true,
                     FactKey::Approvals => family.approvals = true,
+                    FactKey::Email(email) if emails == EMAILS_SOUGHT => {
+                        let why = format!("more than {EMAILS_SOUGHT} emails stand in its commits");
+                        let unknown = Known::Unknown(Unknown { why, curable: false });
+                        calls.push(std::future::ready(vec![Answer::Email(email.clone(), unknown)]).boxed());
+                    }
+                    FactKey::Email(email) => {
+                        emails += 1;
+                        let key = FactKey::Email(email.clone());
+                        calls.push(self.one(facts, key).map(|answer| vec![answer]).boxed());
+                    }
                     other => calls.push(self.one(facts, other.clone()).map(|answer| vec![answer]).boxed()),
                 }
             }
             if family.any() {
                 calls.push(self.code_family(facts, family).boxed());
             }
-            join_all(calls).await
+            stream::iter(calls).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await
         };
         if keys.contains(&FactKey::Now) {
             facts.now = Some(self.now);
@@ -265,24 +285,31 @@ impl Reader<'_> {
             Ok(read) => read,
             Err(error) => return Answer::Approvals(Known::Unknown(unknown(error)), None),
         };
-        let approvals: Vec<Approval> = read
+        let mut active = BTreeSet::new();
+        let all: Vec<Approval> = read
             .value
             .approved_by
             .into_iter()
-            // An account that was blocked after it approved vouches for nothing any more.
-            .filter(|approval| approval.user.state.as_deref().is_none_or(|state| state == "active"))
             .map(|approval| {
                 let id = UserId::new(approval.user.id);
                 // Not seen at the last read, so given since; seen then, so what was known then still holds.
                 let sighted = self.approvals.seen.get(&id).copied().unwrap_or(self.approvals.read_at);
+                // An account that was blocked after it approved vouches for nothing any more; the approval is still
+                // remembered, for it is not a new one should the account come back.
+                if approval.user.state.as_deref().is_none_or(|state| state == "active") {
+                    active.insert(id);
+                }
                 Approval {
                     user: User { id, username: approval.user.username },
                     not_before: approval.approved_at.or(sighted),
                 }
             })
             .collect();
-        let remembered = ReadApprovals { read_at: read.date, approvals: approvals.clone() };
-        Answer::Approvals(Known::Value(approvals), Some(remembered))
+        let approvals = all.iter().filter(|approval| active.contains(&approval.user.id)).cloned().collect();
+        // GitLab dates its answer when it is written, which may be after a push that came while it was made. What was
+        // not yet there was not there before the merge request's own read either, and that one is over.
+        let read_at = read.date.map(|date| date.min(self.now));
+        Answer::Approvals(Known::Value(approvals), Some(ReadApprovals { read_at, approvals: all }))
     }
 
     /// The newest pipeline whose commit is the head or merges it, merge trains left out (design section 4).
@@ -291,12 +318,12 @@ impl Reader<'_> {
         let pipelines = self.gitlab.pipelines(subject.merge_request).await.map_err(unknown)?;
         let mut traced = 0;
         for pipeline in pipelines {
-            if pipeline.r#ref.ends_with("/train") {
+            if pipeline.is_on("train", subject.merge_request) {
                 continue;
             }
             let sha = CommitSha::parse(&pipeline.sha).map_err(unreadable)?;
             let mut of_head = sha == subject.sha;
-            if !of_head && pipeline.r#ref.ends_with("/merge") {
+            if !of_head && pipeline.is_on("merge", subject.merge_request) {
                 if traced == PIPELINES_TRACED {
                     let why = "too many pipelines of other commits stand before the head's".to_owned();
                     return Err(Unknown { why, curable: true });
@@ -328,7 +355,8 @@ impl Reader<'_> {
         let is_active = |state: &Option<String>| state.as_deref().is_none_or(|state| state == "active");
         let today = self.now.to_zoned(jiff::tz::TimeZone::UTC).date();
         let expired = member.expires_at.is_some_and(|day| day <= today);
-        if is_active(&member.state) && is_active(&member.membership_state) && !expired {
+        let has_access = member.access_level >= LEAST_ACCESS;
+        if is_active(&member.state) && is_active(&member.membership_state) && !expired && has_access {
             Known::Value(Some(AccessLevel(member.access_level)))
         } else {
             Known::Value(None)
@@ -401,6 +429,12 @@ fn unresolved(discussions: Vec<gitlab::Discussion>) -> Vec<Thread> {
 }
 
 fn code_of(detail: &gitlab::VersionDetail) -> Result<Code, Unknown> {
+    // Who made the change is read off its commits: a list without the head is not all of them.
+    let is_head = |commit: &gitlab::VersionCommit| commit.id == detail.head_commit_sha;
+    if !detail.diffs.is_empty() && !detail.commits.iter().any(is_head) {
+        let why = "GitLab does not list the commits of the newest push".to_owned();
+        return Err(Unknown { why, curable: true });
+    }
     let commits = detail
         .commits
         .iter()
@@ -439,6 +473,10 @@ fn file_of(diff: &gitlab::Diff) -> ChangedFile {
         (false, false, false) => ChangeKind::Modified,
     };
     let text = text_of(diff);
+    // Something did change in a file that is modified: if neither text nor mode says what, the same nothing may stand for
+    // another content.
+    let says_what =
+        kind != ChangeKind::Modified || diff.a_mode != diff.b_mode || text.is_some_and(|t| !t.is_empty());
     ChangedFile {
         old_path: diff.old_path.clone(),
         new_path: diff.new_path.clone(),
@@ -446,7 +484,7 @@ fn file_of(diff: &gitlab::Diff) -> ChangedFile {
         new_mode: diff.b_mode.clone().unwrap_or_default(),
         kind,
         lines: text.map(count_lines),
-        hunks_sha256: text.and_then(hunks_digest),
+        hunks_sha256: text.filter(|_| says_what).and_then(hunks_digest),
     }
 }
 
@@ -487,6 +525,113 @@ fn hunks_digest(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
+    use crate::policy::fact::{MergeRequestFacts, Sightings};
+    use secrecy::SecretString;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    fn nobody_listens() -> Client {
+        Client::new("http://127.0.0.1:1", &SecretString::from("x"), Arc::default()).unwrap()
+    }
+
+    fn read_approvals(
+        memory: &ApprovalMemory,
+        states: &[(u64, &str)],
+        date: i64,
+    ) -> (Vec<Approval>, ReadApprovals) {
+        let gitlab = nobody_listens();
+        let reader = Reader { gitlab: &gitlab, approvals: memory, now: at(100) };
+        let by = |(id, state): &(u64, &str)| serde_json::json!({"user": {"id": id, "username": "u", "state": state}});
+        let approved_by: Vec<_> = states.iter().map(by).collect();
+        let value = serde_json::from_value(serde_json::json!({"approved_by": approved_by})).unwrap();
+        match reader.approvals_of(Ok(gitlab::Dated { value, date: Some(at(date)) })) {
+            Answer::Approvals(Known::Value(approvals), Some(read)) => (approvals, read),
+            _ => panic!("no approvals"),
+        }
+    }
+
+    #[test]
+    fn a_read_of_approvals_is_no_younger_than_the_read_before_it() {
+        let (_, read) = read_approvals(&ApprovalMemory::default(), &[], 107);
+        assert_eq!(
+            read.read_at,
+            Some(at(100)),
+            "a push at 105 may have come after an approval that it missed"
+        );
+    }
+
+    #[test]
+    fn an_approval_of_a_blocked_account_does_not_become_a_new_one() {
+        let first = ApprovalMemory { seen: [(UserId::new(5), Some(at(1)))].into(), read_at: Some(at(9)) };
+        let (counted, read) = read_approvals(&first, &[(5, "blocked")], 100);
+        assert!(counted.is_empty());
+        let seen = read.approvals.iter().map(|approval| (approval.user.id, approval.not_before)).collect();
+        let second = ApprovalMemory { seen, read_at: read.read_at };
+        let (counted, _) = read_approvals(&second, &[(5, "active")], 100);
+        assert_eq!(counted[0].not_before, Some(at(1)));
+    }
+
+    #[test]
+    fn minimal_access_is_no_membership() {
+        let (gitlab, memory) = (nobody_listens(), ApprovalMemory::default());
+        let reader = Reader { gitlab: &gitlab, approvals: &memory, now: at(0) };
+        let level = |level: u8| {
+            let member = serde_json::json!({"access_level": level, "state": "active"});
+            reader.active_level(Ok(serde_json::from_value(member).unwrap()))
+        };
+        assert_eq!(level(10), Known::Value(Some(AccessLevel(10))));
+        assert_eq!((level(5), level(0)), (Known::Value(None), Known::Value(None)));
+    }
+
+    #[tokio::test]
+    async fn thousands_of_commit_emails_do_not_become_thousands_of_calls() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let served = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&served);
+        let serving = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                counter.fetch_add(1, Ordering::Relaxed);
+                let _read = stream.read(&mut [0; 4096]).await;
+                let answer = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                let _written = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        let gitlab = Client::new(&url, &SecretString::from("x"), Arc::default()).unwrap();
+        let memory = ApprovalMemory::default();
+        let reader = Reader { gitlab: &gitlab, approvals: &memory, now: at(0) };
+        let mut facts = Facts::new(
+            MergeRequestFacts {
+                merge_request: MergeRequestRef { project: ProjectId::new(1), iid: MergeRequestIid::new(1) },
+                project_path: "a/b".to_owned(),
+                sha: CommitSha::parse(&"a".repeat(40)).unwrap(),
+                title: String::new(),
+                description: String::new(),
+                labels: BTreeSet::new(),
+                draft: false,
+                source_branch: String::new(),
+                target_branch: String::new(),
+                source_project: None,
+                author: User { id: UserId::new(1), username: "a".to_owned() },
+                created_at: at(0),
+            },
+            Sightings::default(),
+        );
+        facts.emails.insert("x".to_owned(), Known::Value(None));
+        let keys = (0..5_000).map(|number| FactKey::Email(format!("{number:04}@x"))).collect();
+        assert!(reader.answer(&mut facts, keys).await.is_ok());
+        serving.abort();
+        assert_eq!(served.load(Ordering::Relaxed), EMAILS_SOUGHT);
+        let incurable =
+            |email: &str| matches!(&facts.emails[email], Known::Unknown(unknown) if !unknown.curable);
+        assert!(incurable("0300@x") && incurable("4999@x"));
+    }
 
     fn diff(json: &serde_json::Value) -> ChangedFile {
         let mut whole = serde_json::json!({"old_path": "a", "new_path": "a", "a_mode": "100644",
@@ -519,8 +664,59 @@ mod tests {
         }
         let binary = diff(&serde_json::json!({"diff": "Binary files a/x and b/x differ\n"}));
         assert_eq!(binary.hunks_sha256, None);
+        let silent = diff(&serde_json::json!({"diff": ""}));
+        assert_eq!(silent.hunks_sha256, None, "modified, and nothing says how");
+        let executable = diff(&serde_json::json!({"diff": "", "b_mode": "100755"}));
+        assert!(executable.hunks_sha256.is_some());
         let rename = diff(&serde_json::json!({"new_path": "b", "renamed_file": true, "diff": ""}));
         assert_eq!((rename.kind, rename.hunks_sha256.is_some()), (ChangeKind::Renamed, true));
+    }
+
+    #[test]
+    fn a_change_without_its_commits_proves_nothing_of_who_made_it() {
+        let head = "a".repeat(40);
+        let detail = |commits: serde_json::Value, files: usize| -> gitlab::VersionDetail {
+            let file = serde_json::json!({"old_path": "a", "new_path": "a"});
+            serde_json::from_value(serde_json::json!({"id": 1, "head_commit_sha": head, "real_size": "1",
+                "diffs": vec![file; files], "commits": commits}))
+            .unwrap()
+        };
+        let commit =
+            |sha: &str| serde_json::json!({"id": sha, "author_email": "a@x", "committer_email": "a@x"});
+        assert!(code_of(&detail(serde_json::json!([commit(&head)]), 1)).is_ok());
+        assert!(code_of(&detail(serde_json::json!([]), 0)).is_ok());
+        assert!(code_of(&detail(serde_json::json!([]), 1)).is_err());
+        assert!(code_of(&detail(serde_json::json!([commit(&"b".repeat(40))]), 1)).is_err());
+    }
+
+    #[test]
+    fn what_gitlab_left_out_is_not_what_is_not_there() {
+        assert!(serde_json::from_str::<gitlab::Approvals>("{}").is_err());
+        assert!(serde_json::from_str::<gitlab::Discussion>(r#"{"id": "x"}"#).is_err());
+        let note = r#"{"id": "x", "notes": [{"author": {"id": 1, "username": "a"}}]}"#;
+        assert!(serde_json::from_str::<gitlab::Discussion>(note).is_err());
+        assert!(serde_json::from_str::<gitlab::Commit>("{}").is_err());
+        let version = serde_json::json!({"id": 1, "head_commit_sha": "x", "commits": [], "diffs": []});
+        let request = serde_json::json!({"iid": 1, "project_id": 1, "title": "x", "description": null,
+            "state": "opened", "labels": [], "draft": false, "source_branch": "a", "target_branch": "b",
+            "author": {"id": 1, "username": "a"}, "created_at": "2026-01-01T00:00:00Z",
+            "references": {"full": "a/b!1"}});
+        let without = |whole: &serde_json::Value, key: &str| {
+            let mut whole = whole.clone();
+            whole.as_object_mut().unwrap().remove(key);
+            whole
+        };
+        assert!(serde_json::from_value::<gitlab::VersionDetail>(version.clone()).is_ok());
+        assert!(serde_json::from_value::<gitlab::MergeRequest>(request.clone()).is_ok());
+        for key in ["commits", "diffs"] {
+            assert!(
+                serde_json::from_value::<gitlab::VersionDetail>(without(&version, key)).is_err(),
+                "{key}"
+            );
+        }
+        for key in ["labels", "description"] {
+            assert!(serde_json::from_value::<gitlab::MergeRequest>(without(&request, key)).is_err(), "{key}");
+        }
     }
 
     #[test]
@@ -528,7 +724,7 @@ mod tests {
         let detail = |size: serde_json::Value, state: &str, files: usize| -> gitlab::VersionDetail {
             let file = serde_json::json!({"old_path": "a", "new_path": "a"});
             serde_json::from_value(serde_json::json!({"id": 1, "head_commit_sha": "x", "state": state,
-                "real_size": size, "diffs": vec![file; files]}))
+                "real_size": size, "commits": [], "diffs": vec![file; files]}))
             .unwrap()
         };
         assert!(is_complete(&detail("2".into(), "collected", 2)));

@@ -82,6 +82,8 @@ pub struct Decided {
     pub listed: Option<Vec<(StatusCheckId, gitlab::Status)>>,
     /// The approvals as read, if they were.
     pub approvals: Option<ReadApprovals>,
+    /// How many of the checks have no verdict because their evaluation panicked.
+    pub panics: usize,
 }
 
 /// Why there is no verdict.
@@ -196,10 +198,10 @@ async fn decide(
 ) -> Result<Look, Moved> {
     let mut approvals = None;
     for _ in 0..ROUNDS {
-        let (evaluations, needs) = evaluate_all(policies, &checks, &facts);
+        let Evaluated { evaluations, needs, panics } = evaluate_all(policies, &checks, &facts);
         if needs.is_empty() {
             let checks = checks.into_iter().zip(evaluations).collect();
-            return Ok(Look::Decided(Box::new(Decided { checks, facts, listed, approvals })));
+            return Ok(Look::Decided(Box::new(Decided { checks, facts, listed, approvals, panics })));
         }
         if let Some(read) = reader.answer(&mut facts, needs).await? {
             approvals = Some(read);
@@ -207,30 +209,36 @@ async fn decide(
     }
     let evaluations = checks.iter().map(|_| undecidable("the evaluation asked for ever more facts"));
     let checks = checks.iter().cloned().zip(evaluations).collect();
-    Ok(Look::Decided(Box::new(Decided { checks, facts, listed, approvals })))
+    Ok(Look::Decided(Box::new(Decided { checks, facts, listed, approvals, panics: 0 })))
 }
 
-/// Evaluates every check; what any of them still needs comes back beside.
-fn evaluate_all(
-    policies: &PolicySet,
-    checks: &[Check],
-    facts: &Facts,
-) -> (Vec<Evaluation>, BTreeSet<FactKey>) {
-    let mut evaluations = Vec::with_capacity(checks.len());
-    let mut needs = BTreeSet::new();
+/// One round over all checks.
+#[derive(Default)]
+struct Evaluated {
+    evaluations: Vec<Evaluation>,
+    /// What any of them still needs.
+    needs: BTreeSet<FactKey>,
+    panics: usize,
+}
+
+/// Evaluates every check.
+fn evaluate_all(policies: &PolicySet, checks: &[Check], facts: &Facts) -> Evaluated {
+    let mut all = Evaluated::default();
     for check in checks {
         // A panic is a defect of ours and must neither pass anything nor take other merge requests down.
         let step = catch_unwind(AssertUnwindSafe(|| evaluate(policies, &check.name, facts)));
         match step {
-            Ok(Step::Decided(evaluation)) => evaluations.push(evaluation),
-            Ok(Step::Needs(keys)) => needs.extend(keys),
+            Ok(Step::Decided(evaluation)) => all.evaluations.push(evaluation),
+            Ok(Step::Needs(keys)) => all.needs.extend(keys),
             Err(_) => {
+                all.panics += 1;
                 tracing::error!(check = %check.name, "an evaluation panicked; nothing passes by it");
-                evaluations.push(undecidable("the evaluation panicked, which is a defect of countersign"));
+                all.evaluations
+                    .push(undecidable("the evaluation panicked, which is a defect of countersign"));
             }
         }
     }
-    (evaluations, needs)
+    all
 }
 
 fn undecidable(why: &str) -> Evaluation {
@@ -250,6 +258,9 @@ fn subject_of(
     if (read.project_id, read.iid) != (merge_request.project.get(), merge_request.iid.get()) {
         return Err(Failure::Unreadable(format!("it says that it is {}!{}", read.project_id, read.iid)));
     }
+    let draft = read.draft.or(read.work_in_progress);
+    let draft =
+        draft.ok_or_else(|| Failure::Unreadable("it does not say whether it is a draft".to_owned()))?;
     Ok(MergeRequestFacts {
         merge_request,
         project_path: read.project_path().to_owned(),
@@ -257,7 +268,7 @@ fn subject_of(
         title: read.title.clone(),
         description: read.description.clone().unwrap_or_default(),
         labels: read.labels.clone(),
-        draft: read.draft.or(read.work_in_progress).unwrap_or(false),
+        draft,
         source_branch: read.source_branch.clone(),
         target_branch: read.target_branch.clone(),
         source_project: read.source_project_id.map(ProjectId::new),

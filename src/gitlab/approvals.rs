@@ -16,7 +16,6 @@ const ROUTE: &str = "GET /projects/:id/merge_requests/:iid/approvals";
 #[derive(Debug, Clone, Deserialize)]
 pub struct Approvals {
     /// Who approves.
-    #[serde(default)]
     pub approved_by: Vec<ApprovedBy>,
 }
 

@@ -30,7 +30,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// A longer `Retry-After` is the caller's to wait for, not a connection's.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// GitLab's largest page (contract section 5.4).
-const PER_PAGE: &str = "100";
+const PER_PAGE: usize = 100;
+/// GitLab's number of the next page, empty on the last.
+const NEXT_PAGE: &str = "x-next-page";
+/// The longest answer that is read: GitLab's own diff limits keep the largest, a diff version, well below.
+const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+/// The longest `Retry-After` that is believed: a proxy's slip must not leave a merge request alone for days.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 /// How many pages of one list are read at most: 20,000 entries.
 const MOST_PAGES: usize = 200;
 
@@ -113,7 +119,8 @@ impl Client {
         Ok(Dated { value: parse(route, &body)?, date: date_of(&headers) })
     }
 
-    /// Reads a list to its end by `Link: rel="next"`.
+    /// Reads a list to its end by `Link: rel="next"`. What is cut short must not look whole: a `Link` that leads nowhere
+    /// is an error, and where a proxy took all paging headers away, only a page that is not full is the last one.
     pub(super) async fn read_list<T: DeserializeOwned>(
         &self,
         route: &'static str,
@@ -121,22 +128,32 @@ impl Client {
         query: &[(&str, &str)],
     ) -> Result<Vec<T>, Error> {
         let mut url = self.url(route, path)?;
-        url.query_pairs_mut().append_pair("per_page", PER_PAGE).extend_pairs(query);
+        url.query_pairs_mut().append_pair("per_page", &PER_PAGE.to_string()).extend_pairs(query);
+        let first = url.clone();
         let mut all = Vec::new();
-        for _ in 0..MOST_PAGES {
+        for number in 1..=MOST_PAGES {
             let (headers, body) = self.fetch(route, &url).await?;
             let page: Vec<T> = parse(route, &body)?;
+            let full = page.len() >= PER_PAGE;
             all.extend(page);
             match next_page(&headers, &self.base) {
-                Some(next) => url = next,
-                None => return Ok(all),
+                Next::Page(next) => url = next,
+                Next::Unsaid if full => {
+                    url = first.clone();
+                    url.query_pairs_mut().append_pair("page", &(number + 1).to_string());
+                }
+                Next::None | Next::Unsaid => return Ok(all),
+                Next::Unreadable => {
+                    let reason = "its `Link` to the next page can't be read".to_owned();
+                    return Err(Error::Malformed { route, reason });
+                }
             }
         }
         Err(Error::Malformed { route, reason: format!("the list has more than {MOST_PAGES} pages") })
     }
 
-    /// Writes once; the caller judges what an unclear fate means. Only 201 says that it was written: a 200 comes from
-    /// something before GitLab, such as a proxy's sign-in page.
+    /// Writes once; the caller judges what an unclear fate means. Only 201 says that something was created: a login page
+    /// of a proxy answers 200.
     pub(super) async fn write<B: Serialize + Sync>(
         &self,
         route: &'static str,
@@ -145,11 +162,10 @@ impl Client {
     ) -> Result<(), Error> {
         let url = self.url(route, path)?;
         let request = self.http.request(Method::POST, url).json(body);
-        let (status, _, _) = self.call(route, request).await?;
-        if status == StatusCode::CREATED {
-            return Ok(());
+        match self.call(route, request).await?.status {
+            StatusCode::CREATED => Ok(()),
+            other => Err(Error::Malformed { route, reason: format!("{} is not 201", other.as_u16()) }),
         }
-        Err(Error::Malformed { route, reason: format!("it is {} and not 201", status.as_u16()) })
     }
 
     fn url(&self, route: &'static str, path: &str) -> Result<Url, Error> {
@@ -160,7 +176,7 @@ impl Client {
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
             let error = match self.call(route, self.http.get(url.clone())).await {
-                Ok((_, headers, body)) => return Ok((headers, body)),
+                Ok(answer) => return Ok((answer.headers, answer.body)),
                 Err(error) => error,
             };
             let wait = error.retry_after().unwrap_or(pause);
@@ -174,22 +190,27 @@ impl Client {
         Err(Error::NoAnswer { route, reason: "it was not tried".to_owned() })
     }
 
-    async fn call(
-        &self,
-        route: &'static str,
-        request: reqwest::RequestBuilder,
-    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Error> {
+    async fn call(&self, route: &'static str, request: reqwest::RequestBuilder) -> Result<Answer, Error> {
         let answer = async {
             let mut response = request.send().await?;
             let status = response.status();
             let headers = std::mem::take(response.headers_mut());
-            Ok::<_, reqwest::Error>((status, headers, response.bytes().await?.to_vec()))
+            let mut body = Vec::new();
+            while let Some(piece) = response.chunk().await? {
+                if body.len() + piece.len() > LONGEST_ANSWER {
+                    return Ok((status, headers, None));
+                }
+                body.extend_from_slice(&piece);
+            }
+            Ok::<_, reqwest::Error>((status, headers, Some(body)))
         };
         match answer.await {
             Ok((status, headers, body)) => {
                 self.count(route, status.as_str());
+                let reason = || format!("it is longer than {LONGEST_ANSWER} bytes");
+                let body = body.ok_or_else(|| Error::Malformed { route, reason: reason() })?;
                 judge(route, status, &headers, &body)?;
-                Ok((status, headers, body))
+                Ok(Answer { status, headers, body })
             }
             Err(error) => {
                 let kind = kind_of(&error);
@@ -205,11 +226,18 @@ impl Client {
     }
 }
 
+/// A good answer.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
 /// Turns a status code into the kind of error that it means.
 fn judge(route: &'static str, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<(), Error> {
     let retry_after = || {
         let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds))
+        Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
     };
     let code = status.as_u16();
     match code {
@@ -228,12 +256,38 @@ fn parse<T: DeserializeOwned>(route: &'static str, body: &[u8]) -> Result<T, Err
     serde_json::from_slice(body).map_err(|error| Error::Malformed { route, reason: error.to_string() })
 }
 
-/// The next page, if it lies on the same instance: a `Link` must never lead the token elsewhere. Behind a proxy GitLab
-/// may name itself by another scheme or host, so only the query is taken from it.
-fn next_page(headers: &HeaderMap, base: &Url) -> Option<Url> {
-    let links = headers.get(LINK)?.to_str().ok()?;
-    let next = links.split(',').find(|link| link.contains("rel=\"next\""))?;
-    let address = next.split_once('<')?.1.split_once('>')?.0;
+/// What the headers say of a further page.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// There is one.
+    Page(Url),
+    /// There is none.
+    None,
+    /// There is one, and where can't be told.
+    Unreadable,
+    /// Nothing.
+    Unsaid,
+}
+
+/// The next page: a `Link` must never lead the token elsewhere. Behind a proxy GitLab may name itself by another scheme
+/// or host, so only the path and the query are taken from it.
+fn next_page(headers: &HeaderMap, base: &Url) -> Next {
+    // A proxy may add a `Link` of its own before GitLab's.
+    let mut links =
+        headers.get_all(LINK).iter().flat_map(|links| links.to_str().unwrap_or_default().split(", "));
+    let next_number = headers.get(NEXT_PAGE);
+    if let Some(next) = links.find(|link| link.contains("rel=\"next\"")) {
+        return page_of(next, base).map_or(Next::Unreadable, Next::Page);
+    }
+    match next_number {
+        Some(number) if !number.is_empty() => Next::Unreadable,
+        None if !headers.contains_key(LINK) => Next::Unsaid,
+        Some(_) | None => Next::None,
+    }
+}
+
+fn page_of(link: &str, base: &Url) -> Option<Url> {
+    let address = link.split_once('<')?.1.split_once('>')?.0;
     let named = Url::parse(address).ok()?;
     let at = named.path().find("/api/v4/")?;
     let mut url = base.join(named.path().get(at + "/api/v4/".len()..)?).ok()?;
@@ -291,7 +345,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         let link = "<https://evil.example/api/v4/projects/1/versions?page=2>; rel=\"next\", <https://x/>; rel=\"last\"";
         headers.insert(LINK, HeaderValue::from_static(link));
-        let next = next_page(&headers, &base).unwrap();
+        let Next::Page(next) = next_page(&headers, &base) else { panic!("no next page") };
         assert_eq!(next.as_str(), "http://gitlab.internal/git/api/v4/projects/1/versions?page=2");
     }
 
@@ -306,6 +360,64 @@ mod tests {
                 .into_iter()
                 .any(here)
         );
+    }
+
+    #[test]
+    fn a_list_that_was_cut_short_does_not_look_whole() {
+        let base = Url::parse("http://gitlab.internal/api/v4/").unwrap();
+        let next = |pairs: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.append(*name, HeaderValue::from_static(value));
+            }
+            next_page(&headers, &base)
+        };
+        let first = ("link", "<http://gitlab.internal/api/v4/x?page=1>; rel=\"first\"");
+        assert_eq!(next(&[first]), Next::None);
+        assert_eq!(next(&[first, (NEXT_PAGE, "")]), Next::None);
+        assert_eq!(next(&[(NEXT_PAGE, "")]), Next::None);
+        assert_eq!(next(&[]), Next::Unsaid);
+        assert_eq!(next(&[("link", "</x?page=2>; rel=\"next\"")]), Next::Unreadable);
+        assert_eq!(next(&[("link", "<http://proxy/other?page=2>; rel=\"next\"")]), Next::Unreadable);
+        assert_eq!(next(&[first, (NEXT_PAGE, "2")]), Next::Unreadable);
+        let second = ("link", "<http://gitlab.internal/api/v4/x?page=2>; rel=\"next\"");
+        let behind_another = next(&[("link", "</style.css>; rel=preload"), second]);
+        assert_eq!(behind_another, Next::Page(base.join("x?page=2").unwrap()));
+    }
+
+    #[test]
+    fn a_pause_of_days_is_not_believed() {
+        let mut headers = HeaderMap::new();
+        for (said, believed) in [("7", 7), ("86400", 600), ("18446744073709551615", 600)] {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(said));
+            let judged = judge("x", StatusCode::TOO_MANY_REQUESTS, &headers, b"");
+            let pause = judged.unwrap_err().retry_after();
+            assert_eq!(pause, Some(Duration::from_secs(believed)), "{said}");
+        }
+    }
+
+    /// What a client makes of an answer of a server that gives the same one to everybody.
+    async fn write_to(answer: &'static str) -> Result<(), Error> {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _read = stream.read(&mut [0; 4096]).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let client = Client::new(&url, &"token".into(), Arc::default()).unwrap();
+        let written = client.write("POST /x", "x", &serde_json::json!({})).await;
+        serving.await.unwrap();
+        written
+    }
+
+    #[tokio::test]
+    async fn a_login_page_does_not_count_as_taken() {
+        let created = "HTTP/1.1 201 Created\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+        assert_eq!(write_to(created).await, Ok(()));
+        let login = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\nconnection: close\r\n\r\n<html>";
+        assert!(write_to(login).await.unwrap_err().is_unclear());
     }
 
     #[test]

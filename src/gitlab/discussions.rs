@@ -17,7 +17,6 @@ pub struct Discussion {
     /// GitLab's id.
     pub id: String,
     /// Its notes, oldest first.
-    #[serde(default)]
     pub notes: Vec<Note>,
 }
 
@@ -27,7 +26,6 @@ pub struct Note {
     /// Who wrote it.
     pub author: BasicUser,
     /// Whether it can be resolved.
-    #[serde(default)]
     pub resolvable: bool,
     /// Whether it is resolved; absent where it can't be.
     #[serde(default)]

@@ -22,12 +22,12 @@ pub struct MergeRequest {
     pub project_id: u64,
     /// The title, `Draft:` prefix included.
     pub title: String,
-    /// The description; GitLab gives null for none.
+    /// The description; GitLab gives null for none, and never leaves it out.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub description: Option<String>,
     /// `opened`, `closed`, `merged` or `locked` (while it is being merged).
     pub state: String,
     /// Label titles.
-    #[serde(default)]
     pub labels: BTreeSet<String>,
     /// Whether it is a draft (13.2 and later).
     pub draft: Option<bool>,

@@ -1,7 +1,7 @@
 //! GitLab's REST API and webhooks as they are, and nothing of policy.
 //!
 //! One file per REST resource, each with the shapes that the product reads (a field that GitLab leaves out in some
-//! version is optional here) and one function per call. What GitLab's answers *mean* is decided a floor above.
+//! version is optional here, one whose absence would read as "there is none" is not) and one function per call. What GitLab's answers *mean* is decided a floor above.
 
 mod approvals;
 mod client;

@@ -22,13 +22,23 @@ pub struct Pipeline {
     pub r#ref: String,
     /// `success`, `failed`, `running`, …
     pub status: String,
+    /// What started it; `merge_request_event` for GitLab's own pipelines of a merge request.
+    pub source: Option<String>,
+}
+
+impl Pipeline {
+    /// Whether it ran on GitLab's own ref of that kind (`merge`, `train`) of this merge request. Branches can be named
+    /// alike, and then are branches.
+    pub fn is_on(&self, kind: &str, merge_request: MergeRequestRef) -> bool {
+        let of_merge_request = self.source.as_deref().is_none_or(|source| source == "merge_request_event");
+        of_merge_request && self.r#ref == format!("refs/merge-requests/{}/{kind}", merge_request.iid)
+    }
 }
 
 /// A commit of the repository.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Commit {
     /// What it was made on.
-    #[serde(default)]
     pub parent_ids: Vec<String>,
 }
 
@@ -44,5 +54,25 @@ impl Client {
     /// Reads a commit. What it says never changes.
     pub async fn commit(&self, project: ProjectId, sha: &CommitSha) -> Result<Commit, Error> {
         self.read(COMMIT, &format!("projects/{project}/repository/commits/{sha}")).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merge_request::MergeRequestIid;
+
+    #[test]
+    fn a_branch_named_like_a_merge_train_is_a_branch() {
+        let merge_request = MergeRequestRef { project: ProjectId::new(1), iid: MergeRequestIid::new(5) };
+        let on_train = |r#ref: &str, source: Option<&str>| {
+            let pipeline =
+                serde_json::json!({"id": 1, "sha": "x", "ref": r#ref, "status": "failed", "source": source});
+            serde_json::from_value::<Pipeline>(pipeline).unwrap().is_on("train", merge_request)
+        };
+        assert!(on_train("refs/merge-requests/5/train", Some("merge_request_event")));
+        assert!(on_train("refs/merge-requests/5/train", None));
+        assert!(!on_train("refs/merge-requests/5/train", Some("push")));
+        assert!(!on_train("refs/merge-requests/6/train", None) && !on_train("mine/train", None));
     }
 }

@@ -35,10 +35,8 @@ pub struct VersionDetail {
     /// The number of files as a string: `"12"`, or `"1000+"` when GitLab stopped counting.
     pub real_size: Option<String>,
     /// Commits, newest first.
-    #[serde(default)]
     pub commits: Vec<VersionCommit>,
     /// Files, as many as GitLab's diff limits let through.
-    #[serde(default)]
     pub diffs: Vec<Diff>,
 }
 

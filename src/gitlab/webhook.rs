@@ -2,9 +2,15 @@
 //!
 //! The body says where to look, never what is true, so only what leads to a merge request is read. A field that some
 //! version leaves out, or that has another type than we know, is as good as absent, unless it is one of the two that
-//! name the merge request.
+//! name the merge request. What is passed over is never kept: a body may be read before anybody vouches for it, and
+//! must not cost more memory than its own bytes.
 
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::merge_request::{CommitSha, MergeRequestIid, MergeRequestRef, ProjectId, StatusCheckId, UserId};
 
@@ -176,12 +182,15 @@ impl Attributes {
     }
 
     fn located(self, project: Option<Project>) -> Result<Subject, BodyError> {
+        let project = project.filter(|project| {
+            // A pipeline's hook comes from the project it ran in, which may be a fork.
+            self.target_project_id.is_none() || project.id.is_none() || project.id == self.target_project_id
+        });
         let (project_id, path) =
             project.map_or((None, None), |project| (project.id, project.path_with_namespace));
         let target = self.target_project_id.or(project_id);
-        let positive = |id: Option<u64>| id.filter(|id| (1..=i64::MAX.unsigned_abs()).contains(id));
-        let project = positive(target).ok_or(BodyError::NoSubject("object_attributes.target_project_id"))?;
-        let iid = positive(self.iid).ok_or(BodyError::NoSubject("object_attributes.iid"))?;
+        let project = target.ok_or(BodyError::NoSubject("object_attributes.target_project_id"))?;
+        let iid = self.iid.ok_or(BodyError::NoSubject("object_attributes.iid"))?;
         let sha = self.last_commit.and_then(|commit| commit.id).and_then(|id| CommitSha::parse(&id).ok());
         Ok(Subject {
             merge_request: MergeRequestRef {
@@ -197,28 +206,101 @@ impl Attributes {
     }
 }
 
-/// A value of the expected type, or nothing.
-fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Perhaps<T> {
-        Fits(T),
-        Other(IgnoredAny),
+/// No name, path, URL or word of GitLab's is longer, in bytes.
+const LONGEST_TEXT: usize = 4096;
+
+/// What a field of a body may be taken for; any other value is nothing.
+trait Expected: Sized {
+    fn from_number(_number: u64) -> Option<Self> {
+        None
     }
-    Ok(match Perhaps::deserialize(deserializer)? {
-        Perhaps::Fits(value) => Some(value),
-        Perhaps::Other(_) => None,
-    })
+
+    fn from_text(_text: &str) -> Option<Self> {
+        None
+    }
+
+    fn from_map<'de, A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
+        IgnoredAny.visit_map(map).map(|_| None)
+    }
+}
+
+/// An id: GitLab's are positive and have 63 bits.
+impl Expected for u64 {
+    fn from_number(number: u64) -> Option<Self> {
+        (1..=i64::MAX.unsigned_abs()).contains(&number).then_some(number)
+    }
+}
+
+impl Expected for String {
+    fn from_text(text: &str) -> Option<Self> {
+        (text.len() <= LONGEST_TEXT).then(|| text.to_owned())
+    }
+}
+
+macro_rules! expect_objects {
+    ($($name:ident)*) => {$(
+        impl Expected for $name {
+            fn from_map<'de, A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
+                Self::deserialize(MapAccessDeserializer::new(map)).map(Some)
+            }
+        }
+    )*};
+}
+
+expect_objects! { Identified Project Rule Attributes LastCommit }
+
+/// Takes a value for a `T` if it is one, and passes over it otherwise.
+struct Perhaps<T>(PhantomData<T>);
+
+impl<'de, T: Expected> Visitor<'de> for Perhaps<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("anything")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(T::from_number(number))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(T::from_text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_seq(list).map(|_| None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::from_map(map)
+    }
+}
+
+/// A value of the expected type, or nothing.
+fn lenient<'de, D: Deserializer<'de>, T: Expected>(deserializer: D) -> Result<Option<T>, D::Error> {
+    deserializer.deserialize_any(Perhaps(PhantomData))
 }
 
 fn lenient_or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
-    T: Deserialize<'de> + Default,
+    T: Expected + Default,
 {
     Ok(lenient(deserializer)?.unwrap_or_default())
 }
@@ -254,6 +336,48 @@ mod tests {
             "object_attributes":{"iid":3,"target_project_id":6,"action":["open"],"last_commit":"x","oldrev":9}}"#;
         let subject = subject(body);
         assert_eq!((subject.sha, subject.pusher, subject.project_path), (None, None, None));
+    }
+
+    #[test]
+    fn an_id_that_no_gitlab_gives_and_a_text_that_no_gitlab_writes_are_as_good_as_absent() {
+        let body = format!(
+            r#"{{"object_kind":"merge_request","user":{{"id":18446744073709551615}},"oldrev":"x",
+            "object_attributes":{{"iid":3,"target_project_id":6,"action":"{}"}}}}"#,
+            "x".repeat(LONGEST_TEXT + 1)
+        );
+        let subject = subject(&body);
+        assert_eq!((subject.pusher, subject.action, subject.distrust), (None, None, true));
+    }
+
+    #[test]
+    fn what_is_passed_over_may_be_anything_and_nest() {
+        for odd in
+            ["null", "true", "-1", "1.5", "1e400", "\"x\"", "[[{\"a\":[1]}],2]", "{\"id\":[{\"a\":{}}]}"]
+        {
+            let body = format!(
+                r#"{{"object_kind":"merge_request","user":{odd},"project":{odd},"merge_request":{odd},"oldrev":{odd},
+                "object_attributes":{{"last_commit":{odd},"target":{odd},"action":{odd},"target_project_id":6,"iid":3}}}}"#
+            );
+            let parsed = parse(body.as_bytes());
+            let located = matches!(&parsed, Ok(Delivery::MergeRequest(subject)) if subject.merge_request.iid.get() == 3);
+            // A number beyond every float is no JSON value that anybody reads.
+            assert_eq!(located, odd != "1e400", "{odd}: {parsed:?}");
+        }
+    }
+
+    #[test]
+    fn a_forks_path_is_not_taken_for_the_targets() {
+        let hook = |project: u64| {
+            let body = format!(
+                r#"{{"object_kind":"pipeline","project":{{"id":{project},"path_with_namespace":"some/where"}},
+                "merge_request":{{"iid":3,"target_project_id":6}}}}"#
+            );
+            let Ok(Delivery::Companion(subject)) = parse(body.as_bytes()) else { panic!("not a companion") };
+            assert_eq!(subject.merge_request.to_string(), "6!3");
+            subject.project_path
+        };
+        assert_eq!(hook(6).as_deref(), Some("some/where"));
+        assert_eq!(hook(9), None, "outside of the scope or not, that is the fork");
     }
 
     #[test]

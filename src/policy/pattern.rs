@@ -189,7 +189,8 @@ impl PathMatches {
     }
 }
 
-/// Globs over project paths: `*` stops at `/`, and a leading `!` excludes.
+/// Globs over project paths: `*` stops at `/`, and a leading `!` excludes. GitLab's paths are the same in any case: a
+/// project that is renamed to another case must not leave its policies.
 #[derive(Debug, Clone)]
 pub(super) struct ProjectGlobs {
     included: Option<GlobSet>,
@@ -203,10 +204,10 @@ impl ProjectGlobs {
         let mut only_excludes = true;
         for pattern in patterns {
             if let Some(rest) = pattern.strip_prefix('!') {
-                excluded.add(slash_glob(rest).ok()?);
+                excluded.add(slash_glob(&rest.to_lowercase()).ok()?);
             } else {
                 only_excludes = false;
-                included.add(slash_glob(pattern).ok()?);
+                included.add(slash_glob(&pattern.to_lowercase()).ok()?);
             }
         }
         let included = if only_excludes { None } else { Some(included.build().ok()?) };
@@ -214,13 +215,14 @@ impl ProjectGlobs {
     }
 
     pub(super) fn matches(&self, path: &str) -> bool {
-        self.included.as_ref().is_none_or(|set| set.is_match(path)) && !self.excluded.is_match(path)
+        let path = path.to_lowercase();
+        self.included.as_ref().is_none_or(|set| set.is_match(&path)) && !self.excluded.is_match(&path)
     }
 }
 
 /// Whether a project glob can be read; the error is a sentence about it.
 pub(super) fn check_project_glob(pattern: &str) -> Result<(), String> {
-    slash_glob(pattern.strip_prefix('!').unwrap_or(pattern)).map(drop)
+    slash_glob(&pattern.strip_prefix('!').unwrap_or(pattern).to_lowercase()).map(drop)
 }
 
 /// A regex that must match the whole text; `.` matches line ends too.
@@ -291,6 +293,17 @@ mod tests {
         assert!(touches("payments/", "services/payments/b.rs") && !touches("payments/", "payments"));
         assert!(touches("**/.env", ".env") && touches(".gitlab/**", ".gitlab/ci/a.yml"));
         assert!(!touches("docs/**", "Docs/a"));
+        assert!(
+            touches("**", "a")
+                && touches("**", ".x/y")
+                && touches("*", ".hidden")
+                && touches("a/**/b", "a/b")
+        );
+        assert!(
+            touches("pay/**", "pay/a\nb")
+                && touches("*.rs", "pay/\u{1}\n.rs")
+                && touches("pay/**", "pay/\u{fffd}")
+        );
     }
 
     #[test]
@@ -307,5 +320,7 @@ mod tests {
     fn project_globs_stop_at_a_slash() {
         let globs = ProjectGlobs::new(["shop/*", "!shop/old"].into_iter()).unwrap();
         assert!(globs.matches("shop/web") && !globs.matches("shop/a/b") && !globs.matches("shop/old"));
+        assert!(globs.matches("Shop/Web") && !globs.matches("shop/OLD"));
+        assert!(ProjectGlobs::new(["Shop/*"].into_iter()).unwrap().matches("shop/web"));
     }
 }

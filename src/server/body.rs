@@ -17,6 +17,10 @@ const BUDGET: usize = 64 * 1024 * 1024;
 /// How long a body may take to arrive, waiting for memory included.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// How long a sender that is about to be refused may go on sending. Who is cut off in the middle of sending does not get
+/// to read why.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// The memory that bodies share.
 #[derive(Clone)]
 pub(super) struct Budget(Arc<Semaphore>);
@@ -45,7 +49,7 @@ pub(super) enum BodyFault {
 
 /// Reads the body and runs the verification over it.
 pub(super) async fn read(
-    payload: Payload,
+    payload: &mut Payload,
     announced: Option<u64>,
     budget: &Budget,
     verification: &mut Verification,
@@ -62,8 +66,14 @@ pub(super) async fn read(
     }
 }
 
+/// Takes what still comes, keeping nothing of it.
+pub(super) async fn discard(payload: &mut Payload) {
+    let discarding = async { while let Some(Ok(_)) = payload.next().await {} };
+    let _enough = tokio::time::timeout(PATIENCE, discarding).await;
+}
+
 async fn read_pieces(
-    mut payload: Payload,
+    payload: &mut Payload,
     budget: &Budget,
     verification: &mut Verification,
     waits_for_memory: &mut bool,
@@ -91,4 +101,35 @@ async fn read_pieces(
         bytes.extend_from_slice(&piece);
     }
     Ok(Body { bytes, digest: digest.finalize().into(), _held: held })
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::FromRequest;
+    use actix_web::test::TestRequest;
+
+    use super::super::authentication::Secrets;
+    use super::*;
+
+    async fn read_with(budget: &Budget, body: &'static [u8]) -> Result<Body, BodyFault> {
+        let secrets =
+            Secrets { status_check: vec!["secret".into()], master: None, tokens: vec![], signing: vec![] };
+        let request = TestRequest::post().insert_header(("x-gitlab-signature", "0".repeat(64)));
+        let (request, mut payload) = request.set_payload(body).to_http_parts();
+        let mut verification = Verification::begin(request.headers(), &secrets, 0).unwrap();
+        let mut payload = Payload::from_request(&request, &mut payload).await.unwrap();
+        read(&mut payload, None, budget, &mut verification).await
+    }
+
+    #[tokio::test]
+    async fn a_body_holds_memory_while_it_is_there_and_one_that_finds_none_in_time_is_given_up() {
+        let budget = Budget(Arc::new(Semaphore::new(10)));
+        let held = read_with(&budget, b"12345678").await.unwrap();
+        assert_eq!(budget.0.available_permits(), 2);
+        let refused = read_with(&budget, b"abcd").await.map(|body| body.bytes);
+        assert_eq!(refused, Err(BodyFault::NoMemory));
+        drop(held);
+        assert_eq!(read_with(&budget, b"abcd").await.unwrap().bytes, b"abcd");
+        assert_eq!(budget.0.available_permits(), 10);
+    }
 }

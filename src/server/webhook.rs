@@ -55,19 +55,22 @@ fn refuse(outcome: DeliveryOutcome, why: impl Into<String>) -> Refusal {
 pub(super) async fn receive(
     request: HttpRequest,
     name: Option<web::Path<String>>,
-    payload: web::Payload,
+    mut payload: web::Payload,
     shared: web::Data<Shared>,
 ) -> HttpResponse {
     let name = match name.map(|name| CheckName::parse(&name)).transpose() {
         Ok(name) => name.unwrap_or_default(),
         Err(error) => return HttpResponse::NotFound().body(format!("{error}\n")),
     };
-    let outcome = take(&request, &name, payload, &shared).await;
+    let outcome = take(&request, &name, &mut payload, &shared).await;
     let (outcome, why) = match outcome {
         Ok(taken) => taken,
         Err((kind, refusal)) => {
             shared.intake.metrics.count_delivery(refusal.outcome);
             tracing::warn!(outcome = ?refusal.outcome, why = refusal.why, "delivery refused");
+            if is_answered(kind, refusal.outcome) {
+                body::discard(&mut payload).await;
+            }
             return respond(&request, kind, refusal.outcome, &refusal.why);
         }
     };
@@ -78,7 +81,7 @@ pub(super) async fn receive(
 async fn take(
     request: &HttpRequest,
     name: &CheckName,
-    payload: web::Payload,
+    payload: &mut web::Payload,
     shared: &Shared,
 ) -> Result<(DeliveryOutcome, &'static str), (Option<Kind>, Refusal)> {
     let intake = &shared.intake;
@@ -231,8 +234,20 @@ fn why_of(fault: BodyFault) -> &'static str {
     }
 }
 
+/// Whether the sender hears anything at all.
+fn is_answered(kind: Option<Kind>, outcome: DeliveryOutcome) -> bool {
+    match outcome {
+        DeliveryOutcome::CutOff => false,
+        DeliveryOutcome::NotDurable => kind == Some(Kind::Hook),
+        _ => true,
+    }
+}
+
 /// The answers of design section 3. Strangers learn nothing of why they were refused.
 fn respond(request: &HttpRequest, kind: Option<Kind>, outcome: DeliveryOutcome, why: &str) -> HttpResponse {
+    if !is_answered(kind, outcome) {
+        return connection::close(request);
+    }
     let answer = |status: StatusCode, why: &str| {
         let mut response = HttpResponse::build(status);
         if !status.is_success() {
@@ -250,10 +265,9 @@ fn respond(request: &HttpRequest, kind: Option<Kind>, outcome: DeliveryOutcome, 
             answer(StatusCode::UNAUTHORIZED, "signature or token wrong or missing")
         }
         DeliveryOutcome::TooLarge => answer(StatusCode::PAYLOAD_TOO_LARGE, why),
-        DeliveryOutcome::CutOff => connection::close(request),
-        DeliveryOutcome::NotDurable if kind == Some(Kind::Hook) => HttpResponse::ServiceUnavailable()
+        DeliveryOutcome::NotDurable | DeliveryOutcome::CutOff => HttpResponse::ServiceUnavailable()
             .insert_header((RETRY_AFTER, "10"))
+            .force_close()
             .json(serde_json::json!({ "message": why })),
-        DeliveryOutcome::NotDurable => connection::close(request),
     }
 }

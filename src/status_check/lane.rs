@@ -269,6 +269,7 @@ impl<'a> Lane<'a> {
         let only_passes = decided.checks.iter().all(|(_, evaluation)| evaluation.verdict == Verdict::Passed);
         let vocabulary = if only_passes { Vocabulary::Unproven } else { self.resources.vocabulary().await };
         let undecided_for = self.claim.undecided_since.map_or(Duration::ZERO, since_then);
+        self.resources.metrics.panics.inc_by(decided.panics.try_into().unwrap_or(u64::MAX));
         let mut said = Vec::new();
         for (check, evaluation) in &decided.checks {
             let shown = self.shown(decided, check.id);
@@ -391,7 +392,7 @@ impl<'a> Lane<'a> {
             Settlement { statuses: statuses.collect(), settled_as: "answered", ..Settlement::default() };
         settlement.next = settlement.statuses.iter().filter_map(|known| known.confirm_at).min();
         for (_, evaluation) in &decided.checks {
-            let next = evaluation.recheck_at.map(|at| at.max(Timestamp::now() + LEAST_PAUSE));
+            let next = evaluation.recheck_at.map(|at| wake_at(at, decided.facts.now, Timestamp::now()));
             settlement.next = earliest(settlement.next, next);
             if is_unsettled(evaluation) {
                 settlement.next = earliest(settlement.next, Some(Timestamp::now() + UNSETTLED_LOOK));
@@ -523,6 +524,12 @@ fn is_unsettled(evaluation: &Evaluation) -> bool {
     })
 }
 
+/// When, on our clock, an instant on GitLab's comes: were ours ahead, the lane would run each second until it came.
+fn wake_at(at: Timestamp, gitlab_now: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    let ahead = gitlab_now.map_or(jiff::SignedDuration::ZERO, |gitlab_now| now.duration_since(gitlab_now));
+    at.checked_add(ahead).unwrap_or(at).max(now + LEAST_PAUSE)
+}
+
 fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
     one.into_iter().chain(other).min()
 }
@@ -569,5 +576,19 @@ fn take_in(settlement: &mut Settlement, check: StatusCheckId, outcome: Outcome) 
         settlement.unfinished = true;
         settlement.settled_as = "not answered";
         settlement.next = earliest(settlement.next, Some(Timestamp::now() + pause));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_on_gitlabs_clock_is_awaited_by_ours() {
+        let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
+        assert_eq!(wake_at(at(60), Some(at(0)), at(300)), at(360), "ours is ahead");
+        assert_eq!(wake_at(at(60), Some(at(300)), at(0)), at(1), "ours is behind, and the instant is over");
+        assert_eq!(wake_at(at(600), Some(at(300)), at(0)), at(300));
+        assert_eq!(wake_at(at(60), None, at(0)), at(60));
     }
 }

@@ -105,7 +105,7 @@ impl Worker {
         let held = claim.clone();
         let ended = tokio::select! {
             ended = self.serve(claim) => ended,
-            error = self.keep(&held) => Err(error),
+            ended = self.keep(&held) => ended,
             () = abort.cancelled() => self.0.queue.release(held).await,
         };
         if let Err(error) = ended {
@@ -117,12 +117,14 @@ impl Worker {
         drop(permit);
     }
 
-    /// Renews the lease of a claim until that fails.
-    async fn keep(&self, claim: &Claim) -> StoreError {
+    /// Renews the lease of a claim at work: a look may take longer than a lease when GitLab is slow. Ends when the lane
+    /// was lost all the same (the machine slept, say): what was read by then is old, and whoever has it decides.
+    async fn keep(&self, claim: &Claim) -> Result<(), StoreError> {
         loop {
             tokio::time::sleep(LEASE / 3).await;
-            if let Err(error) = self.0.queue.renew(claim).await {
-                return error;
+            if !self.0.queue.renew(claim).await? {
+                tracing::warn!(merge_request = %claim.merge_request, "the lane was lost while it was decided");
+                return Ok(());
             }
         }
     }

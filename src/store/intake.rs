@@ -18,7 +18,7 @@ const UNSIGNED_WAIT: Duration = Duration::from_secs(2);
 const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 
 pub(super) fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Result<Taken, StoreError> {
-    if is_duplicate(connection, hint)? {
+    if is_duplicate(connection, hint, now)? {
         return Ok(Taken::Duplicate);
     }
     let project = column(hint.merge_request.project.get())?;
@@ -66,19 +66,27 @@ pub(super) fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Resu
     Ok(Taken::New)
 }
 
-/// The same `Idempotency-Key` is the same event. Without one nothing proves that: GitLab's bodies carry no nonce and
-/// date to the second, so two events can have one body, and what the second tells may have come after the first was
-/// served. Repetitions then cost a look, and most of them coalesce.
-fn is_duplicate(connection: &Connection, hint: &Hint) -> Result<bool, StoreError> {
-    let Some(key) = &hint.idempotency_key else { return Ok(false) };
+/// The same `Idempotency-Key` with the same body is the same event. Without a key nothing proves that: GitLab's bodies
+/// carry no nonce and date to the second, so two events can have one body, and what the second tells may have come after
+/// the first was served. So the same body is a duplicate only while the first is still waiting to be looked at; later it
+/// costs a look. A Retry (no action) is never one: each must lead to an answer.
+fn is_duplicate(connection: &Connection, hint: &Hint, now: Timestamp) -> Result<bool, StoreError> {
     let project = column(hint.merge_request.project.get())?;
     let iid = column(hint.merge_request.iid.get())?;
-    let sql =
-        "SELECT 1 FROM delivery WHERE idempotency_key = ?1 AND project_id = ?2 AND iid = ?3 AND digest = ?4";
-    let found: Option<i64> = connection
-        .prepare_cached(sql)?
-        .query_row((key, project, iid, hint.digest), |row| row.get(0))
-        .optional()?;
+    let found: Option<i64> = if let Some(key) = &hint.idempotency_key {
+        let sql = "SELECT 1 FROM delivery
+                   WHERE idempotency_key = ?1 AND project_id = ?2 AND iid = ?3 AND digest = ?4";
+        let mut statement = connection.prepare_cached(sql)?;
+        statement.query_row((key, project, iid, hint.digest), |row| row.get(0)).optional()?
+    } else if hint.action.is_some() {
+        let sql = "SELECT 1 FROM lane JOIN delivery ON delivery.id = lane.generation
+                   WHERE lane.project_id = ?1 AND lane.iid = ?2 AND claim IS NULL AND due_at <= ?3
+                     AND generation > settled_generation AND digest = ?4";
+        let mut statement = connection.prepare_cached(sql)?;
+        statement.query_row((project, iid, millis(now), hint.digest), |row| row.get(0)).optional()?
+    } else {
+        None
+    };
     Ok(found.is_some())
 }
 
@@ -87,4 +95,62 @@ pub(super) fn prune(connection: &Connection, now: Timestamp) -> Result<usize, St
     let sql = "DELETE FROM delivery WHERE id IN
                (SELECT id FROM delivery WHERE taken_at < :before ORDER BY id LIMIT 1000)";
     Ok(connection.prepare_cached(sql)?.execute(named_params! { ":before": millis(now - KEPT_FOR) })?)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
+
+    use super::super::hint::Event;
+    use super::super::lane::{Settlement, claim, settle};
+    use super::*;
+
+    fn hint(action: Option<&str>, key: Option<&str>) -> Hint {
+        Hint {
+            merge_request: MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(1) },
+            event: Event::StatusCheck,
+            action: action.map(str::to_owned),
+            status_check: None,
+            sha: None,
+            pusher: None,
+            distrust: false,
+            unsigned: false,
+            digest: [1; 32],
+            idempotency_key: key.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn the_same_body_is_a_duplicate_only_while_the_first_waits() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("migrations/0001.sql")).unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        let body = hint(Some("update"), None);
+        assert_eq!(take(&connection, &body, now).unwrap(), Taken::New);
+        assert_eq!(take(&connection, &body, now).unwrap(), Taken::Duplicate, "nobody has looked yet");
+        let claimed = claim(&connection, 1, now).unwrap().remove(0);
+        assert_eq!(take(&connection, &body, now).unwrap(), Taken::New, "somebody is looking");
+        settle(&connection, &claimed, &Settlement::default(), now).unwrap();
+        assert_eq!(take(&connection, &body, now).unwrap(), Taken::Duplicate, "it waits for its further run");
+        let claimed = claim(&connection, 1, now).unwrap().remove(0);
+        settle(&connection, &claimed, &Settlement::default(), now).unwrap();
+        assert_eq!(take(&connection, &body, now).unwrap(), Taken::New, "the first was served");
+    }
+
+    #[test]
+    fn a_key_is_the_same_event_for_ever_and_a_retry_never_is() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("migrations/0001.sql")).unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        let keyed = hint(Some("update"), Some("one"));
+        assert_eq!(take(&connection, &keyed, now).unwrap(), Taken::New);
+        let claimed = claim(&connection, 1, now).unwrap().remove(0);
+        settle(&connection, &claimed, &Settlement::default(), now).unwrap();
+        assert_eq!(take(&connection, &keyed, now).unwrap(), Taken::Duplicate);
+        let other = Hint { digest: [2; 32], ..keyed };
+        assert_eq!(take(&connection, &other, now).unwrap(), Taken::New, "another body under the same key");
+        for _ in 0..2 {
+            assert_eq!(take(&connection, &hint(None, None), now).unwrap(), Taken::New);
+        }
+    }
 }

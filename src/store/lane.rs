@@ -142,15 +142,18 @@ pub(super) fn prove(connection: &Connection, claim: &Claim, now: Timestamp) -> R
     Ok(if held == 1 { Recorded::Current } else { Recorded::Superseded })
 }
 
-pub(super) fn renew(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<(), StoreError> {
-    let sql = "UPDATE lane SET due_at = :lease WHERE project_id = :project AND iid = :iid AND claim = :claim";
-    connection.prepare_cached(sql)?.execute(named_params! {
+/// Renews the lease of a claim that is at work; false when it ended, or another claim has the lane.
+pub(super) fn renew(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<bool, StoreError> {
+    let sql = "UPDATE lane SET due_at = :lease
+               WHERE project_id = :project AND iid = :iid AND claim = :claim AND due_at > :now";
+    let held = connection.prepare_cached(sql)?.execute(named_params! {
         ":lease": millis(now + LEASE),
         ":project": column(claim.merge_request.project.get())?,
         ":iid": column(claim.merge_request.iid.get())?,
         ":claim": claim.number,
+        ":now": millis(now),
     })?;
-    Ok(())
+    Ok(held == 1)
 }
 
 /// Ends the claim.
@@ -189,7 +192,7 @@ fn settle_lane(
                    settled_generation = CASE WHEN :unfinished THEN settled_generation ELSE :generation END,
                    waiting_since = CASE WHEN :unfinished THEN waiting_since
                                         WHEN generation > :generation THEN :now END,
-                   attempts = CASE WHEN :unfinished THEN attempts ELSE 0 END,
+                   attempts = CASE WHEN :unfinished AND generation = :generation THEN attempts ELSE 0 END,
                    undecided_since = CASE WHEN :undecided THEN coalesce(undecided_since, :now)
                                           WHEN :unfinished THEN undecided_since END,
                    settled_as = :settled_as
@@ -227,4 +230,77 @@ pub(super) fn depth(connection: &Connection, now: Timestamp) -> Result<Depth, St
     let (length, oldest): (i64, Option<i64>) =
         connection.prepare_cached(sql)?.query_row([millis(now)], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(Depth { length: id(length)?, oldest: oldest.map(timestamp).transpose()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hint::{Event, Hint};
+    use super::super::intake::take;
+    use super::*;
+
+    const MIGRATION: &str = include_str!("migrations/0001.sql");
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    fn hint(byte: u8) -> Hint {
+        Hint {
+            merge_request: MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(1) },
+            event: Event::MergeRequest,
+            action: Some("update".to_owned()),
+            status_check: None,
+            sha: None,
+            pusher: None,
+            distrust: false,
+            unsigned: false,
+            digest: [byte; 32],
+            idempotency_key: None,
+        }
+    }
+
+    /// A database with one delivery and its claim, taken at second 0.
+    fn claimed() -> (Connection, Claim) {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(MIGRATION).unwrap();
+        take(&connection, &hint(1), at(0)).unwrap();
+        let claim = claim(&connection, 1, at(0)).unwrap().remove(0);
+        (connection, claim)
+    }
+
+    fn superseded(now: Timestamp) -> Settlement {
+        Settlement { unfinished: true, next: Some(now), settled_as: "superseded", ..Settlement::default() }
+    }
+
+    #[test]
+    fn an_answer_that_a_lost_lease_forbade_is_still_owed() {
+        let (connection, late) = claimed();
+        assert_eq!(prove(&connection, &late, at(61)).unwrap(), Recorded::Superseded);
+        assert!(settle_lane(&connection, &late, &superseded(at(61)), at(61)).unwrap());
+        let again = claim(&connection, 1, at(61)).unwrap();
+        assert_eq!(again.len(), 1, "the delivery was taken, and nothing was said for it");
+        assert_eq!((again[0].attempt, again[0].waiting_since), (2, Some(at(0))));
+    }
+
+    #[test]
+    fn what_something_newer_superseded_runs_once_more_and_afresh() {
+        let (connection, old) = claimed();
+        take(&connection, &hint(2), at(1)).unwrap();
+        assert_eq!(prove(&connection, &old, at(2)).unwrap(), Recorded::Superseded);
+        assert!(settle_lane(&connection, &old, &superseded(at(2)), at(2)).unwrap());
+        let again = claim(&connection, 5, at(2)).unwrap();
+        assert_eq!((again.len(), again[0].attempt), (1, 1));
+    }
+
+    #[test]
+    fn a_claim_at_work_keeps_its_lane_and_a_lost_one_can_not_take_it_back() {
+        let (connection, claimed) = claimed();
+        assert!(renew(&connection, &claimed, at(50)).unwrap());
+        assert!(claim(&connection, 1, at(100)).unwrap().is_empty());
+        assert!(!renew(&connection, &claimed, at(111)).unwrap(), "the lease ended at 110");
+        let other = claim(&connection, 1, at(111)).unwrap().remove(0);
+        assert!(!renew(&connection, &claimed, at(112)).unwrap());
+        assert!(renew(&connection, &other, at(112)).unwrap());
+        assert!(!settle_lane(&connection, &claimed, &superseded(at(112)), at(112)).unwrap());
+    }
 }

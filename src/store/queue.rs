@@ -107,8 +107,8 @@ impl Queue {
         Ok(recorded == Recorded::Current)
     }
 
-    /// Renews the lease of a claim that is still at work: a slow GitLab must not make a second claim of the lane.
-    pub async fn renew(&self, claim: &Claim) -> Result<(), StoreError> {
+    /// Renews the lease of a claim that is at work; false when it does not hold its lane any more.
+    pub async fn renew(&self, claim: &Claim) -> Result<bool, StoreError> {
         let claim = claim.clone();
         self.writer.run(move |connection| renew(connection, &claim, Timestamp::now())).await
     }

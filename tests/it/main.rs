@@ -7,13 +7,18 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::print_stdout,
+    clippy::too_many_lines,
     unreachable_pub,
     reason = "a test that can't go on has failed, nobody uses a test from outside, and figures are for whoever runs it"
 )]
 
+mod bent;
 mod cli_check;
+mod config;
+mod credentials;
 mod decisions;
 mod demo;
+mod durability;
 mod faults;
 mod house;
 mod kill;
@@ -21,11 +26,16 @@ mod life;
 mod long;
 mod lost_store;
 mod memory;
+mod overload;
+mod payloads;
 mod policies;
 mod policy_properties;
 mod races;
 mod readme;
 mod reload;
+mod samples;
+mod secrets;
+mod sender;
 mod shutdown;
 mod simulator;
 mod statuses;

@@ -236,8 +236,9 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let settled = tokio::time::timeout(BOUND, settled).await;
-        assert!(settled.is_ok(), "the world does not settle; GitLab was asked:\n{}", self.history());
+        if tokio::time::timeout(BOUND, settled).await.is_err() {
+            panic!("the world does not settle; GitLab was asked:\n{}", self.history());
+        }
     }
 
     /// What GitLab shows for our check.
@@ -328,6 +329,16 @@ pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
 pub fn metric(exposition: &str, name: &str) -> f64 {
     let line = exposition.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.map_or(0.0, |value| value.parse().unwrap())
+}
+
+/// Waits with a bound until a condition holds that has to be asked for.
+pub async fn until_async(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !done().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(BOUND, waiting).await.is_ok(), "in vain: {what}");
 }
 
 async fn start_app(ground: &Ground) -> (App, Arc<Bundle>) {
