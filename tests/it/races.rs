@@ -102,9 +102,10 @@ pub async fn pushes_between_reads() {
                 again(gitlab);
             });
         } else {
-            world.gitlab.on_call(moment.clone(), there);
+            world.gitlab.on_call(moment, there);
             if back {
-                world.gitlab.on_call(moment.skip(chance.below(2)), again);
+                let later = chance.pick(&[VERSIONS, VERSION, DISCUSSIONS, RESPOND]);
+                world.gitlab.on_call(Moment::before(later).skip(chance.below(2)), again);
             }
         }
         world.gitlab.add_label(which, "look").unwrap();
@@ -117,6 +118,46 @@ pub async fn pushes_between_reads() {
         let right = if head_is_good { CheckStatus::Passed } else { CheckStatus::Failed };
         world.expect(which, right, &format!("round {round}: {first}, {second}, {route}, back: {back}")).await;
     }
+    world.end().await;
+}
+
+/// A is bad, B is good, and A is back before the answer leaves: B's files must not pass it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_good_push_between_two_bad_ones_passes_neither() {
+    let world = World::start(CODE).await;
+    for later in [VERSION, DISCUSSIONS, RESPOND] {
+        let which = world.open(world.merge_request().file(BAD).quietly());
+        let head = world.gitlab.merge_request(which).unwrap().head().unwrap().clone();
+        let (there, again) = (Moment::before(VERSIONS), Moment::before(later));
+        world.gitlab.on_call(there, move |gitlab| {
+            // No event tells of the pushes: the facts alone must.
+            gitlab.hold_deliveries();
+            gitlab.push(which, Push::new().file(GOOD)).unwrap();
+            gitlab.on_call(again, move |gitlab| _ = gitlab.push(which, Push::to(&head)).unwrap());
+        });
+        world.gitlab.add_label(which, "look").unwrap();
+        world.until(later, |gitlab| gitlab.merge_request(which).unwrap().versions.len() == 3).await;
+        world.expect(which, CheckStatus::Failed, later).await;
+        no_bad_head_ever_passed(&world, which, 0);
+        world.gitlab.release_deliveries();
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_posted_once_something_newer_was_taken() {
+    let world = World::start(PLAIN_POLICY).await;
+    let hang = world.gitlab.fault(Fault::on(LIST, FaultKind::Hang).times(1));
+    let which = world.open(world.merge_request());
+    let is_read =
+        |gitlab: &Gitlab| gitlab.calls().iter().any(|call| call.route == ONE && call.ended_at.is_some());
+    world.until("the good title was read", is_read).await;
+    world.until("the list hangs", |gitlab| gitlab.calls_to(LIST) == 1).await;
+    world.gitlab.edit_title(which, "bad").unwrap();
+    world.gitlab.deliveries_settled().await.unwrap();
+    world.gitlab.lift(hang);
+    world.expect(which, CheckStatus::Failed, "the title is bad").await;
+    assert_eq!(world.posted(which), [CheckStatus::Failed], "not even for a moment");
     world.end().await;
 }
 
