@@ -236,9 +236,8 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        if tokio::time::timeout(BOUND, settled).await.is_err() {
-            panic!("the world does not settle; GitLab was asked:\n{}", self.history());
-        }
+        let settled = tokio::time::timeout(BOUND, settled).await;
+        assert!(settled.is_ok(), "the world does not settle; GitLab was asked:\n{}", self.history());
     }
 
     /// What GitLab shows for our check.

@@ -64,12 +64,9 @@ impl Process {
             let _closed = stdout.read_to_string(&mut all);
             all
         });
-        let address = match heard.recv_timeout(BOUND) {
-            Ok(address) => address,
-            Err(_) => {
-                let _dead = child.kill();
-                panic!("the service did not start:\n{}", output.join().unwrap());
-            }
+        let Ok(address) = heard.recv_timeout(BOUND) else {
+            let _dead = child.kill();
+            panic!("the service did not start:\n{}", output.join().unwrap());
         };
         Self { child, url: format!("http://{address}"), output: Some(output) }
     }
