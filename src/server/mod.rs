@@ -14,6 +14,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::NormalizePath;
 use actix_web::{App, HttpServer, web};
 
 pub use self::authentication::{Secrets, SigningKey, derive_secret};
@@ -79,6 +80,7 @@ pub fn bind(
             }))
             .route(web::get().to(page::webhook));
         App::new()
+            .wrap(NormalizePath::trim())
             .app_data(shared.clone())
             .app_data(vitals.clone())
             .service(receive)

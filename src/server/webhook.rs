@@ -107,8 +107,7 @@ async fn take(
     let Some(destination) = destination else {
         return Ok((DeliveryOutcome::NotForUs, "this event wakes nothing"));
     };
-    let (subject, ..) = &destination;
-    if subject.project_path.as_ref().is_some_and(|path| !intake.scope.contains(path)) {
+    if destination.subject.project_path.as_ref().is_some_and(|path| !intake.scope.contains(path)) {
         return Ok((DeliveryOutcome::OutOfScope, "the project is outside of `gitlab.projects`"));
     }
     store(intake, destination, key, unsigned, &body).await.map_err(failed)
@@ -154,7 +153,19 @@ fn admit(
     }
 }
 
-type Destination = (Subject, Option<StatusCheckId>, Event);
+/// The lane that a delivery goes to, and what it says there.
+struct Destination {
+    subject: Subject,
+    check: Option<StatusCheckId>,
+    name: Option<CheckName>,
+    event: Event,
+}
+
+impl Destination {
+    fn of(subject: Subject, event: Event) -> Self {
+        Self { subject, check: None, name: None, event }
+    }
+}
 
 /// Where a delivery goes: to a lane, or nowhere.
 fn destination(
@@ -169,10 +180,11 @@ fn destination(
                 let why = "its URL in GitLab names another check than the address that it came to";
                 return Err(refuse(DeliveryOutcome::Misdirected, why));
             }
-            Some((subject, Some(check), Event::StatusCheck))
+            let asked = Destination::of(subject, Event::StatusCheck);
+            Some(Destination { check: Some(check), name: configured, ..asked })
         }
-        Delivery::MergeRequest(subject) => Some((subject, None, Event::MergeRequest)),
-        Delivery::Companion(subject) => Some((subject, None, Event::Companion)),
+        Delivery::MergeRequest(subject) => Some(Destination::of(subject, Event::MergeRequest)),
+        Delivery::Companion(subject) => Some(Destination::of(subject, Event::Companion)),
         Delivery::Other { kind } => {
             tracing::debug!(kind, "an event that wakes nothing");
             None
@@ -182,7 +194,7 @@ fn destination(
 
 async fn store(
     intake: &Intake,
-    (subject, check, event): Destination,
+    Destination { subject, check, name, event }: Destination,
     key: Option<String>,
     unsigned: bool,
     body: &Body,
@@ -193,6 +205,7 @@ async fn store(
         event,
         action: subject.action,
         status_check: check,
+        check_name: name,
         sha: subject.sha,
         pusher: subject.pusher,
         distrust: subject.distrust,

@@ -12,8 +12,8 @@ use crate::policy::PolicySet;
 use crate::policy::evaluation::{Evaluation, Reason, RuleState, Truth, Verdict};
 use crate::policy::fact::{Known, MergeRequestFacts, Sightings};
 use crate::store::{
-    Claim, KnownStatus, LEASE, Memory, NewAnswer, NewDecision, Observations, Recorded, Settlement, Shown,
-    SightedApproval, StoreError, UNCLEAR_FOR,
+    Asked, Claim, KnownStatus, LEASE, Memory, NewAnswer, NewDecision, Observations, Recorded, Settlement,
+    Shown, SightedApproval, StoreError, UNCLEAR_FOR,
 };
 use crate::telemetry::EvaluationLabels;
 
@@ -95,12 +95,16 @@ impl<'a> Lane<'a> {
     }
 
     /// The checks that are remembered for this very SHA and target branch; none of them if any is in doubt, or if
-    /// GitLab asks one that is not among them.
+    /// GitLab asks one that is not among them or has another name by now.
     fn known_checks(&self, subject: &MergeRequestFacts) -> Vec<Check> {
         let of_head: Vec<_> = self.of_head(subject).collect();
-        let is_known = |asked: &StatusCheckId| of_head.iter().any(|known| known.check == *asked);
+        let is_known = |asked: &Asked| {
+            let has_its_name =
+                |known: &KnownStatus| asked.name.as_ref().is_none_or(|name| *name == known.name);
+            of_head.iter().any(|known| known.check == asked.check && has_its_name(known))
+        };
         let is_doubted = |known: &&KnownStatus| known.shown.is_none() || known.confirm_at.is_some();
-        if of_head.iter().any(is_doubted) || !self.memory.asked.keys().all(is_known) {
+        if of_head.iter().any(is_doubted) || !self.memory.asked.iter().all(is_known) {
             return Vec::new();
         }
         of_head.iter().map(|known| Check { id: known.check, name: known.name.clone() }).collect()
@@ -304,7 +308,7 @@ impl<'a> Lane<'a> {
     fn listed_pending(&self, subject: &MergeRequestFacts, check: StatusCheckId) -> Option<Shown> {
         let mut statuses = self.memory.statuses.iter();
         let remembered = statuses.find(|known| known.sha == subject.sha && known.check == check);
-        let is_retried = self.memory.asked.get(&check) == Some(&true);
+        let is_retried = self.memory.asked.iter().any(|asked| asked.check == check && asked.by_retry);
         match remembered.map(|known| known.shown) {
             Some(Some(Shown::PostedPending)) => Some(Shown::PostedPending),
             _ if is_retried => None,

@@ -1,6 +1,6 @@
 //! What is kept of a delivery: where to look. The body itself is forgotten.
 
-use crate::merge_request::{CommitSha, MergeRequestRef, StatusCheckId, UserId};
+use crate::merge_request::{CheckName, CommitSha, MergeRequestRef, StatusCheckId, UserId};
 
 /// What kind of delivery woke a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Hint {
     pub action: Option<String>,
     /// The check that was asked, if one was.
     pub status_check: Option<StatusCheckId>,
+    /// Our name for that check, by the URL that GitLab has for it.
+    pub check_name: Option<CheckName>,
     /// The head that the body names.
     pub sha: Option<CommitSha>,
     /// Who pushed, if the body says that somebody did.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use crate::merge_request::CommitSha;
+use crate::merge_request::{CheckName, CommitSha};
 
 use super::column::{column, millis};
 use super::error::StoreError;
@@ -24,9 +24,10 @@ pub(super) fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Resu
     let project = column(hint.merge_request.project.get())?;
     let iid = column(hint.merge_request.iid.get())?;
     let user = hint.pusher.map(|user| column(user.get())).transpose()?;
-    let sql = "INSERT INTO delivery (taken_at, project_id, iid, event, action, status_check_id, sha, user_id, digest,
-                                     idempotency_key)
-               VALUES (:now, :project, :iid, :event, :action, :check, :sha, :user, :digest, :key)";
+    let sql =
+        "INSERT INTO delivery (taken_at, project_id, iid, event, action, status_check_id, check_name, sha,
+                                     user_id, digest, idempotency_key)
+               VALUES (:now, :project, :iid, :event, :action, :check, :name, :sha, :user, :digest, :key)";
     connection.prepare_cached(sql)?.execute(named_params! {
         ":now": millis(now),
         ":project": project,
@@ -34,6 +35,7 @@ pub(super) fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Resu
         ":event": hint.event.as_str(),
         ":action": hint.action,
         ":check": hint.status_check.map(|check| column(check.get())).transpose()?,
+        ":name": hint.check_name.as_ref().map(CheckName::as_str),
         ":sha": hint.sha.as_ref().map(CommitSha::as_str),
         ":user": user,
         ":digest": hint.digest,
@@ -111,6 +113,7 @@ mod tests {
             event: Event::StatusCheck,
             action: action.map(str::to_owned),
             status_check: None,
+            check_name: None,
             sha: None,
             pusher: None,
             distrust: false,

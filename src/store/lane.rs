@@ -250,6 +250,7 @@ mod tests {
             event: Event::MergeRequest,
             action: Some("update".to_owned()),
             status_check: None,
+            check_name: None,
             sha: None,
             pusher: None,
             distrust: false,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::merge_request::{CommitSha, MergeRequestRef, StatusCheckId, UserId, VersionId};
+use crate::merge_request::{CheckName, CommitSha, MergeRequestRef, StatusCheckId, UserId, VersionId};
 
 use super::column::{column, id, millis, timestamp};
 use super::error::StoreError;
@@ -26,8 +26,8 @@ pub struct Memory {
     pub approvals_read_at: Option<Timestamp>,
     /// The newest delivery.
     pub newest_delivery: Option<NewestDelivery>,
-    /// The checks that GitLab asked since the last settlement, and whether by Retry.
-    pub asked: BTreeMap<StatusCheckId, bool>,
+    /// The checks that GitLab asked since the last settlement.
+    pub asked: Vec<Asked>,
 }
 
 /// What the newest delivery said.
@@ -39,6 +39,17 @@ pub struct NewestDelivery {
     pub action: Option<String>,
     /// The head that it named.
     pub sha: Option<CommitSha>,
+}
+
+/// A check that GitLab asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Its id.
+    pub check: StatusCheckId,
+    /// Our name for it by the URL that GitLab had for it then.
+    pub name: Option<CheckName>,
+    /// Whether somebody pressed Retry.
+    pub by_retry: bool,
 }
 
 /// One approval as it will be remembered.
@@ -142,17 +153,22 @@ fn newest_delivery(connection: &Connection, key: (i64, i64)) -> Result<Option<Ne
     Ok(newest)
 }
 
-/// The checks that deliveries asked which no settlement has served yet, each with whether one was a Retry.
-fn asked(connection: &Connection, key: (i64, i64)) -> Result<BTreeMap<StatusCheckId, bool>, StoreError> {
-    let sql = "SELECT status_check_id, max(action IS NULL) FROM delivery
+/// The checks that deliveries asked which no settlement has served yet.
+fn asked(connection: &Connection, key: (i64, i64)) -> Result<Vec<Asked>, StoreError> {
+    let sql = "SELECT status_check_id, check_name, max(action IS NULL) FROM delivery
                WHERE project_id = ?1 AND iid = ?2 AND status_check_id IS NOT NULL AND id > coalesce(
                    (SELECT settled_generation FROM lane WHERE project_id = ?1 AND iid = ?2), 0)
-               GROUP BY status_check_id";
-    let mut asked = BTreeMap::new();
+               GROUP BY status_check_id, check_name";
+    let mut asked = Vec::new();
     let mut statement = connection.prepare_cached(sql)?;
-    for row in statement.query_map(key, |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))? {
-        let (check, by_retry) = row?;
-        asked.insert(StatusCheckId::new(id(check)?), by_retry);
+    let mut rows = statement.query(key)?;
+    while let Some(row) = rows.next()? {
+        let name: Option<String> = row.get(1)?;
+        asked.push(Asked {
+            check: StatusCheckId::new(id(row.get(0)?)?),
+            name: name.and_then(|name| CheckName::parse(&name).ok()),
+            by_retry: row.get(2)?,
+        });
     }
     Ok(asked)
 }

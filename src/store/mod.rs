@@ -31,7 +31,7 @@ pub use self::decisions::{Decisions, NewAnswer, NewDecision, StoredAnswer, Store
 pub use self::error::StoreError;
 pub use self::hint::{Event, Hint, Taken};
 pub use self::lane::{Claim, Depth, LEASE, Recorded, Settlement};
-pub use self::memory::{Memory, NewestDelivery, Observations, SightedApproval};
+pub use self::memory::{Asked, Memory, NewestDelivery, Observations, SightedApproval};
 pub use self::queue::Queue;
 pub use self::status::{KnownStatus, Shown, UNCLEAR_FOR};
 

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::excluded::{Excluded, Exclusion};
+use super::excluded::{Excluded, Exclusion, is_access_token};
 use super::people::{Membership, People};
 use super::same_patch::{ResetOn, Standing};
 use crate::policy::builder::Builder;
@@ -83,6 +83,13 @@ impl Approvals {
     /// Weighs one approval: what is proven against it settles it, else everything open is asked for at once.
     fn weigh(&self, approval: &Approval, view: &View<'_>) -> Weight {
         let against = |why: String, mend| Weight::DoesNotCount { why, mend };
+        let is_named = self.from.as_ref().is_some_and(|people| people.names(&approval.user));
+        if is_access_token(&approval.user.username) && !is_named {
+            return against(
+                "an access token is nobody; name it under `users` if it is to count".to_owned(),
+                None,
+            );
+        }
         let exclusion = self.excluded.judge(&approval.user, view);
         match exclusion {
             Ok(Exclusion::Excluded(why)) => return against(why, None),

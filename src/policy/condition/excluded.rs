@@ -127,6 +127,15 @@ fn private_email(email: &str) -> Option<UserId> {
     private.then(|| id.parse().ok()).flatten().map(UserId::new)
 }
 
+/// GitLab: the account behind a project or group access token is called `project_<id>_bot…` or `group_<id>_bot…`. Who may
+/// make a token for a project could approve their own change with it.
+pub(super) fn is_access_token(username: &str) -> bool {
+    let username = username.to_lowercase();
+    let rest = username.strip_prefix("project_").or_else(|| username.strip_prefix("group_"));
+    let named = rest.and_then(|rest| rest.split_once("_bot"));
+    named.is_some_and(|(id, _)| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +159,16 @@ mod tests {
             "-a@users.noreply.a",
         ] {
             assert_eq!(private_email(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_account_of_an_access_token_is_known_by_its_name() {
+        for token in ["project_7_bot", "project_7_bot1", "group_12_bot_0a1b2c", "Project_7_Bot_x"] {
+            assert!(is_access_token(token), "{token}");
+        }
+        for person in ["ana", "project_bot", "project_x_bot", "my_project_7_bot", "robot"] {
+            assert!(!is_access_token(person), "{person}");
         }
     }
 }

@@ -55,9 +55,14 @@ impl People {
         (!people.users.is_empty() || !people.groups.is_empty() || people.role.is_some()).then_some(people)
     }
 
+    /// Whether the policy names the user.
+    pub(super) fn names(&self, user: &User) -> bool {
+        self.users.iter().any(|name| name.eq_ignore_ascii_case(&user.username))
+    }
+
     /// Whether a user is one of them; asks for everything that can tell at once, and for nothing if the name does.
     pub(super) fn includes(&self, user: &User, view: &View<'_>) -> Result<Membership, Stop> {
-        if self.users.iter().any(|name| name.eq_ignore_ascii_case(&user.username)) {
+        if self.names(user) {
             return Ok(Membership::Yes("named in the policy".to_owned()));
         }
         let by_group =

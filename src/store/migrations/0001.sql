@@ -9,6 +9,7 @@ CREATE TABLE delivery (
     event           TEXT    NOT NULL,
     action          TEXT,
     status_check_id INTEGER,
+    check_name      TEXT,
     sha             TEXT,
     user_id         INTEGER,
     digest          BLOB    NOT NULL,

@@ -242,6 +242,15 @@ fn an_open_approval_matters_only_while_it_could() {
 }
 
 #[test]
+fn an_access_token_counts_only_if_it_is_named() {
+    let mut token = approval(2, 5);
+    token.user.username = "project_7_bot_0a1b".to_owned();
+    assert!(why_not(ONE, &approved(vec![token.clone()]))[0].contains("an access token is nobody"));
+    let named = "{approvals: {count: 1, from: {users: [project_7_bot_0a1b]}}}";
+    assert_eq!(truth(named, &approved(vec![token])), Truth::True);
+}
+
+#[test]
 fn nonsense_is_refused() {
     insta::assert_snapshot!(mistakes("policy: p\nrules:\n  - id: r\n    require: {approvals: 0}\n  - id: s\n    require: {approvals: {from: {users: [\"a b\"]}, resets_on: never}}\n"), @r#"
     p.yaml:4:26: error: no approval at all is always there
