@@ -131,8 +131,8 @@ async fn many_large_bodies_at_once_and_bodies_that_swell_stay_within_the_memory_
     }
     let after = peak(&process);
     println!("peak memory: {before} MiB before, {after} MiB after");
-    // The bodies of 64 MiB, and as much again for buffers, copies and the allocator's own.
-    assert!(after < before + 2 * 64, "{before} MiB before, {after} MiB after");
+    // The bodies of 64 MiB, and twice as much again while their buffers grow; kept, one list alone takes 400 MiB.
+    assert!(after < before + 3 * 64, "{before} MiB before, {after} MiB after");
     process.terminate();
     ground.simulator.stop().await;
 }

@@ -48,11 +48,7 @@ async fn a_passed_of_the_old_policies_is_not_posted_once_new_ones_are_in_force()
     let (bundle, path) = (world.shared_bundle(), world.ground.folder.path().join("policies/policy.yaml"));
     world.gitlab.on_call(Moment::after(ONE), move |_| {
         std::fs::write(path, STRICTER).unwrap();
-<<<<<<< HEAD
         // Two equal looks put a set in force.
-=======
-        // A set comes into force when two looks found the same.
->>>>>>> chaos
         for _ in 0..2 {
             bundle.reload(jiff::Timestamp::now());
         }
@@ -72,11 +68,7 @@ async fn silence_of_the_old_policies_is_not_the_last_word_either() {
     let (bundle, path) = (world.shared_bundle(), world.ground.folder.path().join("policies/policy.yaml"));
     world.gitlab.on_call(Moment::after(ONE), move |_| {
         std::fs::write(path, STRICTER).unwrap();
-<<<<<<< HEAD
         // Two equal looks put a set in force.
-=======
-        // A set comes into force when two looks found the same.
->>>>>>> chaos
         for _ in 0..2 {
             bundle.reload(jiff::Timestamp::now());
         }
