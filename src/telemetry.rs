@@ -74,6 +74,8 @@ pub enum DeliveryOutcome {
     OutOfScope,
     /// Its URL and its body name different checks.
     Misdirected,
+    /// An event of GitLab's that does not say which merge request it is about.
+    NoSubject,
     /// Not JSON or not a GitLab event.
     Malformed,
     /// Signature or token wrong or missing.

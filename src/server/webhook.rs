@@ -7,7 +7,7 @@ use actix_web::http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
 
-use crate::gitlab::webhook::{Delivery, Subject, parse};
+use crate::gitlab::webhook::{BodyError, Delivery, Subject, parse};
 use crate::merge_request::{CheckName, StatusCheckId};
 use crate::scope::{CheckAddress, ProjectScope};
 use crate::store::{Event, Hint, Queue, Taken};
@@ -143,7 +143,13 @@ fn admit(
     if !is_admitted {
         return Err(unauthorized("nothing vouches for it"));
     }
-    let delivery = delivery.map_err(|error| refuse(DeliveryOutcome::Malformed, error.to_string()))?;
+    let delivery = delivery.map_err(|error| {
+        let outcome = match error {
+            BodyError::NotJson | BodyError::NoKind => DeliveryOutcome::Malformed,
+            BodyError::NoSubject(_) => DeliveryOutcome::NoSubject,
+        };
+        refuse(outcome, error.to_string())
+    })?;
     match (kind, &delivery) {
         (Kind::StatusCheck, Delivery::StatusCheck { .. }) | (Kind::Hook, _) => Ok(delivery),
         (Kind::StatusCheck, _) => Err(refuse(
@@ -270,9 +276,11 @@ fn respond(request: &HttpRequest, kind: Option<Kind>, outcome: DeliveryOutcome, 
     };
     match outcome {
         DeliveryOutcome::Taken | DeliveryOutcome::Duplicate => answer(StatusCode::ACCEPTED, why),
-        DeliveryOutcome::NotForUs | DeliveryOutcome::OutOfScope | DeliveryOutcome::Misdirected => {
-            answer(StatusCode::OK, why)
-        }
+        // An event that names no merge request is GitLab's all the same: to refuse it would make GitLab disable the hook.
+        DeliveryOutcome::NotForUs
+        | DeliveryOutcome::NoSubject
+        | DeliveryOutcome::OutOfScope
+        | DeliveryOutcome::Misdirected => answer(StatusCode::OK, why),
         DeliveryOutcome::Malformed => answer(StatusCode::BAD_REQUEST, why),
         DeliveryOutcome::Unauthorized => {
             answer(StatusCode::UNAUTHORIZED, "signature or token wrong or missing")

@@ -33,7 +33,7 @@ pub struct Memory {
 /// What the newest delivery said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewestDelivery {
-    /// See [`Event::as_str`].
+    /// See [`super::Event::as_str`].
     pub event: String,
     /// GitLab's `action`; none on a Retry.
     pub action: Option<String>,
