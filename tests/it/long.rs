@@ -1,18 +1,19 @@
 //! The long runs of `tests/long`, which says how they are called and what they read. What is small of them runs with all
 //! other tests.
 
-use crate::{bent, kill, races};
+use crate::world::{scale, seed};
+use crate::{bent, kill, policy_properties, races};
 
-/// A variable of a long run.
-fn variable(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}")))
+#[test]
+#[ignore = "long: `tests/long fuzz-policy`"]
+fn fuzz_policy() {
+    policy_properties::compile_mutated_texts(seed(), 6_000 * scale());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: `tests/long fuzz-webhook`"]
 async fn fuzz_webhook() {
-    let scale = variable("COUNTERSIGN_TEST_SCALE", 1).try_into().unwrap();
-    bent::bent_bodies(variable("COUNTERSIGN_TEST_SEED", 1), scale).await;
+    bent::bent_bodies(seed(), scale()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -466,10 +466,15 @@ const PIECES: [&str; 26] = [
 
 #[test]
 fn no_text_makes_the_compiler_fall_over() {
+    compile_mutated_texts(20_260_101, 6_000);
+}
+
+/// Compiles texts that were policies once: each is taken or refused with a place, and nothing falls over.
+pub fn compile_mutated_texts(seed: u64, rounds: usize) {
     let seeds: Vec<String> = countersign::bundle::shipped().into_iter().map(|source| source.text).collect();
-    let mut random = fastrand::Rng::with_seed(20_260_101);
+    let mut random = fastrand::Rng::with_seed(seed);
     let mut compiled = 0;
-    for round in 0..6_000 {
+    for round in 0..rounds {
         let mut text: Vec<char> = seeds[round % seeds.len()].chars().collect();
         for _ in 0..random.usize(1..5) {
             if text.is_empty() {
@@ -500,5 +505,9 @@ fn no_text_makes_the_compiler_fall_over() {
             }
         }
     }
-    assert!(compiled > 100, "only {compiled} texts compiled: the mutations are too coarse to say anything");
+    println!("{compiled} of {rounds} mutated texts still compiled");
+    assert!(
+        compiled > rounds / 60,
+        "only {compiled} texts compiled: the mutations are too coarse to say anything"
+    );
 }

@@ -7,12 +7,17 @@ pub fn scale() -> usize {
     read("COUNTERSIGN_TEST_SCALE").map_or(1, |scale| usize::try_from(scale).unwrap().max(1))
 }
 
+/// Where the randomness of this run begins.
+pub fn seed() -> u64 {
+    read("COUNTERSIGN_TEST_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32))
+}
+
 /// Randomness from the seed of this run, which is printed for whoever wants the same again.
 pub struct Chance(fastrand::Rng);
 
 impl Chance {
     pub fn new(test: &str) -> Self {
-        let seed = read("COUNTERSIGN_TEST_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
+        let seed = seed();
         println!("{test}: COUNTERSIGN_TEST_SEED={seed} COUNTERSIGN_TEST_SCALE={}", scale());
         Self(fastrand::Rng::with_seed(seed))
     }

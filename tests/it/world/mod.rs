@@ -21,7 +21,7 @@ use countersign::simulator::{
 use countersign::store::StoredDecision;
 use tempfile::TempDir;
 
-pub use self::chance::{Chance, scale};
+pub use self::chance::{Chance, scale, seed};
 pub use self::process::{Process, delete_database, signal};
 pub use self::service::Service;
 
