@@ -14,19 +14,19 @@
 //!
 //! 1. **receive** ([`server`], `server/webhook.rs`): the sender is verified while the body arrives
 //!    (`server/authentication.rs`, `server/body.rs`); the body is read as a hint ([`gitlab::webhook`]) and forgotten.
-//! 2. **enqueue** ([`store::Queue::take`], `store/queue.rs`): one lane per merge request; what arrives while it waits
+//! 2. **enqueue** ([`store::Queue::take`], `store/intake.rs`): one lane per merge request; what arrives while it waits
 //!    coalesces, what arrives while it is decided makes one more run. The commit is on disk before the 202 leaves
 //!    (`store/writer.rs`: one thread writes, many deliveries share one sync).
-//! 3. **claim** (`status_check/worker.rs`): up to sixteen lanes at a time, each with a lease.
+//! 3. **claim** (`status_check/worker.rs`, `store/lane.rs`): up to sixteen lanes at a time, each with a lease.
 //! 4. **look** ([`decision::Decider::look`], `decision/mod.rs`): one read of the merge request, the status list at first
 //!    sight of a SHA, then rounds of the facts that the evaluation asks for (`decision/facts.rs`).
 //! 5. **evaluate** ([`policy::evaluate`], `policy/evaluate.rs`): pure; gives a verdict with its tree of reasons, or the
 //!    names of the facts it lacks.
 //! 6. **record** ([`store::Queue::record`], `status_check/record.rs`): the decision in canonical bytes, facts and
 //!    policy sources by digest; the same commit proves the claim and doubts what GitLab shows.
-//! 7. **answer** (`status_check/answer.rs` says what, `status_check/lane.rs` says it, `gitlab/status_checks.rs` is the
-//!    wire): nothing is posted that already shows, nothing after something newer came.
-//! 8. **settle** ([`store::Queue::settle`]): what GitLab shows now is remembered if it was confirmed; the lane rests,
+//! 7. **answer** (`status_check/answer.rs` says what, `status_check/posting.rs` says it, `gitlab/status_checks.rs`
+//!    is the wire): nothing is posted that already shows, nothing after something newer came.
+//! 8. **settle** ([`store::Queue::settle`], `store/lane.rs`, `status_check/aftermath.rs`): what GitLab shows now is remembered if it was confirmed; the lane rests,
 //!    runs again at once, or at the instant when time can change the verdict.
 //!
 //! Everything after step 2 may be repeated after a crash: an answer is a statement about check, merge request and SHA,
@@ -57,7 +57,11 @@
 //! - "Now" is GitLab's `Date` of the merge request's read, so one clock dates pushes, approvals and the present.
 //! - Approvals are read before the version list: every approval then has its version in the list already.
 //! - Policies on disk are compared by content every two seconds instead of watched: it works on every file system and
-//!   for the symlink swaps of Kubernetes.
+//!   for the symlink swaps of Kubernetes. Two looks must have found the same, so no half checkout comes into force.
+//! - What GitLab shows is believed only within one run of the process: the file may be an older copy. After an answer
+//!   of unclear fate the status list is read until a minute is over, and once more then.
+//! - A delivery with the body of the one before is a duplicate only while that one waits to be looked at: GitLab's bodies
+//!   carry no nonce, so two events of one second can have one body. An `Idempotency-Key` is the same event for ever.
 
 pub mod app;
 pub mod bundle;

@@ -4,6 +4,8 @@
 //! merge request's checks are decided from one set of facts, and all of them are of one SHA: where GitLab shows
 //! another push between two reads, it starts over.
 
+mod code;
+mod doubt;
 mod facts;
 
 use std::collections::BTreeSet;

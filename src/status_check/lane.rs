@@ -6,26 +6,23 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::decision::{ApprovalMemory, Check, Decided, Failure, Look, Remembered};
-use crate::gitlab::{CALL_TIMEOUT, Error, Status};
-use crate::merge_request::{CheckName, CommitSha, StatusCheckId};
+use crate::gitlab::{CALL_TIMEOUT, Status};
+use crate::merge_request::{CheckName, StatusCheckId};
 use crate::policy::PolicySet;
-use crate::policy::evaluation::{Evaluation, Reason, RuleState, Truth, Verdict};
-use crate::policy::fact::{Known, MergeRequestFacts, Sightings};
+use crate::policy::evaluation::{Evaluation, Verdict};
+use crate::policy::fact::{MergeRequestFacts, Sightings};
 use crate::store::{
-    Asked, Claim, KnownStatus, LEASE, Memory, NewAnswer, NewDecision, Observations, Recorded, Settlement,
-    Shown, SightedApproval, StoreError, UNCLEAR_FOR,
+    Asked, Claim, KnownStatus, LEASE, Memory, NewDecision, Observations, Recorded, Settlement, Shown,
+    StoreError,
 };
 use crate::telemetry::EvaluationLabels;
 
+use super::aftermath::{UNSETTLED_LOOK, earliest, forget, is_unsettled, observations, supersede, wake_at};
 use super::answer::{Answer, Circumstances, Vocabulary, answer};
 use super::pause::{PARKED_FOR, pause, since_then};
+use super::posting::{Saying, post, take_in};
 use super::record::{Cause, Particulars, Shared, canonical, verdict_word};
 use super::resources::Resources;
-
-/// How soon a rule that waits for a pipeline or for GitLab is looked at again without any event.
-const UNSETTLED_LOOK: Duration = Duration::from_secs(120);
-/// The least pause before time is looked at again: GitLab dates to the second.
-const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A claimed merge request with what is remembered of it.
 pub(super) struct Lane<'a> {
@@ -41,34 +38,6 @@ struct Said {
     shown: Option<Shown>,
     vocabulary: Vocabulary,
     answer: Answer,
-}
-
-/// An answer that is about to leave.
-struct Saying<'a> {
-    sha: &'a CommitSha,
-    check: StatusCheckId,
-    name: &'a CheckName,
-    status: Status,
-    /// The decision's number.
-    decision: i64,
-    /// Whether GitLab lists the check now, as opposed to being remembered to have listed it.
-    listed: bool,
-}
-
-/// What became of an answer.
-struct Outcome {
-    shown: Option<Shown>,
-    answer: NewAnswer,
-    /// Whether it may still take effect.
-    unclear: bool,
-    /// When to come back, if the answer did not take effect as meant.
-    again: Option<Duration>,
-}
-
-/// A settlement that comes back after a pause.
-pub(super) fn again(settled_as: &'static str, pause: Duration) -> Settlement {
-    let next = Some(Timestamp::now() + pause);
-    Settlement { unfinished: true, next, settled_as, ..Settlement::default() }
 }
 
 impl<'a> Lane<'a> {
@@ -153,7 +122,9 @@ impl<'a> Lane<'a> {
                 continue;
             }
             let (sha, listed) = (&decided.facts.merge_request.sha, decided.listed.is_some());
-            let outcome = self.post(Saying { sha, check, name, status, decision, listed }).await;
+            let outcome =
+                post(self.resources, &self.claim, Saying { sha, check, name, status, decision, listed })
+                    .await;
             take_in(&mut settlement, check, outcome);
         }
         self.settle(settlement).await
@@ -185,8 +156,12 @@ impl<'a> Lane<'a> {
                 break;
             }
             let KnownStatus { sha, check, name, .. } = known;
-            let outcome =
-                self.post(Saying { sha, check: *check, name, status, decision, listed: true }).await;
+            let outcome = post(
+                self.resources,
+                &self.claim,
+                Saying { sha, check: *check, name, status, decision, listed: true },
+            )
+            .await;
             settlement.statuses.push(known.clone());
             take_in(&mut settlement, *check, outcome);
         }
@@ -419,77 +394,6 @@ impl<'a> Lane<'a> {
         settlement
     }
 
-    async fn post(&self, saying: Saying<'_>) -> Outcome {
-        let Saying { sha, check, name, status, decision, listed } = saying;
-        let sent_at = Timestamp::now();
-        let gitlab = &self.resources.decider.gitlab;
-        let result = gitlab.respond(self.claim.merge_request, check, sha, status).await;
-        let reply = match &result {
-            Ok(()) => "taken".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        let answer = NewAnswer {
-            decision,
-            status: status.as_str(),
-            sent_at,
-            replied_at: Timestamp::now(),
-            reply: reply.clone(),
-        };
-        let (project, iid, sha) =
-            (self.claim.merge_request.project, self.claim.merge_request.iid, sha.short());
-        let metrics = &self.resources.metrics;
-        let error = match result {
-            Ok(()) => {
-                metrics.count_answer(status.as_str());
-                tracing::info!(%project, %iid, sha, check = %name, status = status.as_str(), "answered");
-                let shown = match status {
-                    Status::Passed => Shown::Passed,
-                    Status::Failed => Shown::Failed,
-                    Status::Pending => Shown::PostedPending,
-                };
-                return Outcome { shown: Some(shown), answer, unclear: false, again: None };
-            }
-            Err(error) => error,
-        };
-        tracing::warn!(%project, %iid, sha, check = %name, status = status.as_str(), %reply, "not answered");
-        let pause = self.after_refusal(&error, listed).await;
-        Outcome { shown: None, answer, unclear: error.is_unclear(), again: Some(pause) }
-    }
-
-    /// How long to wait after an answer that did not take effect as meant, or whose fate is unclear.
-    async fn after_refusal(&self, error: &Error, listed: bool) -> Duration {
-        let metrics = &self.resources.metrics;
-        match error {
-            Error::HeadMoved { .. } => {
-                metrics.count_answer("superseded");
-                // The new head is looked at once; a GitLab that goes on naming another one is given time.
-                if self.claim.attempt <= 2 { Duration::ZERO } else { pause(self.claim.attempt - 2) }
-            }
-            Error::RateLimited { retry_after, .. } => {
-                metrics.count_answer("refused");
-                retry_after.unwrap_or_else(|| pause(self.claim.attempt))
-            }
-            Error::Unavailable { .. } | Error::NoAnswer { .. } | Error::Malformed { .. } => {
-                metrics.count_answer("unclear");
-                error.retry_after().unwrap_or_else(|| pause(self.claim.attempt))
-            }
-            // The check may be gone or may apply no more: the list tells.
-            Error::NotFound { .. } if !listed => {
-                metrics.count_answer("refused");
-                Duration::ZERO
-            }
-            Error::Unauthorized { .. }
-            | Error::Forbidden { .. }
-            | Error::NotFound { .. }
-            | Error::Refused { .. } => {
-                metrics.count_answer("refused");
-                metrics.parked.inc();
-                self.resources.doubt_version().await;
-                PARKED_FOR
-            }
-        }
-    }
-
     /// Ends the claim.
     pub(super) async fn settle(self, settlement: Settlement) -> Result<(), StoreError> {
         if !settlement.unfinished
@@ -498,57 +402,6 @@ impl<'a> Lane<'a> {
             self.resources.metrics.delivery_to_answer.observe(since_then(since).as_secs_f64());
         }
         self.resources.queue.settle(self.claim, settlement).await
-    }
-}
-
-/// What later evaluations need of this one's reads.
-fn observations(decided: &Decided) -> Observations {
-    let newest = match &decided.facts.versions {
-        Some(Known::Value(versions)) => versions.first().map(|version| version.id),
-        _ => None,
-    };
-    let target = decided.facts.merge_request.target_branch.clone();
-    let approvals = decided.approvals.as_ref().and_then(|read| {
-        let sighted = read
-            .approvals
-            .iter()
-            .map(|approval| SightedApproval { user: approval.user.id, not_before: approval.not_before });
-        Some((read.read_at?, sighted.collect()))
-    });
-    Observations { version_target: newest.map(|newest| (newest, target)), approvals }
-}
-
-/// Whether a blocking rule waits for something that no person has to do.
-fn is_unsettled(evaluation: &Evaluation) -> bool {
-    fn has_unsettled(reason: &Reason) -> bool {
-        reason.truth == Truth::Unsettled || reason.parts.iter().any(has_unsettled)
-    }
-    evaluation.policies.iter().flat_map(|policy| &policy.rules).any(|rule| {
-        rule.state == RuleState::Waiting && rule.when.iter().chain(&rule.require).any(has_unsettled)
-    })
-}
-
-/// When, on our clock, an instant on GitLab's comes: were ours ahead, the lane would run each second until it came.
-fn wake_at(at: Timestamp, gitlab_now: Option<Timestamp>, now: Timestamp) -> Timestamp {
-    let ahead = gitlab_now.map_or(jiff::SignedDuration::ZERO, |gitlab_now| now.duration_since(gitlab_now));
-    at.checked_add(ahead).unwrap_or(at).max(now + LEAST_PAUSE)
-}
-
-fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
-    one.into_iter().chain(other).min()
-}
-
-/// Something newer came, or the right to speak was lost: nothing that was asked is served yet.
-fn supersede(settlement: &mut Settlement) {
-    settlement.settled_as = "superseded";
-    settlement.unfinished = true;
-    settlement.next = earliest(settlement.next, Some(Timestamp::now()));
-}
-
-/// What shows for a check is not known any more.
-fn forget(settlement: &mut Settlement, check: StatusCheckId) {
-    for known in settlement.statuses.iter_mut().filter(|known| known.check == check) {
-        known.shown = None;
     }
 }
 
@@ -566,33 +419,4 @@ fn new_decision(shared: &Shared<'_>, particulars: &Particulars<'_>) -> Result<Ne
         record: canonical(shared, particulars).map_err(|error| unwritable(&error))?,
         blobs: shared.blobs(),
     })
-}
-
-fn take_in(settlement: &mut Settlement, check: StatusCheckId, outcome: Outcome) {
-    for known in settlement.statuses.iter_mut().filter(|known| known.check == check) {
-        known.shown = outcome.shown;
-        if outcome.unclear {
-            known.confirm_at = Some(Timestamp::now() + UNCLEAR_FOR);
-        }
-    }
-    settlement.answers.push(outcome.answer);
-    if let Some(pause) = outcome.again {
-        settlement.unfinished = true;
-        settlement.settled_as = "not answered";
-        settlement.next = earliest(settlement.next, Some(Timestamp::now() + pause));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_instant_on_gitlabs_clock_is_awaited_by_ours() {
-        let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
-        assert_eq!(wake_at(at(60), Some(at(0)), at(300)), at(360), "ours is ahead");
-        assert_eq!(wake_at(at(60), Some(at(300)), at(0)), at(1), "ours is behind, and the instant is over");
-        assert_eq!(wake_at(at(600), Some(at(300)), at(0)), at(300));
-        assert_eq!(wake_at(at(60), None, at(0)), at(60));
-    }
 }

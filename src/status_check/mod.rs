@@ -3,9 +3,11 @@
 //! The worker claims merge requests that are due, decides each with the room below, writes the decision down, answers
 //! GitLab, and settles the claim. It meets the server only in the store.
 
+mod aftermath;
 mod answer;
 mod lane;
 mod pause;
+mod posting;
 mod record;
 mod resources;
 mod worker;

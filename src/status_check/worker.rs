@@ -19,7 +19,8 @@ use crate::gitlab::Error;
 use crate::store::{Claim, LEASE, Queue, Settlement, StoreError};
 use crate::telemetry::Metrics;
 
-use super::lane::{self, Lane};
+use super::aftermath::again;
+use super::lane::Lane;
 use super::pause::{PARKED_FOR, pause};
 use super::resources::{Resources, Settings};
 
@@ -146,7 +147,7 @@ impl Worker {
                 // One without a single commit stays so: its first push is an event of its own.
                 let attempt = lane.claim.attempt;
                 let settlement = if attempt < PREPARING_TRIES {
-                    lane::again("preparing", pause(attempt))
+                    again("preparing", pause(attempt))
                 } else {
                     Settlement { settled_as: "preparing", ..Settlement::default() }
                 };
@@ -174,17 +175,17 @@ impl Worker {
                     tracing::warn!(%project, %iid, %error, "given up: the merge request is absent or hidden");
                     return Settlement { settled_as: "absent", ..Settlement::default() };
                 }
-                lane::again("absent", pause(*attempt))
+                again("absent", pause(*attempt))
             }
             Failure::Gitlab(error) if error.is_curable() => {
                 tracing::warn!(%project, %iid, attempt, %error, "not decided yet; tried again");
                 let pause = error.retry_after().unwrap_or_else(|| pause(*attempt));
-                Settlement { undecided: true, ..lane::again("undecided", pause) }
+                Settlement { undecided: true, ..again("undecided", pause) }
             }
             Failure::Gitlab(_) | Failure::UrlsHidden | Failure::Unreadable(_) => {
                 self.0.metrics.parked.inc();
                 tracing::error!(%project, %iid, %failure, "can't be decided before somebody mends this");
-                Settlement { undecided: true, ..lane::again("parked", PARKED_FOR) }
+                Settlement { undecided: true, ..again("parked", PARKED_FOR) }
             }
         }
     }

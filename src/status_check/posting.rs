@@ -1,0 +1,125 @@
+//! One answer on its way to GitLab, and what became of it.
+//!
+//! An answer is said once and never repeated here: between two tries the right one may change, so whoever decides
+//! decides again. What may have taken effect although nobody said so stays in doubt for a while.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::gitlab::{Error, Status};
+use crate::merge_request::{CheckName, CommitSha, StatusCheckId};
+use crate::store::{Claim, NewAnswer, Settlement, Shown, UNCLEAR_FOR};
+
+use super::aftermath::earliest;
+use super::pause::{PARKED_FOR, pause};
+use super::resources::Resources;
+
+/// An answer that is about to leave.
+pub(super) struct Saying<'a> {
+    pub(super) sha: &'a CommitSha,
+    pub(super) check: StatusCheckId,
+    pub(super) name: &'a CheckName,
+    pub(super) status: Status,
+    /// The decision's number.
+    pub(super) decision: i64,
+    /// Whether GitLab lists the check now, as opposed to being remembered to have listed it.
+    pub(super) listed: bool,
+}
+
+/// What became of an answer.
+pub(super) struct Outcome {
+    shown: Option<Shown>,
+    answer: NewAnswer,
+    /// Whether it may still take effect.
+    unclear: bool,
+    /// When to come back, if the answer did not take effect as meant.
+    again: Option<Duration>,
+}
+
+/// Says it to GitLab, once, and tells what became of it.
+pub(super) async fn post(resources: &Resources, claim: &Claim, saying: Saying<'_>) -> Outcome {
+    let Saying { sha, check, name, status, decision, listed } = saying;
+    let sent_at = Timestamp::now();
+    let gitlab = &resources.decider.gitlab;
+    let result = gitlab.respond(claim.merge_request, check, sha, status).await;
+    let reply = match &result {
+        Ok(()) => "taken".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let answer = NewAnswer {
+        decision,
+        status: status.as_str(),
+        sent_at,
+        replied_at: Timestamp::now(),
+        reply: reply.clone(),
+    };
+    let (project, iid, sha) = (claim.merge_request.project, claim.merge_request.iid, sha.short());
+    let metrics = &resources.metrics;
+    let error = match result {
+        Ok(()) => {
+            metrics.count_answer(status.as_str());
+            tracing::info!(%project, %iid, sha, check = %name, status = status.as_str(), "answered");
+            let shown = match status {
+                Status::Passed => Shown::Passed,
+                Status::Failed => Shown::Failed,
+                Status::Pending => Shown::PostedPending,
+            };
+            return Outcome { shown: Some(shown), answer, unclear: false, again: None };
+        }
+        Err(error) => error,
+    };
+    tracing::warn!(%project, %iid, sha, check = %name, status = status.as_str(), %reply, "not answered");
+    let pause = after_refusal(resources, claim, &error, listed).await;
+    Outcome { shown: None, answer, unclear: error.is_unclear(), again: Some(pause) }
+}
+
+/// How long to wait after an answer that did not take effect as meant, or whose fate is unclear.
+async fn after_refusal(resources: &Resources, claim: &Claim, error: &Error, listed: bool) -> Duration {
+    let metrics = &resources.metrics;
+    match error {
+        Error::HeadMoved { .. } => {
+            metrics.count_answer("superseded");
+            // The new head is looked at once; a GitLab that goes on naming another one is given time.
+            if claim.attempt <= 2 { Duration::ZERO } else { pause(claim.attempt - 2) }
+        }
+        Error::RateLimited { retry_after, .. } => {
+            metrics.count_answer("refused");
+            retry_after.unwrap_or_else(|| pause(claim.attempt))
+        }
+        Error::Unavailable { .. } | Error::NoAnswer { .. } | Error::Malformed { .. } => {
+            metrics.count_answer("unclear");
+            error.retry_after().unwrap_or_else(|| pause(claim.attempt))
+        }
+        // The check may be gone or may apply no more: the list tells.
+        Error::NotFound { .. } if !listed => {
+            metrics.count_answer("refused");
+            Duration::ZERO
+        }
+        Error::Unauthorized { .. }
+        | Error::Forbidden { .. }
+        | Error::NotFound { .. }
+        | Error::Refused { .. } => {
+            metrics.count_answer("refused");
+            metrics.parked.inc();
+            resources.doubt_version().await;
+            PARKED_FOR
+        }
+    }
+}
+
+/// Puts what became of an answer into the settlement.
+pub(super) fn take_in(settlement: &mut Settlement, check: StatusCheckId, outcome: Outcome) {
+    for known in settlement.statuses.iter_mut().filter(|known| known.check == check) {
+        known.shown = outcome.shown;
+        if outcome.unclear {
+            known.confirm_at = Some(Timestamp::now() + UNCLEAR_FOR);
+        }
+    }
+    settlement.answers.push(outcome.answer);
+    if let Some(pause) = outcome.again {
+        settlement.unfinished = true;
+        settlement.settled_as = "not answered";
+        settlement.next = earliest(settlement.next, Some(Timestamp::now() + pause));
+    }
+}
