@@ -7,8 +7,8 @@
 use std::io::IsTerminal;
 use std::sync::atomic::AtomicU64;
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -62,7 +62,7 @@ pub fn start_logging(format: LogFormat, level: &str) -> Result<(), LogError> {
 }
 
 /// What became of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryOutcome {
     /// Durably taken.
     Taken,
@@ -88,11 +88,30 @@ pub enum DeliveryOutcome {
     NotDurable,
 }
 
+impl DeliveryOutcome {
+    /// The word of the metric's label and of the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Duplicate => "duplicate",
+            Self::NotForUs => "not_for_us",
+            Self::OutOfScope => "out_of_scope",
+            Self::Misdirected => "misdirected",
+            Self::NoSubject => "no_subject",
+            Self::Malformed => "malformed",
+            Self::Unauthorized => "unauthorized",
+            Self::TooLarge => "too_large",
+            Self::CutOff => "cut_off",
+            Self::NotDurable => "not_durable",
+        }
+    }
+}
+
 /// Label of [`Metrics::deliveries`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DeliveryLabels {
-    /// See [`DeliveryOutcome`].
-    pub outcome: DeliveryOutcome,
+    /// See [`DeliveryOutcome::as_str`].
+    pub outcome: &'static str,
 }
 
 /// Label of [`Metrics::evaluations`].
@@ -201,7 +220,7 @@ impl Default for Metrics {
 impl Metrics {
     /// Counts a delivery.
     pub fn count_delivery(&self, outcome: DeliveryOutcome) {
-        self.deliveries.get_or_create(&DeliveryLabels { outcome }).inc();
+        self.deliveries.get_or_create(&DeliveryLabels { outcome: outcome.as_str() }).inc();
     }
 
     /// Counts an answer.

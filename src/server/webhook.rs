@@ -67,7 +67,7 @@ pub(super) async fn receive(
         Ok(taken) => taken,
         Err((kind, refusal)) => {
             shared.intake.metrics.count_delivery(refusal.outcome);
-            tracing::warn!(outcome = ?refusal.outcome, why = refusal.why, "delivery refused");
+            tracing::warn!(outcome = refusal.outcome.as_str(), why = refusal.why, "delivery refused");
             if is_answered(kind, refusal.outcome) {
                 body::discard(&mut payload).await;
             }

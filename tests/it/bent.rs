@@ -226,7 +226,7 @@ async fn run(policy: &str, seed: u64, scale: usize) -> Tally {
         .unwrap()
         .try_into()
         .unwrap();
-    assert_eq!(rows, counted(process.url(), "Taken").await, "a row for each delivery taken, and no other");
+    assert_eq!(rows, counted(process.url(), "taken").await, "a row for each delivery taken, and no other");
     assert_eq!(sender::metric(process.url(), "countersign_evaluation_panics_total").await, 0);
     let (code, output) = process.terminate();
     assert_eq!(code, Some(0), "{output}");

@@ -99,8 +99,8 @@ async fn a_status_check_comes_in_with_a_right_signature_and_with_nothing_else() 
     for (what, headers) in &refused {
         assert_eq!(status(&url, headers, &body).await, 401, "{what}");
     }
-    assert_eq!(counted(world.url(), "Unauthorized").await, 2 * refused.len() as u64);
-    assert_eq!(counted(world.url(), "Taken").await + counted(world.url(), "Duplicate").await, 4);
+    assert_eq!(counted(world.url(), "unauthorized").await, 2 * refused.len() as u64);
+    assert_eq!(counted(world.url(), "taken").await + counted(world.url(), "duplicate").await, 4);
     world.end().await;
 }
 
@@ -257,19 +257,19 @@ async fn what_is_understood_and_not_for_us_is_answered_and_counted_and_not_evalu
 
     let unknown = br#"{"object_kind":"weather_forecast","rain":true}"#;
     assert_eq!(status(&url, &token(), unknown).await, 200);
-    assert_eq!(counted(server, "NotForUs").await, 2);
+    assert_eq!(counted(server, "not_for_us").await, 2);
 
     let mut outside = sample("own open").body;
     outside["object_attributes"]["target"]["path_with_namespace"] = json!("shop/pay");
     assert_eq!(status(&url, &token(), &serde_json::to_vec(&outside).unwrap()).await, 200);
-    assert_eq!(counted(server, "OutOfScope").await, 2);
+    assert_eq!(counted(server, "out_of_scope").await, 2);
 
     let mut named = sample("own check open").body;
     named["external_approval_rule"]["external_url"] = json!(format!("{url}/security"));
     let named = serde_json::to_vec(&named).unwrap();
     assert_eq!(status(&url, &signed(SECRET, &named), &named).await, 200);
     assert_eq!(status(&format!("{url}/other"), &signed(SECRET, &named), &named).await, 200);
-    assert_eq!(counted(server, "Misdirected").await, 4);
+    assert_eq!(counted(server, "misdirected").await, 4);
     assert_eq!(
         status(&format!("{url}/security"), &signed(SECRET, &named), &named).await,
         202,
@@ -291,7 +291,7 @@ async fn what_is_understood_and_not_for_us_is_answered_and_counted_and_not_evalu
     }
     let hook_body = sample("own note").bytes;
     assert_eq!(status(&url, &signed(SECRET, &hook_body), &hook_body).await, 400, "a hook without its header");
-    assert_eq!(counted(server, "Malformed").await, 2 * (6 + 6 + 1));
+    assert_eq!(counted(server, "malformed").await, 2 * (6 + 6 + 1));
     world.settle().await;
     assert!(
         world.gitlab.calls().iter().all(|call| !format!("{call:?}").contains("POST")),

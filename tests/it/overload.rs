@@ -53,7 +53,7 @@ async fn a_body_over_25_mib_is_refused_whether_its_length_is_announced_or_not() 
             assert_eq!(heard, Some(413), "{what}, curl {arguments:?}");
         }
     }
-    assert_eq!(counted(world.url(), "TooLarge").await, 8);
+    assert_eq!(counted(world.url(), "too_large").await, 8);
     let fits =
         [b"{\"object_kind\":\"note\",\"x\":\"".to_vec(), vec![b'x'; 25 * MIB - 30], b"\"}".to_vec()].concat();
     assert_eq!(sender::post(&url, &hook("Note Hook", HOOK_TOKEN), fits).await.status, 200, "just below");
@@ -92,7 +92,7 @@ async fn a_sender_that_stalls_or_trickles_is_cut_off() {
         let (what, said) = ended.unwrap();
         assert!(said.is_empty(), "{what} was answered: {}", String::from_utf8_lossy(&said));
     }
-    assert_eq!(counted(world.url(), "CutOff").await, 4);
+    assert_eq!(counted(world.url(), "cut_off").await, 4);
     let body = samples::own()[0].bytes.clone();
     let url = format!("{}/webhooks/gitlab", world.url());
     assert_eq!(sender::post(&url, &signed(SECRET, &body), body).await.status, 202, "others are served");
