@@ -158,3 +158,52 @@ pub(super) fn of(
     }
     Ok(statuses)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::merge_request::{MergeRequestIid, ProjectId};
+
+    use super::*;
+
+    const MERGE_REQUEST: MergeRequestRef =
+        MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(1) };
+
+    fn database() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("migrations/0001.sql")).unwrap();
+        connection
+    }
+
+    fn passed() -> KnownStatus {
+        KnownStatus {
+            sha: CommitSha::parse(&"a".repeat(40)).unwrap(),
+            check: StatusCheckId::new(3),
+            name: CheckName::default(),
+            target_branch: "main".to_owned(),
+            shown: Some(Shown::Passed),
+            confirm_at: None,
+            may_show_passed: true,
+        }
+    }
+
+    #[test]
+    fn an_answer_that_left_and_was_never_heard_of_stays_in_doubt_for_a_minute() {
+        let (connection, now) = (database(), Timestamp::UNIX_EPOCH);
+        remember(&connection, MERGE_REQUEST, &passed(), 2, now).unwrap();
+        leave_open(&connection, MERGE_REQUEST, &passed(), 3, now).unwrap();
+        let known = of(&connection, MERGE_REQUEST, 1).unwrap().remove(0);
+        assert_eq!((known.shown, known.confirm_at), (None, Some(now + UNCLEAR_FOR)));
+        assert!(known.may_show_passed, "it may have arrived");
+        remember(&connection, MERGE_REQUEST, &passed(), 3, now).unwrap();
+        assert_eq!(of(&connection, MERGE_REQUEST, 1).unwrap(), [passed()], "confirmed");
+    }
+
+    #[test]
+    fn what_an_earlier_process_wrote_is_not_believed() {
+        let (connection, now) = (database(), Timestamp::UNIX_EPOCH);
+        remember(&connection, MERGE_REQUEST, &passed(), 5, now).unwrap();
+        assert_eq!(of(&connection, MERGE_REQUEST, 4).unwrap()[0].shown, Some(Shown::Passed));
+        let known = of(&connection, MERGE_REQUEST, 5).unwrap().remove(0);
+        assert_eq!((known.shown, known.may_show_passed), (None, true));
+    }
+}
