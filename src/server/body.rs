@@ -12,8 +12,13 @@ use super::authentication::Verification;
 
 /// GitLab sends no larger body (contract sections 3.1 and 4.3).
 const LARGEST: usize = 25 * 1024 * 1024;
-/// What all bodies in flight may hold together.
-const BUDGET: usize = 64 * 1024 * 1024;
+/// What all bodies in flight may hold together is 64 MiB: this much for the beginnings of all, so that ordinary
+/// deliveries find room while large ones crowd …
+const BEGINNINGS: usize = 16 * 1024 * 1024;
+/// … and this much for what goes beyond.
+const REMAINDERS: usize = 48 * 1024 * 1024;
+/// What counts as the beginning of a body. GitLab's deliveries are rarely longer.
+const BEGINNING: usize = 32 * 1024;
 /// How long a body may take to arrive, waiting for memory included.
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -23,19 +28,68 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The memory that bodies share.
 #[derive(Clone)]
-pub(super) struct Budget(Arc<Semaphore>);
+pub(super) struct Budget {
+    beginnings: Arc<Semaphore>,
+    remainders: Arc<Semaphore>,
+    beginning: usize,
+}
 
 impl Default for Budget {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(BUDGET)))
+        Self::new(BEGINNINGS, REMAINDERS, BEGINNING)
     }
+}
+
+impl Budget {
+    fn new(beginnings: usize, remainders: usize, beginning: usize) -> Self {
+        let pool = |size| Arc::new(Semaphore::new(size));
+        Self { beginnings: pool(beginnings), remainders: pool(remainders), beginning }
+    }
+}
+
+/// What one body holds of the budget.
+#[derive(Default)]
+struct Held {
+    beginning: Option<OwnedSemaphorePermit>,
+    remainder: Option<OwnedSemaphorePermit>,
+}
+
+impl Held {
+    /// Holds memory for a body that grows from `before` to `after` bytes and ends at `end` at the latest. A beginning is
+    /// held as it comes, so an idle sender holds nothing. A remainder is held as a whole: bodies that each held a part
+    /// and waited for more would wait for each other.
+    async fn grow(
+        &mut self,
+        budget: &Budget,
+        before: usize,
+        after: usize,
+        end: usize,
+    ) -> Result<(), BodyFault> {
+        let more = after.min(budget.beginning).saturating_sub(before);
+        if more > 0 {
+            let more = hold(&budget.beginnings, more).await?;
+            match &mut self.beginning {
+                Some(held) => held.merge(more),
+                None => self.beginning = Some(more),
+            }
+        }
+        if after > budget.beginning && self.remainder.is_none() {
+            self.remainder = Some(hold(&budget.remainders, end.max(after) - budget.beginning).await?);
+        }
+        Ok(())
+    }
+}
+
+async fn hold(pool: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, BodyFault> {
+    let permits = u32::try_from(bytes).map_err(|_| BodyFault::TooLarge)?;
+    Arc::clone(pool).acquire_many_owned(permits).await.map_err(|_| BodyFault::NoMemory)
 }
 
 /// A body that arrived whole; its memory is given back when it is dropped.
 pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
     pub(super) digest: [u8; 32],
-    _held: Option<OwnedSemaphorePermit>,
+    _held: Held,
 }
 
 /// Why a body did not arrive.
@@ -58,7 +112,9 @@ pub(super) async fn read(
         return Err(BodyFault::TooLarge);
     }
     let mut waits_for_memory = false;
-    let reading = read_pieces(payload, budget, verification, &mut waits_for_memory);
+    // A body never grows beyond what is announced, and one that announces nothing may become the largest.
+    let end = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(LARGEST);
+    let reading = read_pieces(payload, end, budget, verification, &mut waits_for_memory);
     match tokio::time::timeout(DEADLINE, reading).await {
         Ok(body) => body,
         Err(_) if waits_for_memory => Err(BodyFault::NoMemory),
@@ -74,28 +130,22 @@ pub(super) async fn discard(payload: &mut Payload) {
 
 async fn read_pieces(
     payload: &mut Payload,
+    end: usize,
     budget: &Budget,
     verification: &mut Verification,
     waits_for_memory: &mut bool,
 ) -> Result<Body, BodyFault> {
     let mut bytes = Vec::new();
     let mut digest = Sha256::new();
-    let mut held: Option<OwnedSemaphorePermit> = None;
+    let mut held = Held::default();
     while let Some(piece) = payload.next().await {
         let piece = piece.map_err(|_| BodyFault::Broken)?;
         if bytes.len() + piece.len() > LARGEST {
             return Err(BodyFault::TooLarge);
         }
-        // Memory is held as it is used, not as it is announced: an idle sender holds none.
-        let permits = u32::try_from(piece.len()).map_err(|_| BodyFault::TooLarge)?;
         *waits_for_memory = true;
-        let more =
-            Arc::clone(&budget.0).acquire_many_owned(permits).await.map_err(|_| BodyFault::NoMemory)?;
+        held.grow(budget, bytes.len(), bytes.len() + piece.len(), end).await?;
         *waits_for_memory = false;
-        match &mut held {
-            Some(held) => held.merge(more),
-            None => held = Some(more),
-        }
         verification.update(&piece);
         digest.update(&piece);
         bytes.extend_from_slice(&piece);
@@ -123,13 +173,24 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_holds_memory_while_it_is_there_and_one_that_finds_none_in_time_is_given_up() {
-        let budget = Budget(Arc::new(Semaphore::new(10)));
+        let budget = Budget::new(10, 0, 10);
         let held = read_with(&budget, b"12345678").await.unwrap();
-        assert_eq!(budget.0.available_permits(), 2);
+        assert_eq!(budget.beginnings.available_permits(), 2);
         let refused = read_with(&budget, b"abcd").await.map(|body| body.bytes);
         assert_eq!(refused, Err(BodyFault::NoMemory));
         drop(held);
         assert_eq!(read_with(&budget, b"abcd").await.unwrap().bytes, b"abcd");
-        assert_eq!(budget.0.available_permits(), 10);
+        assert_eq!(budget.beginnings.available_permits(), 10);
+    }
+
+    #[tokio::test]
+    async fn ordinary_bodies_find_room_while_large_ones_crowd() {
+        let budget = Budget::new(8, LARGEST, 4);
+        let large = read_with(&budget, b"12345678").await.unwrap();
+        assert_eq!(budget.remainders.available_permits(), 4, "held as a whole, since nothing was announced");
+        assert_eq!(read_with(&budget, b"abcd").await.unwrap().bytes, b"abcd");
+        assert_eq!(read_with(&budget, b"abcdefgh").await.map(|body| body.bytes), Err(BodyFault::NoMemory));
+        drop(large);
+        assert_eq!(read_with(&budget, b"abcdefgh").await.unwrap().bytes, b"abcdefgh");
     }
 }
