@@ -17,7 +17,7 @@ use crate::decision::Decider;
 use crate::gitlab::{Client, ClientError};
 use crate::scope::{CheckAddress, ProjectScope, ScopeError};
 use crate::server::{self, Intake, Secrets, SigningKey, Vitals};
-use crate::status_check::{Settings, Worker};
+use crate::status_check::{Resources, Settings, Worker};
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
 
@@ -141,13 +141,9 @@ impl App {
             stale_after: config.policies.stale_after,
         };
         let queue = store.queue().clone();
-        let worker = Arc::new(Worker::new(
-            queue.clone(),
-            decider,
-            Arc::clone(&bundle),
-            Arc::clone(&metrics),
-            settings,
-        ));
+        let (policies, counters) = (Arc::clone(&bundle), Arc::clone(&metrics));
+        let resources = Resources::new(queue.clone(), decider, policies, counters, settings);
+        let worker = Arc::new(Worker::new(resources));
         let watched = Arc::clone(&bundle);
         let vitals = Vitals {
             store: Arc::clone(&store),

@@ -47,6 +47,22 @@ pub struct Remembered {
     pub approvals: ApprovalMemory,
 }
 
+/// What to look at, and with what in mind.
+#[derive(Clone, Copy)]
+pub struct Asking<'a> {
+    /// Which merge request.
+    pub merge_request: MergeRequestRef,
+    /// What to evaluate.
+    pub policies: &'a PolicySet,
+    /// What earlier looks saw.
+    pub remembered: &'a Remembered,
+    /// Whether the status list must be read beside the rest.
+    pub list: bool,
+    /// Which checks GitLab lists, as far as that is remembered for that SHA and target branch; where it tells nothing,
+    /// the list is read.
+    pub known: &'a (dyn Fn(&MergeRequestFacts) -> Vec<Check> + Sync),
+}
+
 /// One of our checks on the merge request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
@@ -103,33 +119,18 @@ pub enum Failure {
 }
 
 impl Decider {
-    /// Looks at a merge request and decides all its checks of ours. `known` tells which checks GitLab lists for it, as
-    /// far as that is remembered for that SHA and target branch; where it tells nothing, or `list` asks for it, the
-    /// list is read beside the rest.
-    pub async fn look(
-        &self,
-        merge_request: MergeRequestRef,
-        policies: &PolicySet,
-        remembered: &Remembered,
-        list: bool,
-        known: &(dyn Fn(&MergeRequestFacts) -> Vec<Check> + Sync),
-    ) -> Result<Look, Failure> {
+    /// Looks at a merge request and decides all its checks of ours.
+    pub async fn look(&self, asking: &Asking<'_>) -> Result<Look, Failure> {
         for _ in 0..STARTS {
-            if let Ok(look) = self.look_once(merge_request, policies, remembered, list, known).await? {
+            if let Ok(look) = self.look_once(asking).await? {
                 return Ok(look);
             }
         }
         Ok(Look::Moving)
     }
 
-    async fn look_once(
-        &self,
-        merge_request: MergeRequestRef,
-        policies: &PolicySet,
-        remembered: &Remembered,
-        list: bool,
-        known: &(dyn Fn(&MergeRequestFacts) -> Vec<Check> + Sync),
-    ) -> Result<Result<Look, Moved>, Failure> {
+    async fn look_once(&self, asking: &Asking<'_>) -> Result<Result<Look, Moved>, Failure> {
+        let Asking { merge_request, policies, remembered, list, known } = *asking;
         let listing = async { if list { self.list(merge_request).await.map(Some) } else { Ok(None) } };
         let (read, listed) =
             futures_util::future::join(self.gitlab.merge_request(merge_request), listing).await;

@@ -1,11 +1,12 @@
 //! One claimed merge request: what is remembered of it, its look, its answers, its settlement.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::decision::{ApprovalMemory, Check, Decided, Failure, Look, Remembered};
+use crate::decision::{ApprovalMemory, Asking, Check, Decided, Failure, Look, Remembered};
 use crate::gitlab::{CALL_TIMEOUT, Status};
 use crate::merge_request::{CheckName, StatusCheckId};
 use crate::policy::PolicySet;
@@ -60,7 +61,9 @@ impl<'a> Lane<'a> {
         };
         let list = self.claim.distrust || self.memory.statuses.is_empty();
         let known = |subject: &MergeRequestFacts| self.known_checks(subject);
-        self.resources.decider.look(self.claim.merge_request, policies, &remembered, list, &known).await
+        let merge_request = self.claim.merge_request;
+        let asked = Asking { merge_request, policies, remembered: &remembered, list, known: &known };
+        self.resources.decider.look(&asked).await
     }
 
     /// The checks that are remembered for this very SHA and target branch; none of them if any is in doubt, or if
@@ -417,6 +420,6 @@ fn new_decision(shared: &Shared<'_>, particulars: &Particulars<'_>) -> Result<Ne
         name: particulars.check_name.clone(),
         verdict: verdict_word(particulars.evaluation.verdict),
         record: canonical(shared, particulars).map_err(|error| unwritable(&error))?,
-        blobs: shared.blobs(),
+        blobs: Arc::clone(&shared.blobs),
     })
 }

@@ -14,5 +14,5 @@ mod worker;
 
 pub use self::answer::{Answer, Circumstances, Vocabulary, answer};
 pub use self::record::{Cause, Record};
-pub use self::resources::Settings;
+pub use self::resources::{Resources, Settings};
 pub use self::worker::Worker;

@@ -4,15 +4,17 @@
 //! keys. Facts and policy sources are named by the SHA-256 of their own canonical bytes. GitLab's reply comes later
 //! and stands beside the record, not in it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use crate::gitlab::Status;
 use crate::merge_request::{CheckName, CommitSha, MergeRequestRef, StatusCheckId};
-use crate::policy::PolicySet;
 use crate::policy::evaluation::{Evaluation, Verdict};
 use crate::policy::fact::Facts;
+use crate::policy::{PolicySet, Revision};
+use crate::store::Blob;
 
 /// The version of the record's form.
 const FORMAT: u32 = 1;
@@ -42,9 +44,9 @@ pub struct Record<'a> {
     check: StatusCheckId,
     check_name: &'a CheckName,
     facts_format: u32,
-    facts: Option<String>,
-    revision: String,
-    policies: Vec<Source<'a>>,
+    facts: Option<&'a str>,
+    revision: &'a str,
+    policies: &'a [Source<'a>],
     evaluation: &'a Evaluation,
     answer: Option<Status>,
 }
@@ -55,28 +57,37 @@ struct Source<'a> {
     sha256: String,
 }
 
-/// What several checks of one merge request share: the facts, unless there are none, and the policies, hashed once.
+/// What several checks of one merge request share: the facts, unless there are none, and the policies, digested once.
 pub(super) struct Shared<'a> {
-    facts: Option<Vec<u8>>,
-    facts_sha256: Option<String>,
-    policies: &'a PolicySet,
+    facts: Option<String>,
+    sources: Vec<Source<'a>>,
+    revision: &'a Revision,
+    /// What the records name by digest.
+    pub(super) blobs: Arc<[Blob]>,
 }
 
 impl<'a> Shared<'a> {
     pub(super) fn new(facts: &Facts, policies: &'a PolicySet) -> Result<Self, serde_json::Error> {
-        let facts = serde_json::to_vec(facts)?;
-        Ok(Self { facts_sha256: Some(hex_digest(&facts)), facts: Some(facts), policies })
+        Ok(Self::of(Some(Blob::of(serde_json::to_vec(facts)?)), policies))
     }
 
     /// For what is said because there are no facts.
     pub(super) fn without_facts(policies: &'a PolicySet) -> Self {
-        Self { facts: None, facts_sha256: None, policies }
+        Self::of(None, policies)
     }
 
-    /// The blobs that the records name.
-    pub(super) fn blobs(&self) -> Vec<Vec<u8>> {
-        let sources = self.policies.sources().iter().map(|source| source.text.clone().into_bytes());
-        self.facts.clone().into_iter().chain(sources).collect()
+    fn of(facts: Option<Blob>, policies: &'a PolicySet) -> Self {
+        let texts = policies.sources().iter().map(|source| Blob::of(source.text.clone().into_bytes()));
+        let texts: Vec<_> = texts.collect();
+        let sources = policies.sources().iter().zip(&texts);
+        Self {
+            facts: facts.as_ref().map(Blob::name),
+            sources: sources
+                .map(|(source, text)| Source { path: &source.path, sha256: text.name() })
+                .collect(),
+            revision: policies.revision(),
+            blobs: facts.into_iter().chain(texts).collect(),
+        }
     }
 }
 
@@ -97,7 +108,6 @@ pub(super) fn canonical(
     shared: &Shared<'_>,
     particulars: &Particulars<'_>,
 ) -> Result<Vec<u8>, serde_json::Error> {
-    let sources = shared.policies.sources().iter();
     serde_json::to_vec(&Record {
         format: FORMAT,
         engine: env!("CARGO_PKG_VERSION"),
@@ -108,11 +118,9 @@ pub(super) fn canonical(
         check: particulars.check,
         check_name: particulars.check_name,
         facts_format: Facts::FORMAT,
-        facts: shared.facts_sha256.clone(),
-        revision: shared.policies.revision().to_string(),
-        policies: sources
-            .map(|source| Source { path: &source.path, sha256: hex_digest(source.text.as_bytes()) })
-            .collect(),
+        facts: shared.facts.as_deref(),
+        revision: shared.revision.as_str(),
+        policies: &shared.sources,
         evaluation: particulars.evaluation,
         answer: particulars.answer,
     })
@@ -126,8 +134,4 @@ pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
         Verdict::Waiting => "waiting",
         Verdict::UndecidedCurable | Verdict::UndecidedIncurable => "undecided",
     }
-}
-
-fn hex_digest(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
 }

@@ -31,7 +31,7 @@ pub struct Settings {
 }
 
 /// The store, GitLab, the policies, and what is known of this GitLab.
-pub(super) struct Resources {
+pub struct Resources {
     pub(super) queue: Queue,
     pub(super) decider: Decider,
     pub(super) bundle: Arc<Bundle>,
@@ -48,7 +48,8 @@ struct Version {
 }
 
 impl Resources {
-    pub(super) fn new(
+    /// Puts the parts together; nothing is known of GitLab's version yet.
+    pub fn new(
         queue: Queue,
         decider: Decider,
         bundle: Arc<Bundle>,

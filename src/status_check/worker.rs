@@ -13,16 +13,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::bundle::Bundle;
-use crate::decision::{Decider, Failure, Look};
+use crate::decision::{Failure, Look};
 use crate::gitlab::Error;
-use crate::store::{Claim, LEASE, Queue, Settlement, StoreError};
-use crate::telemetry::Metrics;
+use crate::store::{Claim, LEASE, Settlement, StoreError};
 
 use super::aftermath::again;
 use super::lane::Lane;
 use super::pause::{PARKED_FOR, pause};
-use super::resources::{Resources, Settings};
+use super::resources::Resources;
 
 /// How many merge requests are decided at the same time.
 const LANES: usize = 16;
@@ -37,15 +35,9 @@ const IDLE_LOOK: Duration = Duration::from_secs(30);
 pub struct Worker(Resources);
 
 impl Worker {
-    /// Puts the parts together.
-    pub fn new(
-        queue: Queue,
-        decider: Decider,
-        bundle: Arc<Bundle>,
-        metrics: Arc<Metrics>,
-        settings: Settings,
-    ) -> Self {
-        Self(Resources::new(queue, decider, bundle, metrics, settings))
+    /// Decides with what it is given.
+    pub fn new(resources: Resources) -> Self {
+        Self(resources)
     }
 
     /// Works until `stop`; then waits for what is claimed until `abort`, at which it hands the rest back undone.

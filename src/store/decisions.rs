@@ -5,6 +5,7 @@
 //! Records are only ever added.
 
 use std::io::{Read, Write};
+use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
@@ -34,8 +35,27 @@ pub struct NewDecision {
     pub verdict: &'static str,
     /// The canonical record.
     pub record: Vec<u8>,
-    /// What the record names by digest: facts, policy sources.
-    pub blobs: Vec<Vec<u8>>,
+    /// What the record names by digest, shared by the decisions of one evaluation.
+    pub blobs: Arc<[Blob]>,
+}
+
+/// Bytes that records name by their digest: facts, a policy source.
+#[derive(Debug, Clone)]
+pub struct Blob {
+    sha256: [u8; 32],
+    bytes: Vec<u8>,
+}
+
+impl Blob {
+    /// Digests the bytes, once for everybody who names them.
+    pub fn of(bytes: Vec<u8>) -> Self {
+        Self { sha256: Sha256::digest(&bytes).into(), bytes }
+    }
+
+    /// The digest as a record names it: lower-case hex.
+    pub fn name(&self) -> String {
+        hex::encode(self.sha256)
+    }
 }
 
 /// What was said to GitLab for a decision.
@@ -117,16 +137,15 @@ pub(super) fn insert(
     merge_request: MergeRequestRef,
     decision: &NewDecision,
 ) -> Result<i64, StoreError> {
-    for blob in &decision.blobs {
-        let digest: [u8; 32] = Sha256::digest(blob).into();
+    for Blob { sha256, bytes } in decision.blobs.iter() {
         let known: Option<i64> = connection
             .prepare_cached("SELECT 1 FROM blob WHERE sha256 = ?1")?
-            .query_row([digest], |row| row.get(0))
+            .query_row([sha256], |row| row.get(0))
             .optional()?;
         if known.is_none() {
             connection
                 .prepare_cached("INSERT INTO blob (sha256, bytes) VALUES (?1, ?2)")?
-                .execute((digest, deflate(blob)?))?;
+                .execute((sha256, deflate(bytes)?))?;
         }
     }
     let sql = "INSERT INTO decision (decided_at, project_id, iid, sha, status_check_id, check_name, verdict, record,

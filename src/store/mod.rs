@@ -27,7 +27,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 
-pub use self::decisions::{Decisions, NewAnswer, NewDecision, StoredAnswer, StoredDecision};
+pub use self::decisions::{Blob, Decisions, NewAnswer, NewDecision, StoredAnswer, StoredDecision};
 pub use self::error::StoreError;
 pub use self::hint::{Event, Hint, Taken};
 pub use self::lane::{Claim, Depth, LEASE, Recorded, Settlement};

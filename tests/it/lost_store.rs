@@ -5,16 +5,7 @@ use std::path::Path;
 use countersign::merge_request::{MergeRequestRef, UserId};
 use countersign::simulator::CheckStatus;
 
-use crate::world::{World, delete_database};
-
-const POLICY: &str = r#"
-policy: review
-rules:
-  - id: title
-    require: { not: { title: { glob: ["bad*"] } } }
-  - id: review
-    require: { approvals: { count: 1, from: { groups: ["shop/payments"] } } }
-"#;
+use crate::world::{REVIEW_POLICY, World, delete_database};
 
 /// What becomes false while the service is away.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +25,7 @@ struct Scene {
 
 /// One merge request for each change, each waiting for an approval.
 async fn scene() -> Scene {
-    let world = World::start(POLICY).await;
+    let world = World::start(REVIEW_POLICY).await;
     let bea = world.ground.reviewer();
     let merge_requests = CHANGES.iter().map(|_| world.open(world.merge_request())).collect();
     world.settle().await;

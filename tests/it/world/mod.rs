@@ -53,6 +53,16 @@ rules:
     require: { not: { title: { glob: ["bad*"] } } }
 "#;
 
+/// What passes with an approval of `shop/payments` and a title that is not bad.
+pub const REVIEW_POLICY: &str = r#"
+policy: review
+rules:
+  - id: title
+    require: { not: { title: { glob: ["bad*"] } } }
+  - id: review
+    require: { approvals: { count: 1, from: { groups: ["shop/payments"] } } }
+"#;
+
 /// GitLab and what the service needs of it; the service itself comes and goes.
 pub struct Ground {
     pub simulator: Simulator,
