@@ -69,6 +69,8 @@ pub enum Shape {
     Flag,
     /// A length of time such as `10m` or `2d`.
     Duration,
+    /// A point in time such as `2026-12-20T09:00`, local or with an offset.
+    Time,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A list of at least one value.
@@ -87,6 +89,7 @@ impl Shape {
             Self::Number => "a whole number".to_owned(),
             Self::Flag => "`true` or `false`".to_owned(),
             Self::Duration => "a length of time such as `10m`, `2h` or `3d`".to_owned(),
+            Self::Time => "a time such as `2026-12-20T09:00`".to_owned(),
             Self::Choice(words) => format!("one of {}", quoted(words)),
             Self::List(Shape::Text) => "a list of texts".to_owned(),
             Self::List(Shape::Mapping(_)) => "a list of mappings".to_owned(),
@@ -96,6 +99,9 @@ impl Shape {
         }
     }
 }
+
+const TIME_PATTERN: &str =
+    "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?$";
 
 /// Words between backticks, the last one after `or`.
 fn quoted(words: &[&str]) -> String {
@@ -185,6 +191,7 @@ fn render(shape: &Shape, least: usize, definitions: &mut BTreeMap<&'static str, 
         Shape::Number => json!({ "type": "integer", "minimum": 0 }),
         Shape::Flag => json!({ "type": "boolean" }),
         Shape::Duration => json!({ "type": "string", "pattern": "^([0-9]+(w|d|h|m|s))+$" }),
+        Shape::Time => json!({ "type": "string", "pattern": TIME_PATTERN }),
         Shape::Choice(words) => json!({ "enum": words }),
         Shape::List(item) => {
             json!({ "type": "array", "minItems": least, "items": render(item, least, definitions) })

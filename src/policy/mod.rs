@@ -36,6 +36,7 @@ mod expression;
 pub mod fact;
 mod finding;
 mod frame;
+mod moment;
 mod pattern;
 mod reader;
 mod set;

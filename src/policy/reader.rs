@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use super::diagnostic::Collector;
 use super::document::{Entry, Node, Value};
 use super::duration;
+use super::moment::{self, Moment};
 use crate::schema::{Shape, Table, nearest};
 
 /// A text of the file and where it stands.
@@ -70,6 +71,10 @@ impl Node {
         duration::parse(self.words()?.text)
     }
 
+    pub(super) fn moment(&self) -> Option<Moment> {
+        moment::parse(self.words()?.text)
+    }
+
     fn plain(&self) -> Option<&str> {
         match &self.value {
             Value::Scalar { text, plain: true } => Some(text),
@@ -100,7 +105,7 @@ pub(super) fn check(node: &Node, shape: &Shape, what: &str, notes: &mut Collecto
         },
         Shape::Mapping(table) => check_mapping(node, table, what, notes),
         Shape::List(item) => check_list(node, item, what, notes),
-        Shape::Text | Shape::Number | Shape::Flag | Shape::Duration | Shape::Choice(_) => {
+        Shape::Text | Shape::Number | Shape::Flag | Shape::Duration | Shape::Time | Shape::Choice(_) => {
             check_scalar(node, shape, what, notes);
         }
     }
@@ -121,22 +126,24 @@ fn check_scalar(node: &Node, shape: &Shape, what: &str, notes: &mut Collector<'_
         Shape::Number => node.number().is_some(),
         Shape::Flag => node.flag().is_some(),
         Shape::Duration => node.duration().is_some(),
+        Shape::Time => node.moment().is_some(),
         Shape::Choice(choices) => return check_choice(words, choices, what, notes),
         Shape::Text | Shape::List(_) | Shape::Mapping(_) | Shape::OneOf(_) => true,
     };
     if !fits {
-        wrong_shape(node, shape, what, unquoted_help(words.text, shape), notes);
+        wrong_shape(node, shape, what, spelling_help(words.text, shape), notes);
     }
 }
 
-/// A value that is right but for its quotes or its dialect of YAML.
-fn unquoted_help(text: &str, shape: &Shape) -> Option<String> {
+/// A value that is right but for its quotes, its dialect of YAML or a part left out.
+fn spelling_help(text: &str, shape: &Shape) -> Option<String> {
     match (shape, text.to_lowercase().as_str()) {
         (Shape::Flag, "yes" | "on" | "true") => Some("write `true`, without quotes".to_owned()),
         (Shape::Flag, "no" | "off" | "false") => Some("write `false`, without quotes".to_owned()),
         (Shape::Number, digits) if digits.parse::<u64>().is_ok() => {
             Some(format!("write `{digits}`, without quotes"))
         }
+        (Shape::Time, _) => moment::meant(text).map(|meant| format!("write `{meant}`")),
         _ => None,
     }
 }
@@ -174,9 +181,13 @@ fn hint(shape: &Shape) -> Option<String> {
     match shape {
         Shape::Mapping(table) => table.hint.map(str::to_owned),
         Shape::OneOf(shapes) => shapes.iter().find_map(hint),
-        Shape::Text | Shape::Number | Shape::Flag | Shape::Duration | Shape::Choice(_) | Shape::List(_) => {
-            None
-        }
+        Shape::Text
+        | Shape::Number
+        | Shape::Flag
+        | Shape::Duration
+        | Shape::Time
+        | Shape::Choice(_)
+        | Shape::List(_) => None,
     }
 }
 

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 /// Conditions of every family, each of which is true in some worlds and false in others.
-const LEAVES: [&str; 20] = [
+const LEAVES: [&str; 22] = [
     "title: {conventional_commit: true}",
     "draft: false",
     "labels: {any: [a]}",
@@ -39,6 +39,8 @@ const LEAVES: [&str; 20] = [
     "pipeline: [success, missing]",
     "unresolved_threads: {at_most: 0}",
     "age: {since: last_push, at_least: 20m}",
+    "during: {from: 2027-01-15T08:30Z, to: 2027-01-15T09:00Z}",
+    "during: {to: 2027-01-15T09:10, timezone: Europe/Berlin}",
 ];
 
 #[derive(Debug, Clone)]

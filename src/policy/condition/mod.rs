@@ -9,6 +9,7 @@ mod approvals;
 mod bounds;
 mod branch;
 mod draft;
+mod during;
 mod excluded;
 mod files;
 mod labels;
@@ -56,6 +57,8 @@ pub(super) enum Condition {
     UnresolvedThreads(threads::UnresolvedThreads),
     /// How long it has been there.
     Age(age::Age),
+    /// Whether it is a given time.
+    During(during::During),
 }
 
 impl Condition {
@@ -83,6 +86,7 @@ impl Condition {
                 threads::UnresolvedThreads::build(value, builder).map(Self::UnresolvedThreads)
             }
             vocabulary::AGE => age::Age::build(value, builder).map(Self::Age),
+            vocabulary::DURING => during::During::build(value, builder).map(Self::During),
             // An unknown key: the reader has reported it.
             _ => None,
         }
@@ -105,6 +109,7 @@ impl Condition {
             Self::Pipeline(_) => vocabulary::PIPELINE,
             Self::UnresolvedThreads(_) => vocabulary::UNRESOLVED_THREADS,
             Self::Age(_) => vocabulary::AGE,
+            Self::During(_) => vocabulary::DURING,
         }
     }
 
@@ -126,6 +131,7 @@ impl Condition {
             Self::Pipeline(pipeline) => pipeline.evaluate(view, wanted),
             Self::UnresolvedThreads(threads) => threads.evaluate(view, wanted),
             Self::Age(age) => age.evaluate(view, wanted),
+            Self::During(during) => during.evaluate(view, wanted),
         };
         settle(self.word(), result)
     }

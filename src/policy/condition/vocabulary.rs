@@ -20,6 +20,7 @@ pub(super) const APPROVALS: &str = "approvals";
 pub(super) const PIPELINE: &str = "pipeline";
 pub(super) const UNRESOLVED_THREADS: &str = "unresolved_threads";
 pub(super) const AGE: &str = "age";
+pub(super) const DURING: &str = "during";
 
 /// One text or a list of which one is enough.
 const TEXTS: Shape = Shape::OneOf(&[Shape::Text, Shape::List(&Shape::Text)]);
@@ -87,6 +88,11 @@ pub(in crate::policy) static CONDITIONS: Table = Table {
         ),
         Key::new(UNRESOLVED_THREADS, Shape::Mapping(&THREADS), "How many threads are not resolved."),
         Key::new(AGE, Shape::Mapping(&AGE_TABLE), "How long the merge request has been there."),
+        Key::new(
+            DURING,
+            Shape::Mapping(&DURING_TABLE),
+            "Whether it is a given time now: from when, to when.",
+        ),
     ],
 };
 
@@ -260,5 +266,20 @@ static AGE_TABLE: Table = Table {
         Key::required("since", Shape::Choice(&["opened", "last_push"]), "From when on the time is counted."),
         Key::new("at_least", Shape::Duration, "The shortest time that holds."),
         Key::new("at_most", Shape::Duration, "The longest time that holds."),
+    ],
+};
+
+static DURING_TABLE: Table = Table {
+    name: "during",
+    doc: "A window of time: it holds at `from` and no longer at `to`; one of them may be left out.",
+    hint: Some("write `during: {from: 2026-12-20T00:00, to: 2027-01-03T00:00, timezone: Europe/Berlin}`"),
+    keys: &[
+        Key::new("from", Shape::Time, "The first moment of the window."),
+        Key::new("to", Shape::Time, "The first moment after the window."),
+        Key::new(
+            "timezone",
+            Shape::Text,
+            "Where the clocks show these times, as an IANA name; for times without an offset.",
+        ),
     ],
 };
