@@ -28,6 +28,9 @@ pub enum FaultKind {
     Hang,
     /// The connection is reset before it is processed.
     Reset,
+    /// It is held up that long and then processed, even if the caller has gone away meanwhile: what a proxy or a busy
+    /// worker has taken in can't be taken back by hanging up. Who still waits gets the answer.
+    ApplyAfter(Duration),
     /// It is processed, then the connection is reset.
     ApplyThenReset,
     /// It is processed, then hangs until released.

@@ -88,9 +88,20 @@ async fn fare(
     if !fate.latency.is_zero() {
         tokio::time::sleep(fate.latency).await;
     }
-    for deed in shared.faults.deeds(route, false) {
-        deed(shared);
+    if let Some(FaultKind::ApplyAfter(time)) = fate.fault {
+        // A task of its own: the server drops this one when the caller hangs up.
+        let (call, world) = (call_of(request, body), Arc::clone(shared));
+        let task = actix_web::rt::spawn(async move {
+            tokio::time::sleep(time).await;
+            happen(&world, route, false);
+            let processed = process(call, &world, found);
+            happen(&world, route, true);
+            processed
+        });
+        let Ok((answer, allowance, user)) = task.await else { return (None, None) };
+        return (Some(written(request, shared, &answer, allowance.as_ref())), user);
     }
+    happen(shared, route, false);
     match &fate.fault {
         Some(FaultKind::Reset) => return (None, None),
         Some(FaultKind::Hang) => hang(shared).await,
@@ -99,10 +110,8 @@ async fn fare(
         }
         _ => {}
     }
-    let (answer, allowance, user) = process(request, body, shared, found);
-    for deed in shared.faults.deeds(route, true) {
-        deed(shared);
-    }
+    let (answer, allowance, user) = process(call_of(request, body), shared, found);
+    happen(shared, route, true);
     let response = match fate.fault {
         Some(FaultKind::ApplyThenReset) => None,
         Some(FaultKind::ApplyThenHang) => {
@@ -119,6 +128,13 @@ async fn fare(
     (response, user)
 }
 
+/// Does what was asked for before or after a call of this route.
+fn happen(shared: &Arc<Shared>, route: &str, after: bool) {
+    for deed in shared.faults.deeds(route, after) {
+        deed(shared);
+    }
+}
+
 async fn hang(shared: &Shared) {
     // Nobody drops the sender while the server runs; if it did, hanging would be over too.
     _ = shared.faults.hang().changed().await;
@@ -133,26 +149,28 @@ fn reset(request: &HttpRequest) {
     _ = stream.shutdown(Shutdown::Both);
 }
 
-/// Reads the request and lets the world answer it.
-fn process(
-    request: &HttpRequest,
-    body: &web::Bytes,
-    shared: &Shared,
-    found: Option<Found>,
-) -> (Answer, Option<Allowance>, Option<UserId>) {
-    let Some(mut found) = found else { return (Answer::no_route(), None, None) };
-    let query = url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect();
-    let mut call = Call {
+/// What a request asks for.
+fn call_of(request: &HttpRequest, body: &web::Bytes) -> Call {
+    Call {
         method: request.method().to_string(),
         path: request.uri().path().to_owned(),
-        params: std::mem::take(&mut found.params),
-        query,
+        params: Vec::new(),
+        query: url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect(),
         fields: fields(request, body),
         token: token(request),
         user: UserId::new(0),
         scope: Scope::ReadUser,
         token_id: 0,
-    };
+    }
+}
+
+/// What the world answers: the answer, what is left of the caller's rate, and who that is.
+type Processed = (Answer, Option<Allowance>, Option<UserId>);
+
+/// Lets the world answer a call.
+fn process(mut call: Call, shared: &Shared, found: Option<Found>) -> Processed {
+    let Some(mut found) = found else { return (Answer::no_route(), None, None) };
+    call.params = std::mem::take(&mut found.params);
     shared.world(|world| {
         let allowance = world.allow(call.token.as_deref());
         if let Some(refusal) = allowance.as_ref().and_then(Allowance::refusal) {

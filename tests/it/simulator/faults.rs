@@ -46,6 +46,34 @@ async fn an_answer_can_be_taken_without_the_caller_ever_learning() {
 }
 
 #[tokio::test]
+async fn what_was_taken_in_is_done_later_although_the_caller_has_gone() {
+    let scene = scene().await;
+    let later = |millis| Fault::on(RESPOND, FaultKind::ApplyAfter(Duration::from_millis(millis))).times(1);
+    scene.gitlab.fault(later(1500));
+    let url = scene.url(&scene.below("/status_check_responses"));
+    let request = scene.http.post(&url).header("PRIVATE-TOKEN", &scene.token).json(&scene.answer("passed"));
+    let error = request.timeout(Duration::from_millis(100)).send().await.unwrap_err();
+    assert!(error.is_timeout());
+    assert!(scene.gitlab.all_responses().is_empty(), "not yet");
+    assert_eq!(scene.post("failed").await.0, 201);
+    assert_eq!(scene.gitlab.status(scene.merge_request, scene.check), Ok(CheckStatus::Failed));
+    let stale = scene.gitlab.eventually(Duration::from_secs(10), |gitlab| {
+        gitlab.status(scene.merge_request, scene.check) == Ok(CheckStatus::Passed)
+    });
+    assert!(stale.await, "the older answer arrived last");
+
+    let began = Instant::now();
+    scene.gitlab.fault(later(100));
+    let old = scene.answer("failed");
+    let which = scene.merge_request;
+    scene.gitlab.on_call(Moment::before(RESPOND), move |gitlab| {
+        gitlab.push(which, Push::new()).unwrap();
+    });
+    assert_eq!(scene.post_as(&scene.token, old).await.0, 409, "who waits is answered, by what is so then");
+    assert!(began.elapsed() >= Duration::from_millis(100));
+}
+
+#[tokio::test]
 async fn a_call_hangs_until_it_is_released() {
     let scene = scene().await;
     scene.gitlab.fault(Fault::on(ONE, FaultKind::Hang));
