@@ -152,6 +152,25 @@ impl Client {
         Err(Error::Malformed { route, reason: format!("the list has more than {MOST_PAGES} pages") })
     }
 
+    /// Reads the first page of a list, and says whether there is more.
+    pub(super) async fn read_page<T: DeserializeOwned>(
+        &self,
+        route: &'static str,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<(Vec<T>, bool), Error> {
+        let mut url = self.url(route, path)?;
+        url.query_pairs_mut().append_pair("per_page", &PER_PAGE.to_string()).extend_pairs(query);
+        let (headers, body) = self.fetch(route, &url).await?;
+        let page: Vec<T> = parse(route, &body)?;
+        let more = match next_page(&headers, &self.base) {
+            Next::Page(_) | Next::Unreadable => true,
+            Next::Unsaid => page.len() >= PER_PAGE,
+            Next::None => false,
+        };
+        Ok((page, more))
+    }
+
     /// Writes once; the caller judges what an unclear fate means. Only 201 says that something was created: a login page
     /// of a proxy answers 200.
     pub(super) async fn write<B: Serialize + Sync>(

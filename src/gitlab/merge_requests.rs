@@ -1,17 +1,18 @@
-//! `GET /projects/:id/merge_requests/:iid`: what the merge request says of itself.
+//! `GET /projects/:id/merge_requests/:iid`: what the merge request says of itself; and the list of those that changed.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::merge_request::MergeRequestRef;
+use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
 
 use super::client::{Client, Dated};
 use super::error::Error;
 use super::users::BasicUser;
 
 const ROUTE: &str = "GET /projects/:id/merge_requests/:iid";
+const LIST: &str = "GET /projects/:id/merge_requests";
 
 /// A merge request as GitLab shows it.
 #[derive(Debug, Clone, Deserialize)]
@@ -56,6 +57,13 @@ pub struct References {
     pub full: String,
 }
 
+/// What the list says of a merge request, as far as it matters there.
+#[derive(Debug, Deserialize)]
+struct Listed {
+    iid: u64,
+    updated_at: Timestamp,
+}
+
 impl MergeRequest {
     /// The target project's full path at this moment.
     pub fn project_path(&self) -> &str {
@@ -67,6 +75,46 @@ impl Client {
     /// Reads a merge request: one call, for everything that it says of itself.
     pub async fn merge_request(&self, merge_request: MergeRequestRef) -> Result<Dated<MergeRequest>, Error> {
         self.read_dated(ROUTE, &merge_request_path(merge_request, "")).await
+    }
+
+    /// The open merge requests of a project that changed at or after an instant, the longest unchanged first.
+    ///
+    /// GitLab: a list is paged by offset (contract section 5.4). A merge request that changes or is closed between two
+    /// pages moves those behind it up, and the first of the next page would be missed. So each further page asks for
+    /// what changed since the last entry, which what moves can't slip past.
+    pub async fn open_merge_requests_updated_after(
+        &self,
+        project: ProjectId,
+        since: Timestamp,
+    ) -> Result<Vec<MergeRequestRef>, Error> {
+        let path = format!("projects/{project}/merge_requests");
+        let mut seen = BTreeSet::new();
+        let mut found = Vec::new();
+        let mut since = since;
+        loop {
+            let updated_after = since.to_string();
+            let query = [
+                ("scope", "all"),
+                ("state", "opened"),
+                ("order_by", "updated_at"),
+                ("sort", "asc"),
+                ("updated_after", updated_after.as_str()),
+            ];
+            let (mut page, mut more) = self.read_page::<Listed>(LIST, &path, &query).await?;
+            let last = page.last().map_or(since, |listed| listed.updated_at);
+            if more && last <= since {
+                // A whole page of one instant (an import, a change of all at once): no instant leads past it.
+                (page, more) = (self.read_list(LIST, &path, &query).await?, false);
+            }
+            let fresh = page.iter().filter(|listed| seen.insert(listed.iid));
+            found.extend(
+                fresh.map(|listed| MergeRequestRef { project, iid: MergeRequestIid::new(listed.iid) }),
+            );
+            if !more {
+                return Ok(found);
+            }
+            since = last;
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod discussions;
 mod error;
 mod members;
 mod merge_requests;
+mod merge_trains;
 mod metadata;
 mod pipelines;
 mod status_checks;

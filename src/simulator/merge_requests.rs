@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::diffs::DiffVersion;
+use super::merge_trains::TrainCar;
 use crate::merge_request::{CommitSha, MergeRequestRef, ProjectId, UserId};
 
 /// GitLab's states of a merge request.
@@ -115,6 +116,13 @@ pub struct PipelineRun {
     pub created_at: Timestamp,
 }
 
+impl PipelineRun {
+    /// Whether it has not ended.
+    pub(super) fn is_under_way(&self) -> bool {
+        !matches!(self.status.as_str(), "success" | "failed" | "canceled" | "skipped")
+    }
+}
+
 /// A merge request as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MergeRequest {
@@ -160,6 +168,8 @@ pub struct MergeRequest {
     pub label_events: Vec<LabelEvent>,
     /// Pipelines, oldest first.
     pub pipelines: Vec<PipelineRun>,
+    /// Its place on a merge train, if it is on one or a train has merged it.
+    pub train_car: Option<TrainCar>,
     /// The commit that merged it.
     pub merge_commit: Option<CommitSha>,
     /// What `detailed_merge_status` says, if not what follows from the rest.
@@ -186,6 +196,11 @@ impl MergeRequest {
     pub fn approvals_left(&self) -> u32 {
         let given = u32::try_from(self.approvals.len()).unwrap_or(u32::MAX);
         self.approvals_required.saturating_sub(given)
+    }
+
+    /// Whether it is on a merge train at this moment.
+    pub fn on_merge_train(&self) -> bool {
+        self.train_car.as_ref().is_some_and(|car| !car.status.is_over())
     }
 
     /// Whether no thread is open.

@@ -8,9 +8,9 @@
 //! What must never be: no product path but `demo` uses it; it knows nothing of policy and of our client, so it can't
 //! repeat their mistakes; where it knows that it differs from GitLab it says so below.
 //!
-//! Inside, from the bottom up: plain state (`accounts`, `namespaces`, `diffs`, `merge_requests`, `status_checks`,
+//! Inside, from the bottom up: plain state (`accounts`, `namespaces`, `diffs`, `merge_requests`, `merge_trains`, `status_checks`,
 //! `hooks`, `repository`); `world` holds all of it behind one lock, with what can happen in it beside (`founding`, `access`,
-//! `pushing`, `answering`, `reviewing`, `payload`, `announce`); `post_office` sends, `faults` and `calls` look on,
+//! `pushing`, `answering`, `reviewing`, `boarding`, `payload`, `announce`); `post_office` sends, `faults` and `calls` look on,
 //! `shared` ties them together; `handle` and `api` are the two ways in, and `server` is the HTTP around `api`.
 //!
 //! # What it does of the contract's section 7
@@ -33,15 +33,19 @@
 //! | 6 races, preparing, transient states | `faults`, `handle` | `something_can_happen_before_a_call_is_processed_or_after_it`, `a_merge_request_that_is_being_prepared_has_no_head_to_answer`, `transient_merge_states_can_be_said` |
 //! | 7 hook headers, signing, system hooks, redaction | `announce`, `post_office` | `hooks_carry_the_headers_of_their_version`, `group_and_system_hooks_hear_what_they_want_to_hear`, `addresses_that_are_not_public_are_redacted_and_people_are_listed_when_there_are_some` |
 //! | 8 pages, paths, moves, tags, dates | `api/page.rs`, `server` | `lists_come_in_pages_that_say_where_the_next_one_is`, `a_moved_project_sends_readers_on_and_writers_away`, `every_answer_carries_the_date_the_rate_and_a_tag_that_saves_the_body` |
-//! | 8 limits, proxies, resets, hangs, garbage | `faults`, `throttle`, `server` | `faults_skip_and_end_and_look_like_proxies_and_limits`, `a_rate_limit_is_kept_per_user_and_ends_with_the_minute`, `a_reset_connection_is_an_error_of_transport_and_nothing_was_done`, `an_answer_can_be_taken_without_the_caller_ever_learning` |
+//! | 8 limits, proxies, resets, hangs, garbage | `faults`, `throttle`, `server` | `faults_skip_and_end_and_look_like_proxies_and_limits`, `a_rate_limit_is_kept_per_user_and_ends_with_the_minute`, `a_reset_connection_is_an_error_of_transport_and_nothing_was_done`, `an_answer_can_be_taken_without_the_caller_ever_learning`, `what_was_taken_in_is_done_later_although_the_caller_has_gone` |
+//! | 8 lists of what changed, and what changes `updated_at` | `api/merge_requests.rs`, `reviewing` | `a_sweep_asks_for_what_changed_since`, `what_gitlab_touches_moves_to_the_end_of_the_list_and_nothing_else_does` |
 //! | 8 partial diffs, `changes_count` as text | `diffs`, `api/entity.rs` | `a_version_holds_its_own_files_and_commits_whatever_was_pushed_later` |
 //! | 9 GraphQL | not there | |
 //! | 10 tokens | `api/mod.rs` | `tokens_that_are_not_good_enough_say_why`, `a_bearer_token_is_as_good` |
+//! | beyond it: a place on a merge train (15.6) | `boarding`, `api/merge_trains.rs` | `a_train_shows_a_place_on_it_until_a_push_takes_it_off`, `a_train_s_pipeline_is_listed_and_is_not_the_head_s` |
 //! | 11 version and edition | `release` | `without_ultimate_the_routes_answer_401_and_in_the_community_edition_there_are_none`, `version_and_edition_can_be_asked` |
 //!
 //! # What is not there, or not so
 //!
 //! - No GraphQL, no emoji, no approval rules with names, no CODEOWNERS, no milestones, no OAuth.
+//! - Merge trains do not run: who is on one, how it stands and when it is merged is said by the test. No list of them.
+//! - Lists of merge requests know the scopes `all` and the caller's own; nothing is found by assignee or reviewer.
 //! - Hooks are not disabled after failures, have no list of events, no templates and no custom headers.
 //! - Every call needs a token: what is public to strangers on the web is not shown to them here.
 //! - Explicit pending fails right after two minutes; GitLab's cron takes up to a minute more.
@@ -55,6 +59,7 @@ mod accounts;
 mod announce;
 mod answering;
 mod api;
+mod boarding;
 mod calls;
 mod clock;
 mod diffs;
@@ -66,6 +71,7 @@ mod founding;
 mod handle;
 mod hooks;
 mod merge_requests;
+mod merge_trains;
 mod namespaces;
 mod new_merge_request;
 mod pattern;
@@ -92,6 +98,7 @@ pub use hooks::{HookEvent, NewHook};
 pub use merge_requests::{
     Approved, Discussion, LabelEvent, MergeRequest, MergeRequestState, Note, PipelineKind, PipelineRun,
 };
+pub use merge_trains::{TrainCar, TrainStatus};
 pub use namespaces::{CommitStatus, Membership, NewGroup, NewProject, Place, Visibility};
 pub use new_merge_request::NewMergeRequest;
 pub use post_office::{Delivery, DeliveryState, Weather};

@@ -115,6 +115,11 @@ impl Release {
         self.since(18, 6)
     }
 
+    /// Whether a merge request's place on a merge train can be read (GitLab 15.6).
+    pub(super) fn shows_merge_trains(&self) -> bool {
+        self.edition != Edition::Community && self.since(15, 6)
+    }
+
     /// Whether `/diffs` and versions say `collapsed` and `too_large`.
     pub(super) fn says_too_large(&self) -> bool {
         self.since(18, 0)

@@ -20,6 +20,7 @@ mod decisions;
 mod demo;
 mod durability;
 mod faults;
+mod gitlab;
 mod house;
 mod kill;
 mod life;

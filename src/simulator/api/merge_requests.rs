@@ -51,31 +51,36 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     listed(
         world,
         call,
+        "all",
         world.merge_requests.range(low..=high).map(|(_, merge_request)| merge_request).collect(),
     )
 }
 
 /// GitLab: without `scope=all` these are the caller's own.
 pub(super) fn list_everywhere(world: &mut World, call: &Call) -> Result<Answer, Answer> {
-    let account = call.account(world)?;
-    let all = call.query("scope") == Some("all");
     let seen = |merge_request: &&MergeRequest| {
         let project = world.projects.get(&merge_request.reference.project);
-        let visible = project.is_some_and(|project| may_look(world, call, project).unwrap_or(false));
-        visible && (all || merge_request.author == account.id)
+        project.is_some_and(|project| may_look(world, call, project).unwrap_or(false))
     };
-    listed(world, call, world.merge_requests.values().filter(seen).collect())
+    listed(world, call, "created_by_me", world.merge_requests.values().filter(seen).collect())
 }
 
-fn listed(world: &World, call: &Call, mut found: Vec<&MergeRequest>) -> Result<Answer, Answer> {
+fn listed(
+    world: &World,
+    call: &Call,
+    default_scope: &str,
+    mut found: Vec<&MergeRequest>,
+) -> Result<Answer, Answer> {
     let time = |name: &str| -> Result<Option<Timestamp>, Answer> {
         let parse = |text: &str| text.parse().map_err(|_| Answer::invalid(&format!("{name} is invalid")));
         call.query(name).map(parse).transpose()
     };
     let (after, before) = (time("updated_after")?, time("updated_before")?);
     let state = call.query("state").filter(|state| *state != "all");
+    let all = call.query("scope").unwrap_or(default_scope) == "all";
     found.retain(|merge_request| {
-        state.is_none_or(|state| state == merge_request.state.words().0)
+        (all || merge_request.author == call.user)
+            && state.is_none_or(|state| state == merge_request.state.words().0)
             && after.is_none_or(|after| merge_request.updated_at >= after)
             && before.is_none_or(|before| merge_request.updated_at <= before)
     });

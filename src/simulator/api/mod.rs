@@ -8,6 +8,7 @@ mod checks;
 mod entity;
 mod hooks;
 mod merge_requests;
+mod merge_trains;
 mod namespaces;
 mod page;
 mod projects;

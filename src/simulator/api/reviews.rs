@@ -88,11 +88,12 @@ fn own_note(world: &World, call: &Call) -> Result<u64, Answer> {
 pub(super) fn change_note(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let id = own_note(world, call)?;
     let text = call.field("body").ok_or_else(|| Answer::invalid("body is missing"))?;
-    let which = merge_requests::find(world, call)?.reference;
+    let (which, now) = (merge_requests::find(world, call)?.reference, world.now());
     let merge_request = world.merge_request_mut(which).map_err(|_| Answer::not_found())?;
     let mut notes = merge_request.discussions.iter_mut().flat_map(|thread| &mut thread.notes);
     if let Some(note) = notes.find(|note| note.id == id) {
         note.body = text;
+        merge_request.updated_at = now;
     }
     Ok(Answer::ok(note_json(world, merge_requests::find(world, call)?, id)?))
 }

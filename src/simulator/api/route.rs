@@ -1,7 +1,7 @@
 //! The table of routes.
 
 use super::call::{Answer, Call};
-use super::{checks, hooks, merge_requests, namespaces, projects, reviews, users};
+use super::{checks, hooks, merge_requests, merge_trains, namespaces, projects, reviews, users};
 use crate::simulator::release::Release;
 use crate::simulator::world::World;
 
@@ -61,7 +61,7 @@ const fn checked(name: &'static str, needs: Needs, handler: Handler) -> Route {
     Route { name, needs, handler, only_where: Release::has_status_checks }
 }
 
-static ROUTES: [Route; 48] = [
+static ROUTES: [Route; 49] = [
     any("GET /version", users::version),
     Route {
         name: "GET /metadata",
@@ -95,6 +95,12 @@ static ROUTES: [Route; 48] = [
     get("GET /projects/:id/merge_requests/:iid/approvals", merge_requests::approvals),
     get("GET /projects/:id/merge_requests/:iid/pipelines", merge_requests::pipelines),
     get("GET /projects/:id/merge_requests/:iid/discussions", merge_requests::discussions),
+    Route {
+        name: "GET /projects/:id/merge_trains/merge_requests/:iid",
+        needs: Needs::Read,
+        handler: merge_trains::status,
+        only_where: Release::shows_merge_trains,
+    },
     checked("GET /projects/:id/merge_requests/:iid/status_checks", Needs::Read, checks::statuses),
     checked("POST /projects/:id/merge_requests/:iid/status_check_responses", Needs::Write, checks::respond),
     Route {

@@ -59,6 +59,7 @@ impl Gitlab {
                 let happening = Happening { oldrev: before, ..Happening::new("update") };
                 self.announce(world, which, happening)?;
                 self.reset_approvals(world, which, actor)?;
+                world.leave_train(which, actor)?;
             }
             Ok(head)
         })
@@ -127,6 +128,7 @@ fn make(world: &mut World, new: NewMergeRequest) -> Result<MergeRequest, Simulat
         discussions: Vec::new(),
         label_events: Vec::new(),
         pipelines: Vec::new(),
+        train_car: None,
         merge_commit: None,
         said_merge_status: None,
     };

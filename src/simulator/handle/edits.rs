@@ -7,6 +7,7 @@ use crate::merge_request::{CommitSha, MergeRequestRef, UserId, VersionId};
 use crate::simulator::diffs::DiffVersion;
 use crate::simulator::error::SimulatorError;
 use crate::simulator::merge_requests::{LabelEvent, MergeRequest, MergeRequestState};
+use crate::simulator::merge_trains::TrainStatus;
 use crate::simulator::payload::Happening;
 use crate::simulator::world::World;
 
@@ -61,6 +62,10 @@ impl Gitlab {
         self.edit(which, |merge_request| {
             branch.clone_into(&mut merge_request.target_branch);
             merge_request.versions.extend(renewed);
+        })?;
+        self.world(|world| {
+            let actor = self.actor(world, which)?;
+            world.leave_train(which, actor)
         })
     }
 
@@ -96,7 +101,11 @@ impl Gitlab {
 
     /// Closes it.
     pub fn close(&self, which: MergeRequestRef) -> Result<(), SimulatorError> {
-        self.turn(which, MergeRequestState::Opened, MergeRequestState::Closed, "close")
+        self.turn(which, MergeRequestState::Opened, MergeRequestState::Closed, "close")?;
+        self.world(|world| {
+            let actor = self.actor(world, which)?;
+            world.leave_train(which, actor)
+        })
     }
 
     /// Opens it again.
@@ -118,6 +127,9 @@ impl Gitlab {
             Ok(sha)
         })?;
         self.turn(which, MergeRequestState::Opened, MergeRequestState::Merged, "merge")?;
+        if self.merge_request(which)?.on_merge_train() {
+            self.set_train_status(which, TrainStatus::Merged)?;
+        }
         Ok(sha)
     }
 

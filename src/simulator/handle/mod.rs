@@ -9,6 +9,7 @@ mod edits;
 mod gitlab;
 mod people;
 mod review;
+mod trains;
 mod watch;
 
 pub use gitlab::Gitlab;

@@ -60,10 +60,11 @@ impl Gitlab {
         self.world(|world| {
             let author = self.actor(world, which)?;
             let (id, created_at) = (world.fresh_id(), world.now());
-            let threads = &mut world.merge_request_mut(which)?.discussions;
-            let found = threads.iter_mut().find(|discussion| discussion.id == thread);
+            let merge_request = world.merge_request_mut(which)?;
+            let found = merge_request.discussions.iter_mut().find(|discussion| discussion.id == thread);
             let found = found.ok_or_else(|| SimulatorError::NoDiscussion(thread.to_owned()))?;
             found.notes.push(Note { id, author, body: body.to_owned(), system: false, created_at });
+            merge_request.updated_at = created_at;
             world.announce_note(which, thread, author)
         })
     }

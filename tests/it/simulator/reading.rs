@@ -2,13 +2,16 @@
 
 use countersign::merge_request::CommitSha;
 use countersign::simulator::{
-    FileChange, Membership, NewCommit, NewGroup, NewMergeRequest, NewProject, NewUser, PipelineKind, Push,
-    Visibility,
+    CheckStatus, FileChange, Gitlab, Membership, NewCommit, NewGroup, NewMergeRequest, NewProject, NewUser,
+    PipelineKind, Push, Visibility,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::scene;
+
+/// Something that somebody does.
+type Deed<'a> = &'a dyn Fn(&Gitlab);
 
 #[tokio::test]
 async fn a_merge_request_says_what_it_is() {
@@ -204,6 +207,70 @@ async fn a_sweep_asks_for_what_changed_since() {
     assert_eq!((list.as_array().unwrap().len(), &list[0]["iid"]), (1, &json!(other.iid)));
     let everywhere = scene.get(&format!("/merge_requests?scope=all&{query}")).await;
     assert_eq!(everywhere.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_gitlab_touches_moves_to_the_end_of_the_list_and_nothing_else_does() {
+    let scene = scene().await;
+    let (gitlab, which) = (&scene.gitlab, scene.merge_request);
+    let (ana, list) = (gitlab.create_user("ana"), format!("/projects/{}/merge_requests", scene.project));
+    let thread = gitlab.open_thread(which, "why?").unwrap();
+    let other = gitlab.open_thread(which, "and this?").unwrap();
+    let mut since = gitlab.now();
+    let mut moved = async |gitlab: &Gitlab| {
+        let query = format!("scope=all&state=opened&updated_after={since}&order_by=updated_at&sort=asc");
+        let found = scene.get(&format!("{list}?{query}")).await.as_array().unwrap().len();
+        gitlab.advance(std::time::Duration::from_secs(1));
+        since = gitlab.now();
+        found == 1
+    };
+    assert!(!moved(gitlab).await);
+    let deeds: [(&str, bool, Deed<'_>); 13] = [
+        ("a title", true, &|gitlab| gitlab.edit_title(which, "feat: another").unwrap()),
+        ("a label", true, &|gitlab| gitlab.add_label(which, "ready").unwrap()),
+        ("a push", true, &|gitlab| _ = gitlab.push(which, Push::new()).unwrap()),
+        ("an approval", true, &|gitlab| gitlab.approve(which, ana).unwrap()),
+        ("an approval taken back", true, &|gitlab| gitlab.unapprove(which, ana).unwrap()),
+        ("a comment", true, &|gitlab| _ = gitlab.comment(which, "well").unwrap()),
+        ("an answer in a thread", true, &|gitlab| gitlab.reply(which, &thread, "so").unwrap()),
+        ("a thread that is not the last", false, &|gitlab| gitlab.resolve_thread(which, &thread).unwrap()),
+        ("the last thread", true, &|gitlab| gitlab.resolve_thread(which, &other).unwrap()),
+        ("a merge train", true, &|gitlab| _ = gitlab.put_on_merge_train(which).unwrap()),
+        ("a pipeline", false, &|gitlab| _ = gitlab.set_pipeline(which, "success").unwrap()),
+        ("an answer to a check", false, &|gitlab| {
+            gitlab.post_status_as(ana, which, scene.check, CheckStatus::Passed).unwrap();
+        }),
+        ("closing it", false, &|gitlab| gitlab.close(which).unwrap()),
+    ];
+    for (what, moves, deed) in deeds {
+        deed(gitlab);
+        assert_eq!(moved(gitlab).await, moves, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_train_shows_a_place_on_it_until_a_push_takes_it_off() {
+    let scene = scene().await;
+    let path = format!("/projects/{}/merge_trains/merge_requests/1", scene.project);
+    let absent = (404, json!({ "message": "404 Merge Train Merge Request Not Found" }));
+    assert_eq!(scene.get_as(&scene.token, &path).await, absent);
+    let pipeline = scene.gitlab.put_on_merge_train(scene.merge_request).unwrap();
+    let place = scene.get(&path).await;
+    assert_eq!((&place["status"], &place["target_branch"]), (&json!("fresh"), &json!("main")));
+    assert_eq!((&place["merge_request"]["iid"], &place["merged_at"]), (&json!(1), &Value::Null));
+    assert_eq!(
+        (&place["pipeline"]["id"], &place["pipeline"]["ref"]),
+        (&json!(pipeline), &json!("refs/merge-requests/1/train"))
+    );
+    assert!(scene.gitlab.put_on_merge_train(scene.merge_request).is_err(), "it is on it");
+    scene.gitlab.push(scene.merge_request, Push::new()).unwrap();
+    assert_eq!(scene.get_as(&scene.token, &path).await, absent);
+    assert_eq!(scene.get(&scene.below("/pipelines")).await[0]["status"], "canceled");
+    scene.gitlab.put_on_merge_train(scene.merge_request).unwrap();
+    scene.gitlab.merge(scene.merge_request).unwrap();
+    let place = scene.get(&path).await;
+    assert_eq!(place["status"], "merged");
+    assert!(place["merged_at"].is_string() && place["duration"].is_number());
 }
 
 #[tokio::test]
