@@ -46,7 +46,7 @@
 //! | 4 | [`server`]: what arrives; [`status_check`]: what is decided and answered. Neither knows the other |
 //! | 3 | [`store`], [`bundle`] (policies on disk), [`decision`] (between GitLab and policy) |
 //! | 2 | [`policy`] (pure), [`gitlab`] (the wire), [`simulator`] (a GitLab with state, for demo and tests) |
-//! | 1 | [`merge_request`] (the shared words), [`scope`] (what is ours), [`schema`], [`config`], [`telemetry`] |
+//! | 1 | [`merge_request`] (the shared words), [`clock`], [`scope`] (what is ours), [`schema`], [`config`], [`telemetry`] |
 //!
 //! # Where this differs from what one might expect
 //!
@@ -66,6 +66,7 @@
 pub mod app;
 pub mod bundle;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod decision;
 pub mod demo;

@@ -1,33 +1,6 @@
-//! The simulator's clock: real time plus an offset that a test moves forward.
-//!
-//! Everything that GitLab would stamp (versions, approvals, rows, the `Date` header, the timeout of explicit
-//! `pending`) asks this clock, so an hour passes in one call. It must never run backwards.
+//! How this GitLab writes times. What time it is, [`crate::clock::Clock`] says.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
-
-use jiff::{SignedDuration, Timestamp};
-
-/// Real time plus an offset.
-#[derive(Debug, Default)]
-pub(super) struct Clock {
-    offset_millis: AtomicI64,
-}
-
-impl Clock {
-    /// Now, as this GitLab sees it.
-    pub(super) fn now(&self) -> Timestamp {
-        let offset = SignedDuration::from_millis(self.offset_millis.load(Ordering::SeqCst));
-        let real = Timestamp::now();
-        real.checked_add(offset).unwrap_or(real)
-    }
-
-    /// Lets time pass.
-    pub(super) fn advance(&self, by: Duration) {
-        let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-        self.offset_millis.fetch_add(millis, Ordering::SeqCst);
-    }
-}
+use jiff::Timestamp;
 
 /// A time as the REST API writes it: `2025-08-05T21:48:25.123Z`.
 pub(super) fn rest_time(at: Timestamp) -> String {
@@ -60,14 +33,5 @@ mod tests {
         assert_eq!(commit_time(at), "2025-08-05T21:48:25+00:00");
         assert_eq!(hook_time(at), "2025-08-05 21:48:25 UTC");
         assert_eq!(http_time(at), "Tue, 05 Aug 2025 21:48:25 GMT");
-    }
-
-    #[test]
-    fn advancing_moves_now_and_adds_up() {
-        let clock = Clock::default();
-        let before = clock.now();
-        clock.advance(Duration::from_mins(1));
-        clock.advance(Duration::from_mins(1));
-        assert!(clock.now().duration_since(before) >= SignedDuration::from_secs(120));
     }
 }

@@ -63,6 +63,7 @@ impl World {
             archived: false,
             default_branch: new.default_branch,
             checks_must_pass: new.checks_must_pass,
+            has_merge_trains: false,
             resets_approvals: new.resets_approvals,
             approvals_required: new.approvals_required,
             protected_branches: protected,

@@ -112,11 +112,12 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 
-use clock::Clock;
 use post_office::PostOffice;
 use release::Release;
 use shared::Shared;
 use world::World;
+
+use crate::clock::Clock;
 
 /// What a simulator is to be.
 #[derive(Debug, Clone)]
@@ -133,6 +134,9 @@ pub struct SimulatorOptions {
     pub retry_delay: Duration,
     /// How many threads serve.
     pub workers: usize,
+    /// What tells the time: everything that GitLab would stamp (versions, approvals, rows, the `Date` header, the timeout
+    /// of explicit `pending`). A service that shares it lives in the same time.
+    pub clock: Clock,
 }
 
 impl Default for SimulatorOptions {
@@ -145,6 +149,7 @@ impl Default for SimulatorOptions {
             seed: 1,
             retry_delay: Duration::from_millis(50),
             workers: 1,
+            clock: Clock::default(),
         }
     }
 }
@@ -163,16 +168,16 @@ impl Simulator {
     pub async fn start(options: SimulatorOptions) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
         let url = format!("http://{}", listener.local_addr()?);
-        let clock = Arc::new(Clock::default());
+        let clock = options.clock.clone();
         let release = Release::new(&options.version, options.edition);
-        let world = World::new(url.clone(), Arc::clone(&clock), release, options.seed);
+        let world = World::new(url.clone(), clock.clone(), release, options.seed);
         // GitLab follows redirects like its HTTP client does; it never goes through a proxy of ours.
         let redirects = reqwest::redirect::Policy::limited(5);
         let client = reqwest::Client::builder().no_proxy().no_gzip().redirect(redirects).build();
         let client = client.map_err(io::Error::other)?;
         let runtime = tokio::runtime::Handle::current();
         let (seed, delay) = (options.seed, options.retry_delay);
-        let post_office = PostOffice::new(client, Arc::clone(&clock), seed, delay, runtime);
+        let post_office = PostOffice::new(client, clock.clone(), seed, delay, runtime);
         let shared = Arc::new(Shared::new(world, clock, post_office));
         let server = server::serve(listener, Arc::clone(&shared), options.workers)?;
         Ok(Self { url, gitlab: Gitlab::new(shared), server })

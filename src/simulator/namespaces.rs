@@ -155,6 +155,7 @@ pub struct CommitStatus {
 
 /// A project.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "settings of a project, each on or off by itself")]
 pub(super) struct Project {
     pub(super) id: ProjectId,
     pub(super) path: String,
@@ -163,6 +164,8 @@ pub(super) struct Project {
     pub(super) archived: bool,
     pub(super) default_branch: String,
     pub(super) checks_must_pass: bool,
+    /// Whether merge trains are switched on; the first merge request that boards one switches them on.
+    pub(super) has_merge_trains: bool,
     pub(super) resets_approvals: bool,
     pub(super) approvals_required: u32,
     pub(super) protected_branches: Vec<ProtectedBranch>,

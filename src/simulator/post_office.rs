@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::clock::Clock;
 use super::digest;
 use super::envelope::{Envelope, Recipient};
+use crate::clock::Clock;
 
 /// How badly the network treats deliveries; each figure is a probability from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -95,7 +95,7 @@ pub(super) struct PostOffice {
     under_way: watch::Sender<usize>,
     client: reqwest::Client,
     runtime: Handle,
-    clock: Arc<Clock>,
+    clock: Clock,
     retry_delay: Duration,
 }
 
@@ -106,7 +106,7 @@ impl PostOffice {
     /// A sender whose tasks run on this runtime.
     pub(super) fn new(
         client: reqwest::Client,
-        clock: Arc<Clock>,
+        clock: Clock,
         seed: u64,
         retry_delay: Duration,
         runtime: Handle,

@@ -3,15 +3,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::calls::Calls;
-use super::clock::Clock;
 use super::faults::Faults;
 use super::post_office::PostOffice;
 use super::world::World;
+use crate::clock::Clock;
 
 /// One simulator's insides.
 pub(super) struct Shared {
     world: Mutex<World>,
-    pub(super) clock: Arc<Clock>,
+    pub(super) clock: Clock,
     pub(super) calls: Calls,
     pub(super) faults: Faults<Arc<Shared>>,
     pub(super) post_office: Arc<PostOffice>,
@@ -19,7 +19,7 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Puts the parts together.
-    pub(super) fn new(world: World, clock: Arc<Clock>, post_office: PostOffice) -> Self {
+    pub(super) fn new(world: World, clock: Clock, post_office: PostOffice) -> Self {
         let (calls, faults) = (Calls::default(), Faults::new());
         Self { world: Mutex::new(world), clock, calls, faults, post_office: Arc::new(post_office) }
     }

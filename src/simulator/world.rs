@@ -4,12 +4,10 @@
 //! `outbox` until the lock is released.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::accounts::{Account, Token};
-use super::clock::Clock;
 use super::digest;
 use super::envelope::Envelope;
 use super::error::SimulatorError;
@@ -19,6 +17,7 @@ use super::namespaces::{Group, Project};
 use super::pattern;
 use super::release::Release;
 use super::status_checks::{StatusCheck, StatusRows};
+use crate::clock::Clock;
 use crate::merge_request::{CommitSha, MergeRequestRef, ProjectId, StatusCheckId, User, UserId};
 
 /// Where ids of things that nobody named begin: well away from those that tests write by hand.
@@ -28,7 +27,7 @@ const FIRST_ID: u64 = 1001;
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) url: String,
-    pub(super) clock: Arc<Clock>,
+    pub(super) clock: Clock,
     pub(super) release: Release,
     pub(super) random: fastrand::Rng,
     pub(super) users: BTreeMap<UserId, Account>,
@@ -53,7 +52,7 @@ pub(super) struct World {
 
 impl World {
     /// An empty GitLab.
-    pub(super) fn new(url: String, clock: Arc<Clock>, release: Release, seed: u64) -> Self {
+    pub(super) fn new(url: String, clock: Clock, release: Release, seed: u64) -> Self {
         Self {
             url,
             clock,

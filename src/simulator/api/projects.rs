@@ -70,6 +70,7 @@ pub(super) fn project_json(world: &World, project: &Project) -> Value {
             "full_path": project.namespace(),
         },
         "only_allow_merge_if_all_status_checks_passed": project.checks_must_pass,
+        "merge_trains_enabled": project.has_merge_trains,
         "only_allow_merge_if_pipeline_succeeds": false,
         "only_allow_merge_if_all_discussions_are_resolved": false,
     })

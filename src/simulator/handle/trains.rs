@@ -15,6 +15,7 @@ impl Gitlab {
         let pipeline = self.run_pipeline(which, PipelineKind::Train, "running")?;
         self.world(|world| {
             let actor = self.actor(world, which)?;
+            world.project_mut(which.project)?.has_merge_trains = true;
             world.board(which, actor, pipeline)
         })?;
         Ok(pipeline)
