@@ -52,6 +52,11 @@ impl Blob {
         Self { sha256: Sha256::digest(&bytes).into(), bytes }
     }
 
+    /// The digest.
+    pub fn digest(&self) -> [u8; 32] {
+        self.sha256
+    }
+
     /// The digest as a record names it: lower-case hex.
     pub fn name(&self) -> String {
         hex::encode(self.sha256)

@@ -42,11 +42,13 @@ pub(super) fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Resu
         ":key": hint.idempotency_key,
     })?;
     let generation = connection.last_insert_rowid();
-    let sql = "INSERT INTO lane (project_id, iid, generation, unverified_generation, due_at, waiting_since)
-               VALUES (:project, :iid, :generation, :unverified, :due, :now)
+    // A lane that was never decided need not be decided anew for the policies in force.
+    let sql = "INSERT INTO lane (project_id, iid, generation, doubted, due_at, waiting_since, revision, queued_revision)
+               SELECT :project, :iid, :generation, :doubted, :due, :now, newest, newest
+                   FROM (SELECT coalesce(max(id), 0) AS newest FROM revision) WHERE true
                ON CONFLICT (project_id, iid) DO UPDATE SET
                    generation = excluded.generation,
-                   unverified_generation = max(unverified_generation, excluded.unverified_generation),
+                   doubted = max(doubted, excluded.doubted),
                    due_at = CASE WHEN claim IS NULL THEN min(coalesce(due_at, excluded.due_at), excluded.due_at)
                                  ELSE due_at END,
                    waiting_since = coalesce(waiting_since, excluded.waiting_since)";
@@ -54,7 +56,7 @@ pub(super) fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Resu
         ":project": project,
         ":iid": iid,
         ":generation": generation,
-        ":unverified": if hint.distrust { generation } else { 0 },
+        ":doubted": hint.distrust,
         ":due": millis(if hint.unsigned { now + UNSIGNED_WAIT } else { now }),
         ":now": millis(now),
     })?;
@@ -105,6 +107,7 @@ mod tests {
 
     use super::super::hint::Event;
     use super::super::lane::{Settlement, claim, settle};
+    use super::super::schema::empty_database;
     use super::*;
 
     fn hint(action: Option<&str>, key: Option<&str>) -> Hint {
@@ -125,8 +128,7 @@ mod tests {
 
     #[test]
     fn the_same_body_is_a_duplicate_only_while_the_first_waits() {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("migrations/0001.sql")).unwrap();
+        let connection = empty_database();
         let now = Timestamp::UNIX_EPOCH;
         let body = hint(Some("update"), None);
         assert_eq!(take(&connection, &body, now).unwrap(), Taken::New);
@@ -142,8 +144,7 @@ mod tests {
 
     #[test]
     fn a_key_is_the_same_event_for_ever_and_a_retry_never_is() {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("migrations/0001.sql")).unwrap();
+        let connection = empty_database();
         let now = Timestamp::UNIX_EPOCH;
         let keyed = hint(Some("update"), Some("one"));
         assert_eq!(take(&connection, &keyed, now).unwrap(), Taken::New);

@@ -13,11 +13,24 @@ use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
 use super::column::{column, id, millis, timestamp};
 use super::decisions::{self, NewDecision};
 use super::error::StoreError;
-use super::memory::{Observations, observe};
+use super::memory::{LastLook, Observations, observe};
+use super::revision;
 use super::status::{self, KnownStatus};
 
 /// How long a claim holds its lane without a sign of life. It must outlast the client's whole timeout for one answer.
 pub const LEASE: Duration = Duration::from_secs(60);
+/// By how much a lane on which a `passed` may show goes ahead of one on which nothing can be taken back: withdrawals go
+/// before grants, and yet no grant waits for ever.
+const HEAD_START: Duration = Duration::from_secs(300);
+
+/// What a claim is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Something may have changed: ask GitLab.
+    Look,
+    /// Only time or the policies changed: decide from what is remembered.
+    Recall,
+}
 
 /// The right to decide one merge request. It ends with [`super::Queue::settle`] or [`super::Queue::release`]; a claim that is merely
 /// dropped comes back when its lease ends.
@@ -27,13 +40,15 @@ pub struct Claim {
     pub merge_request: MergeRequestRef,
     /// The newest delivery at the time of the claim.
     pub generation: i64,
+    /// What to do.
+    pub work: Work,
     /// Which try this is since the last settlement, from 1.
     pub attempt: u32,
     /// Whether what GitLab shows must be read again.
     pub distrust: bool,
     /// Since when no verdict could be had.
     pub undecided_since: Option<Timestamp>,
-    /// When the oldest delivery that is not yet served was taken; none when only time woke the lane.
+    /// When the oldest delivery that is not yet served was taken; none when no delivery woke the lane.
     pub waiting_since: Option<Timestamp>,
     pub(super) number: i64,
 }
@@ -58,10 +73,18 @@ pub struct Settlement {
     pub statuses: Vec<KnownStatus>,
     /// What was said and replied, by decision.
     pub answers: Vec<decisions::NewAnswer>,
+    /// What the look saw, if there was one and it got so far.
+    pub look: Option<LastLook>,
+    /// The revision of the policies by which all checks of the merge request were decided.
+    pub revision: Option<String>,
+    /// The merge request can't be merged any more, or is none of ours: only an event brings it back.
+    pub ended: bool,
     /// Whether the lane must run again because this run did not finish its work.
     pub unfinished: bool,
-    /// When to run again though nothing new comes.
-    pub next: Option<Timestamp>,
+    /// When to ask GitLab again though nothing new comes.
+    pub look_at: Option<Timestamp>,
+    /// When to decide again from what is remembered.
+    pub recall_at: Option<Timestamp>,
     /// Whether the verdict could not be had.
     pub undecided: bool,
     /// How it ended, in a word, for people who look into the table.
@@ -84,30 +107,60 @@ pub(super) fn void_leases(connection: &Connection, now: Timestamp) -> Result<i64
     Ok(connection.query_row("SELECT value FROM claim_counter", [], |row| row.get(0))?)
 }
 
+/// Claims up to `limit` due lanes: the longest due first, those that may have to withdraw with a head start.
 pub(super) fn claim(connection: &Connection, limit: usize, now: Timestamp) -> Result<Vec<Claim>, StoreError> {
     let number: i64 = connection
         .prepare_cached("UPDATE claim_counter SET value = value + 1 RETURNING value")?
         .query_row([], |row| row.get(0))?;
-    let sql = "UPDATE lane SET claim = :number, due_at = :lease, attempts = attempts + 1
-               WHERE (project_id, iid) IN
-                   (SELECT project_id, iid FROM lane WHERE due_at <= :now ORDER BY due_at LIMIT :limit)
-               RETURNING project_id, iid, generation, attempts, unverified_generation > settled_generation,
-                         undecided_since, waiting_since, claim";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(named_params! {
-        ":number": number,
-        ":lease": millis(now + LEASE),
-        ":now": millis(now),
-        ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
-    })?;
-    let mut claims = Vec::new();
-    while let Some(row) = rows.next()? {
-        claims.push(claim_of(row)?);
+    let mut due = Vec::new();
+    for (may_pass, head_start) in [(1, HEAD_START), (0, Duration::ZERO)] {
+        let sql = "SELECT project_id, iid, due_at FROM lane
+                   WHERE may_pass = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?3";
+        let mut statement = connection.prepare_cached(sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map((may_pass, millis(now), limit), |row| {
+            Ok((row.get::<_, i64>(2)?, row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        })?;
+        for row in rows {
+            let (due_at, project, iid) = row?;
+            due.push((due_at - i64::try_from(head_start.as_millis()).unwrap_or(0), project, iid));
+        }
     }
-    Ok(claims)
+    due.sort_unstable();
+    due.truncate(limit);
+    due.into_iter().map(|(_, project, iid)| claim_one(connection, number, (project, iid), now)).collect()
 }
 
-fn claim_of(row: &Row<'_>) -> Result<Claim, StoreError> {
+fn claim_one(
+    connection: &Connection,
+    number: i64,
+    (project, iid): (i64, i64),
+    now: Timestamp,
+) -> Result<Claim, StoreError> {
+    // A recall leaves a later look to its time; a look makes every recall needless, for it decides anew.
+    let sql = "SELECT project_id, iid, generation, attempts + 1, doubted, undecided_since, waiting_since,
+                      generation <= settled_generation AND coalesce(look_at > ?3, true)
+                          AND coalesce(recall_at <= ?3, false)
+               FROM lane WHERE project_id = ?1 AND iid = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let key = (project, iid, millis(now));
+    let claim = statement.query_row(key, |row| Ok(claim_of(row, number)))??;
+    let sql = match claim.work {
+        Work::Look => {
+            "UPDATE lane SET claim = ?3, due_at = ?4, attempts = attempts + 1, look_at = NULL, recall_at = NULL,
+                             doubted = 0
+             WHERE project_id = ?1 AND iid = ?2"
+        }
+        Work::Recall => {
+            "UPDATE lane SET claim = ?3, due_at = ?4, attempts = attempts + 1, recall_at = NULL
+             WHERE project_id = ?1 AND iid = ?2"
+        }
+    };
+    connection.prepare_cached(sql)?.execute((project, iid, number, millis(now + LEASE)))?;
+    Ok(claim)
+}
+
+fn claim_of(row: &Row<'_>, number: i64) -> Result<Claim, StoreError> {
     let time = |index: usize| -> Result<Option<Timestamp>, StoreError> {
         row.get::<_, Option<i64>>(index)?.map(timestamp).transpose()
     };
@@ -117,12 +170,22 @@ fn claim_of(row: &Row<'_>) -> Result<Claim, StoreError> {
             iid: MergeRequestIid::new(id(row.get(1)?)?),
         },
         generation: row.get(2)?,
+        work: if row.get(7)? { Work::Recall } else { Work::Look },
         attempt: row.get(3)?,
         distrust: row.get(4)?,
         undecided_since: time(5)?,
         waiting_since: time(6)?,
-        number: row.get(7)?,
+        number,
     })
+}
+
+/// When the next lane is due, if any ever is.
+pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>, StoreError> {
+    // One search in the index for each half of it: one query over both would read all of it.
+    let sql = "SELECT min(due_at) FROM (SELECT min(due_at) AS due_at FROM lane WHERE may_pass = 1 AND due_at IS NOT NULL
+               UNION ALL SELECT min(due_at) FROM lane WHERE may_pass = 0 AND due_at IS NOT NULL)";
+    let due: Option<i64> = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    due.map(timestamp).transpose()
 }
 
 /// Proves that `claim` holds its lane, renews its lease, and says whether anything newer came. A claim that lost its
@@ -176,10 +239,28 @@ pub(super) fn settle(
         let write = if held { status::remember } else { status::leave_open };
         write(connection, claim.merge_request, known, claim.number, now)?;
     }
-    Ok(())
+    rank(connection, claim.merge_request)
 }
 
-/// Whether the claim still held its lane.
+/// Writes down what a claim said while it goes on.
+pub(super) fn note(
+    connection: &Connection,
+    claim: &Claim,
+    settlement: &Settlement,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for answer in &settlement.answers {
+        decisions::insert_answer(connection, answer)?;
+    }
+    let held = renew(connection, claim, now)?;
+    for known in &settlement.statuses {
+        let write = if held { status::remember } else { status::leave_open };
+        write(connection, claim.merge_request, known, claim.number, now)?;
+    }
+    rank(connection, claim.merge_request)
+}
+
+/// Whether the claim still held its lane. What was asked for while it ran stays asked for.
 fn settle_lane(
     connection: &Connection,
     claim: &Claim,
@@ -188,35 +269,79 @@ fn settle_lane(
 ) -> Result<bool, StoreError> {
     let sql = "UPDATE lane SET
                    claim = NULL,
-                   due_at = CASE WHEN generation > :generation THEN :now ELSE :next END,
+                   look_at = coalesce(min(look_at, :look_at), look_at, :look_at),
+                   recall_at = coalesce(min(recall_at, :recall_at), recall_at, :recall_at),
+                   doubted = max(doubted, :unfinished AND :distrust),
                    settled_generation = CASE WHEN :unfinished THEN settled_generation ELSE :generation END,
                    waiting_since = CASE WHEN :unfinished THEN waiting_since
                                         WHEN generation > :generation THEN :now END,
                    attempts = CASE WHEN :unfinished AND generation = :generation THEN attempts ELSE 0 END,
                    undecided_since = CASE WHEN :undecided THEN coalesce(undecided_since, :now)
                                           WHEN :unfinished THEN undecided_since END,
+                   is_open = NOT :ended,
                    settled_as = :settled_as
                WHERE project_id = :project AND iid = :iid AND claim = :claim";
     let held = connection.prepare_cached(sql)?.execute(named_params! {
         ":generation": claim.generation,
         ":now": millis(now),
-        ":next": settlement.next.map(millis),
+        ":look_at": settlement.look_at.map(millis),
+        ":recall_at": settlement.recall_at.map(millis),
+        ":distrust": claim.distrust,
         ":unfinished": settlement.unfinished,
         ":undecided": settlement.undecided,
+        ":ended": settlement.ended,
         ":settled_as": settlement.settled_as,
         ":project": column(claim.merge_request.project.get())?,
         ":iid": column(claim.merge_request.iid.get())?,
         ":claim": claim.number,
     })?;
-    Ok(held == 1)
+    if held == 0 {
+        return Ok(false);
+    }
+    let key = (column(claim.merge_request.project.get())?, column(claim.merge_request.iid.get())?);
+    let sql = "UPDATE lane SET due_at = CASE WHEN generation > ?3 THEN ?4
+                                             ELSE coalesce(min(look_at, recall_at), look_at, recall_at) END
+               WHERE project_id = ?1 AND iid = ?2";
+    connection.prepare_cached(sql)?.execute((key.0, key.1, claim.generation, millis(now)))?;
+    if let Some(LastLook { sha, target_branch, facts }) = &settlement.look {
+        let sql = "UPDATE lane SET sha = ?3, target_branch = ?4, facts = ?5, facts_format = ?6
+                   WHERE project_id = ?1 AND iid = ?2";
+        let (digest, format) = facts.unzip();
+        connection.prepare_cached(sql)?.execute((
+            key.0,
+            key.1,
+            sha.as_str(),
+            target_branch,
+            digest,
+            format,
+        ))?;
+    }
+    if let Some(revision) = &settlement.revision {
+        revision::decided(connection, key, revision)?;
+    }
+    Ok(true)
+}
+
+/// Puts a lane among those that are served first if a `passed` may show on its head.
+fn rank(connection: &Connection, merge_request: MergeRequestRef) -> Result<(), StoreError> {
+    let sql = "UPDATE lane SET may_pass = EXISTS
+                   (SELECT 1 FROM status WHERE status.project_id = lane.project_id AND status.iid = lane.iid
+                       AND status.sha = coalesce(lane.sha, status.sha) AND (shown IS NULL OR shown = 'passed'))
+               WHERE project_id = ?1 AND iid = ?2";
+    let key = (column(merge_request.project.get())?, column(merge_request.iid.get())?);
+    connection.prepare_cached(sql)?.execute(key)?;
+    Ok(())
 }
 
 /// Hands a claim back undone.
 pub(super) fn release(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<(), StoreError> {
-    let sql = "UPDATE lane SET claim = NULL, due_at = :now, attempts = max(attempts - 1, 0)
+    let sql = "UPDATE lane SET claim = NULL, due_at = :now, attempts = max(attempts - 1, 0),
+                               doubted = max(doubted, :distrust), recall_at = CASE WHEN :recall THEN :now ELSE recall_at END
                WHERE project_id = :project AND iid = :iid AND claim = :claim";
     connection.prepare_cached(sql)?.execute(named_params! {
         ":now": millis(now),
+        ":distrust": claim.distrust,
+        ":recall": claim.work == Work::Recall,
         ":project": column(claim.merge_request.project.get())?,
         ":iid": column(claim.merge_request.iid.get())?,
         ":claim": claim.number,
@@ -236,17 +361,23 @@ pub(super) fn depth(connection: &Connection, now: Timestamp) -> Result<Depth, St
 mod tests {
     use super::super::hint::{Event, Hint};
     use super::super::intake::take;
+    use super::super::schema::empty_database;
+    use super::super::status::Shown;
+    use super::super::sweep;
     use super::*;
-
-    const MIGRATION: &str = include_str!("migrations/0001.sql");
+    use crate::merge_request::{CheckName, CommitSha, StatusCheckId};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + second).unwrap()
     }
 
-    fn hint(byte: u8) -> Hint {
+    fn of(iid: u64) -> MergeRequestRef {
+        MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(iid) }
+    }
+
+    fn hint(iid: u64, byte: u8) -> Hint {
         Hint {
-            merge_request: MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(1) },
+            merge_request: of(iid),
             event: Event::MergeRequest,
             action: Some("update".to_owned()),
             status_check: None,
@@ -262,15 +393,27 @@ mod tests {
 
     /// A database with one delivery and its claim, taken at second 0.
     fn claimed() -> (Connection, Claim) {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(MIGRATION).unwrap();
-        take(&connection, &hint(1), at(0)).unwrap();
+        let connection = empty_database();
+        take(&connection, &hint(1, 1), at(0)).unwrap();
         let claim = claim(&connection, 1, at(0)).unwrap().remove(0);
         (connection, claim)
     }
 
     fn superseded(now: Timestamp) -> Settlement {
-        Settlement { unfinished: true, next: Some(now), settled_as: "superseded", ..Settlement::default() }
+        Settlement { unfinished: true, look_at: Some(now), settled_as: "superseded", ..Settlement::default() }
+    }
+
+    fn shows(shown: Shown) -> KnownStatus {
+        KnownStatus {
+            sha: CommitSha::parse(&"a".repeat(40)).unwrap(),
+            check: StatusCheckId::new(3),
+            name: CheckName::default(),
+            target_branch: "main".to_owned(),
+            shown: Some(shown),
+            confirm_at: None,
+            written: Some(shown),
+            pending: None,
+        }
     }
 
     #[test]
@@ -286,7 +429,7 @@ mod tests {
     #[test]
     fn what_something_newer_superseded_runs_once_more_and_afresh() {
         let (connection, old) = claimed();
-        take(&connection, &hint(2), at(1)).unwrap();
+        take(&connection, &hint(1, 2), at(1)).unwrap();
         assert_eq!(prove(&connection, &old, at(2)).unwrap(), Recorded::Superseded);
         assert!(settle_lane(&connection, &old, &superseded(at(2)), at(2)).unwrap());
         let again = claim(&connection, 5, at(2)).unwrap();
@@ -303,5 +446,66 @@ mod tests {
         assert!(!renew(&connection, &claimed, at(112)).unwrap());
         assert!(renew(&connection, &other, at(112)).unwrap());
         assert!(!settle_lane(&connection, &claimed, &superseded(at(112)), at(112)).unwrap());
+    }
+
+    #[test]
+    fn a_lane_that_may_have_to_withdraw_is_claimed_before_older_ones() {
+        let connection = empty_database();
+        take(&connection, &hint(1, 1), at(0)).unwrap();
+        let passed = claim(&connection, 1, at(0)).unwrap().remove(0);
+        let settlement = Settlement { statuses: vec![shows(Shown::Passed)], ..Settlement::default() };
+        settle(&connection, &passed, &settlement, at(0)).unwrap();
+        for (iid, second) in [(2, 1), (3, 2), (1, 3)] {
+            take(&connection, &hint(iid, 9), at(second)).unwrap();
+        }
+        let claims = claim(&connection, 2, at(4)).unwrap();
+        assert_eq!([claims[0].merge_request, claims[1].merge_request], [of(1), of(2)]);
+        assert_eq!(next_due(&connection).unwrap(), Some(at(2)), "the third one still waits");
+        // And yet no grant waits for ever.
+        let settlement = Settlement { look_at: Some(at(303)), ..settlement };
+        settle(&connection, &claims[0], &settlement, at(4)).unwrap();
+        assert_eq!(claim(&connection, 1, at(303)).unwrap()[0].merge_request, of(3), "301 s longer due");
+    }
+
+    #[test]
+    fn a_recall_leaves_a_later_look_alone_and_a_look_makes_recalls_needless() {
+        let (connection, first) = claimed();
+        let settlement =
+            Settlement { look_at: Some(at(100)), recall_at: Some(at(50)), ..Settlement::default() };
+        settle(&connection, &first, &settlement, at(1)).unwrap();
+        assert!(claim(&connection, 1, at(49)).unwrap().is_empty());
+        let recall = claim(&connection, 1, at(50)).unwrap().remove(0);
+        assert_eq!(recall.work, Work::Recall);
+        settle(&connection, &recall, &Settlement::default(), at(51)).unwrap();
+        let look = claim(&connection, 1, at(100)).unwrap().remove(0);
+        assert_eq!(look.work, Work::Look);
+        let settlement = Settlement { recall_at: Some(at(200)), ..Settlement::default() };
+        settle(&connection, &look, &settlement, at(101)).unwrap();
+        take(&connection, &hint(1, 2), at(200)).unwrap();
+        let look = claim(&connection, 1, at(200)).unwrap().remove(0);
+        assert_eq!(look.work, Work::Look, "a delivery outranks time");
+        settle(&connection, &look, &Settlement::default(), at(201)).unwrap();
+        assert_eq!(next_due(&connection).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_asked_for_while_a_claim_runs_makes_one_more_run() {
+        let (connection, running) = claimed();
+        sweep::ask(&connection, of(1), at(1)).unwrap();
+        settle(&connection, &running, &Settlement::default(), at(2)).unwrap();
+        let again = claim(&connection, 1, at(2)).unwrap().remove(0);
+        assert_eq!((again.work, again.distrust), (Work::Look, true));
+        settle(&connection, &again, &Settlement::default(), at(3)).unwrap();
+        assert_eq!(next_due(&connection).unwrap(), None);
+    }
+
+    #[test]
+    fn a_recall_that_a_crash_cut_off_becomes_a_look() {
+        let (connection, first) = claimed();
+        let settlement = Settlement { recall_at: Some(at(50)), ..Settlement::default() };
+        settle(&connection, &first, &settlement, at(1)).unwrap();
+        assert_eq!(claim(&connection, 1, at(50)).unwrap()[0].work, Work::Recall);
+        void_leases(&connection, at(60)).unwrap();
+        assert_eq!(claim(&connection, 1, at(60)).unwrap()[0].work, Work::Look);
     }
 }

@@ -28,6 +28,32 @@ pub struct Memory {
     pub newest_delivery: Option<NewestDelivery>,
     /// The checks that GitLab asked since the last settlement.
     pub asked: Vec<Asked>,
+    /// Whether it was reopened since it was last looked at: what it was closed with may show again.
+    pub reopened: bool,
+    /// The last look and what came of it; none before the first that got so far.
+    pub last: Option<LastDecision>,
+}
+
+/// What a look saw, for the lane to be decided again without another.
+#[derive(Debug, Clone)]
+pub struct LastLook {
+    /// The head.
+    pub sha: CommitSha,
+    /// The target branch.
+    pub target_branch: String,
+    /// The digest of the facts, which a decision brought into the store, and the version of their form.
+    pub facts: Option<([u8; 32], u32)>,
+}
+
+/// How the lane was left by the last look.
+#[derive(Debug, Clone)]
+pub struct LastDecision {
+    /// What it saw.
+    pub look: LastLook,
+    /// Whether it could be merged then.
+    pub is_open: bool,
+    /// The revision of the policies that decided it.
+    pub revision: Option<String>,
 }
 
 /// What the newest delivery said.
@@ -110,6 +136,8 @@ pub(super) fn memory(
         statuses: status::of(connection, merge_request, claims_before)?,
         newest_delivery: newest_delivery(connection, key)?,
         asked: asked(connection, key)?,
+        reopened: reopened(connection, key)?,
+        last: last(connection, key)?,
         ..Memory::default()
     };
     let mut statement =
@@ -171,4 +199,96 @@ fn asked(connection: &Connection, key: (i64, i64)) -> Result<Vec<Asked>, StoreEr
         });
     }
     Ok(asked)
+}
+
+/// Whether an unserved delivery tells of a reopening that no served one told of: GitLab tells of one event by several
+/// ways. The close may have come and gone unseen.
+fn reopened(connection: &Connection, key: (i64, i64)) -> Result<bool, StoreError> {
+    let sql = "SELECT action, id > coalesce((SELECT settled_generation FROM lane WHERE project_id = ?1 AND iid = ?2), 0)
+               FROM delivery WHERE project_id = ?1 AND iid = ?2 AND action IN ('close', 'reopen') ORDER BY id DESC";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(key)?;
+    let (mut told, mut closed) = (false, false);
+    while let Some(row) = rows.next()? {
+        let (action, unserved): (String, bool) = (row.get(0)?, row.get(1)?);
+        match (action.as_str(), unserved) {
+            ("reopen", true) => told = true,
+            ("reopen", false) => return Ok(told && closed),
+            (_, true) => closed = true,
+            (_, false) => return Ok(told),
+        }
+    }
+    Ok(told)
+}
+
+fn last(connection: &Connection, key: (i64, i64)) -> Result<Option<LastDecision>, StoreError> {
+    let sql = "SELECT sha, target_branch, facts, facts_format, is_open,
+                      (SELECT revision.revision FROM revision WHERE revision.id = lane.revision) FROM lane
+               WHERE project_id = ?1 AND iid = ?2 AND sha IS NOT NULL AND target_branch IS NOT NULL";
+    let last = connection.prepare_cached(sql)?.query_row(key, |row| {
+        let (sha, target_branch): (String, String) = (row.get(0)?, row.get(1)?);
+        let facts = row.get::<_, Option<[u8; 32]>>(2)?.zip(row.get(3)?);
+        Ok((sha, target_branch, facts, row.get(4)?, row.get(5)?))
+    });
+    let Some((sha, target_branch, facts, is_open, revision)) = last.optional()? else { return Ok(None) };
+    let sha = CommitSha::parse(&sha).map_err(|error| StoreError::Row(error.to_string()))?;
+    Ok(Some(LastDecision { look: LastLook { sha, target_branch, facts }, is_open, revision }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hint::{Event, Hint};
+    use super::super::intake::take;
+    use super::super::lane::{Settlement, claim, settle};
+    use super::super::schema::empty_database;
+    use super::*;
+    use crate::merge_request::{MergeRequestIid, ProjectId};
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+    const MERGE_REQUEST: MergeRequestRef =
+        MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(1) };
+
+    fn tell(connection: &Connection, action: &str, event: Event) {
+        let mut digest = [0; 32];
+        digest[0] = fastrand::u8(..);
+        let hint = Hint {
+            merge_request: MERGE_REQUEST,
+            event,
+            action: Some(action.to_owned()),
+            status_check: None,
+            check_name: None,
+            sha: None,
+            pusher: None,
+            distrust: false,
+            unsigned: false,
+            digest,
+            idempotency_key: None,
+        };
+        take(connection, &hint, NOW).unwrap();
+    }
+
+    fn serve(connection: &Connection) -> bool {
+        let claim = claim(connection, 1, NOW).unwrap().remove(0);
+        let reopened = memory(connection, MERGE_REQUEST, 0).unwrap().reopened;
+        settle(connection, &claim, &Settlement::default(), NOW).unwrap();
+        reopened
+    }
+
+    #[test]
+    fn a_reopening_is_one_however_often_it_is_told() {
+        let connection = empty_database();
+        tell(&connection, "open", Event::StatusCheck);
+        assert!(!serve(&connection));
+        tell(&connection, "reopen", Event::StatusCheck);
+        assert!(serve(&connection), "the close was never heard of");
+        tell(&connection, "reopen", Event::MergeRequest);
+        assert!(!serve(&connection), "the same one by another way");
+        tell(&connection, "close", Event::StatusCheck);
+        tell(&connection, "reopen", Event::StatusCheck);
+        assert!(serve(&connection), "closed and reopened before anybody looked");
+        tell(&connection, "close", Event::StatusCheck);
+        assert!(!serve(&connection));
+        tell(&connection, "reopen", Event::StatusCheck);
+        assert!(serve(&connection), "closed, looked at, reopened");
+    }
 }

@@ -15,38 +15,39 @@ mod intake;
 mod lane;
 mod memory;
 mod queue;
+mod revision;
+mod schema;
 mod status;
+mod sweep;
 mod writer;
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
+
+use crate::clock::Clock;
 
 pub use self::decisions::{Blob, Decisions, NewAnswer, NewDecision, StoredAnswer, StoredDecision};
 pub use self::error::StoreError;
 pub use self::hint::{Event, Hint, Taken};
-pub use self::lane::{Claim, Depth, LEASE, Recorded, Settlement};
-pub use self::memory::{Asked, Memory, NewestDelivery, Observations, SightedApproval};
+pub use self::lane::{Claim, Depth, LEASE, Recorded, Settlement, Work};
+pub use self::memory::{
+    Asked, LastDecision, LastLook, Memory, NewestDelivery, Observations, SightedApproval,
+};
 pub use self::queue::Queue;
-pub use self::status::{KnownStatus, Shown, UNCLEAR_FOR};
+pub use self::status::{KnownStatus, PendingPeriod, Shown, UNCLEAR_FOR};
 
 use self::writer::Thread;
-
-/// The schema, one step per release that changed it; a step is never edited once released.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
-/// How long a connection waits for another one's lock (backups and the `sqlite3` shell take some).
-const BUSY: Duration = Duration::from_secs(5);
 
 /// The open database.
 pub struct Store {
     writer: Thread,
     reader: Thread,
     queue: Queue,
+    clock: Clock,
     threads: Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
     // INVARIANT: held for as long as the store is open; dropping it lets another process in.
     _lock: File,
@@ -55,28 +56,34 @@ pub struct Store {
 impl Store {
     /// Opens or creates the database that `url` (`sqlite:PATH`) names, brings its schema up to date, and voids the
     /// leases of an earlier process.
-    pub fn open(url: &str) -> Result<Self, StoreError> {
+    pub fn open(url: &str, clock: Clock) -> Result<Self, StoreError> {
         let path = url.strip_prefix("sqlite:").filter(|path| !path.is_empty());
         let path = Path::new(path.ok_or_else(|| StoreError::Url(url.to_owned()))?);
         let lock = lock(path)?;
         let mut connection = Connection::open(path)?;
-        prepare(&connection)?;
-        migrate(&mut connection)?;
-        let claims_before = lane::void_leases(&connection, Timestamp::now())?;
+        schema::prepare(&connection)?;
+        schema::migrate(&mut connection)?;
+        let claims_before = lane::void_leases(&connection, clock.now())?;
+        let last_written = sweep::last_written(&connection)?;
         let reading = Connection::open_with_flags(
             path,
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
-        reading.busy_timeout(BUSY)?;
-        let (writer, writing) = Thread::writing(connection)?;
+        reading.busy_timeout(schema::BUSY)?;
+        let (writer, writing) = Thread::writing(connection, clock.clone())?;
         let (reader, reading) = Thread::reading(reading)?;
-        let queue = Queue::new(writer.clone(), reader.clone(), claims_before);
-        Ok(Self { writer, reader, queue, threads: Mutex::new(Some((writing, reading))), _lock: lock })
+        let queue = Queue::new(writer.clone(), reader.clone(), clock.clone(), claims_before, last_written);
+        Ok(Self { writer, reader, queue, clock, threads: Mutex::new(Some((writing, reading))), _lock: lock })
     }
 
     /// Deliveries and lanes.
     pub fn queue(&self) -> &Queue {
         &self.queue
+    }
+
+    /// What tells the time of everything in it.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Decisions, answers and their blobs.
@@ -117,29 +124,4 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
-}
-
-fn prepare(connection: &Connection) -> Result<(), StoreError> {
-    connection.busy_timeout(BUSY)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    // FULL: the WAL is synced at each commit, before anyone hears of it.
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", "ON")?;
-    connection.set_prepared_statement_cache_capacity(64);
-    Ok(())
-}
-
-fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let found = usize::try_from(found).unwrap_or(usize::MAX);
-    if found > MIGRATIONS.len() {
-        return Err(StoreError::Newer { found, known: MIGRATIONS.len() });
-    }
-    for (version, sql) in (1_u32..).zip(MIGRATIONS).skip(found) {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(sql)?;
-        transaction.pragma_update(None, "user_version", version)?;
-        transaction.commit()?;
-    }
-    Ok(())
 }

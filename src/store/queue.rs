@@ -3,22 +3,29 @@
 //! The key of a lane is the merge request, so everything that arrives for it coalesces: while a lane waits, a further
 //! delivery only raises its generation; while it is claimed, it makes exactly one more run.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use rusqlite::Connection;
 use tokio::sync::Notify;
 
-use crate::merge_request::MergeRequestRef;
+use crate::clock::Clock;
+use crate::merge_request::{MergeRequestRef, ProjectId};
 
-use super::column::timestamp;
 use super::decisions::{self, NewDecision};
 use super::error::StoreError;
 use super::hint::{Hint, Taken};
 use super::intake::{prune, take};
-use super::lane::{Claim, Depth, Recorded, Settlement, claim, depth, prove, release, renew, settle};
+use super::lane::{self, Claim, Depth, Recorded, Settlement, claim, depth, prove, release, renew, settle};
 use super::memory::{Memory, Observations, memory, observe};
+use super::revision;
 use super::status::{self, KnownStatus};
+use super::sweep;
 use super::writer::Thread;
+
+/// How soon it is tried again whether writing works.
+const WRITABLE_LOOK: Duration = Duration::from_secs(1);
 
 /// Deliveries and lanes.
 #[derive(Clone)]
@@ -26,22 +33,81 @@ pub struct Queue {
     writer: Thread,
     reader: Thread,
     woken: Arc<Notify>,
+    clock: Clock,
     /// The last number of a claim before this process: what such a claim remembered is not believed.
     claims_before: i64,
+    /// When the process before this one last made something durable.
+    last_written: Option<Timestamp>,
+    turned_away: Arc<TurnedAway>,
+}
+
+/// Whether a delivery could not be made durable, and who waits to hear of it.
+#[derive(Debug, Default)]
+struct TurnedAway {
+    since: Mutex<Option<Timestamp>>,
+    noted: Notify,
 }
 
 impl Queue {
-    pub(super) fn new(writer: Thread, reader: Thread, claims_before: i64) -> Self {
-        Self { writer, reader, woken: Arc::new(Notify::new()), claims_before }
+    pub(super) fn new(
+        writer: Thread,
+        reader: Thread,
+        clock: Clock,
+        claims_before: i64,
+        last_written: Option<Timestamp>,
+    ) -> Self {
+        let (woken, turned_away) = (Arc::new(Notify::new()), Arc::default());
+        Self { writer, reader, woken, clock, claims_before, last_written, turned_away }
+    }
+
+    /// What tells the time of everything in it.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Runs a piece of work on the writer's thread; its "now" is when it runs, not when it was handed over.
+    async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, Timestamp) -> Result<T, StoreError> + Send + 'static,
+    {
+        let clock = self.clock.clone();
+        self.writer.run(move |connection| work(connection, clock.now())).await
     }
 
     /// Puts a delivery on disk. When this returns `Ok`, it is there.
     pub async fn take(&self, hint: Hint) -> Result<Taken, StoreError> {
-        let taken = self.writer.run(move |connection| take(connection, &hint, Timestamp::now())).await?;
-        if taken == Taken::New {
-            self.woken.notify_one();
+        let taken = self.write(move |connection, now| take(connection, &hint, now)).await;
+        match &taken {
+            Ok(Taken::New) => self.woken.notify_one(),
+            Ok(Taken::Duplicate) => {}
+            Err(_) => self.note_turned_away(),
         }
-        Ok(taken)
+        taken
+    }
+
+    /// Notes that a delivery was turned away: a sweep must find what it would have told.
+    pub fn note_turned_away(&self) {
+        let mut since = self.turned_away.since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.get_or_insert(self.clock.now());
+        self.turned_away.noted.notify_one();
+    }
+
+    /// Waits until a delivery was turned away and writing works again; gives since when it did not.
+    pub async fn recovered(&self) -> Timestamp {
+        loop {
+            let since = *self.turned_away.since.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(since) = since else {
+                self.turned_away.noted.notified().await;
+                continue;
+            };
+            if self.owe_sweep(since).await.is_ok() {
+                // What is turned away from here on is owed anew.
+                *self.turned_away.since.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                return since;
+            }
+            self.clock.sleep(WRITABLE_LOOK).await;
+        }
     }
 
     /// Waits until a delivery was taken or a claim has ended since the last call.
@@ -51,18 +117,12 @@ impl Queue {
 
     /// Claims up to `limit` due lanes, oldest first.
     pub async fn claim(&self, limit: usize) -> Result<Vec<Claim>, StoreError> {
-        self.writer.run(move |connection| claim(connection, limit, Timestamp::now())).await
+        self.write(move |connection, now| claim(connection, limit, now)).await
     }
 
     /// When the next lane is due, if any ever is.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.reader
-            .run(|connection| {
-                let sql = "SELECT min(due_at) FROM lane WHERE due_at IS NOT NULL";
-                let due: Option<i64> = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-                due.map(timestamp).transpose()
-            })
-            .await
+        self.reader.run(lane::next_due).await
     }
 
     /// What is remembered of a merge request.
@@ -81,41 +141,45 @@ impl Queue {
         answering: Vec<KnownStatus>,
     ) -> Result<(Recorded, Vec<i64>), StoreError> {
         let claim = claim.clone();
-        self.writer
-            .run(move |connection| {
-                let now = Timestamp::now();
-                let recorded = prove(connection, &claim, now)?;
-                observe(connection, claim.merge_request, &observations)?;
-                let ids = decisions
-                    .iter()
-                    .map(|decision| decisions::insert(connection, claim.merge_request, decision))
-                    .collect::<Result<Vec<_>, _>>()?;
-                if recorded == Recorded::Current {
-                    for known in &answering {
-                        status::leave_open(connection, claim.merge_request, known, claim.number, now)?;
-                    }
+        self.write(move |connection, now| {
+            let recorded = prove(connection, &claim, now)?;
+            observe(connection, claim.merge_request, &observations)?;
+            let ids = decisions
+                .iter()
+                .map(|decision| decisions::insert(connection, claim.merge_request, decision))
+                .collect::<Result<Vec<_>, _>>()?;
+            if recorded == Recorded::Current {
+                for known in &answering {
+                    status::leave_open(connection, claim.merge_request, known, claim.number, now)?;
                 }
-                Ok((recorded, ids))
-            })
-            .await
+            }
+            Ok((recorded, ids))
+        })
+        .await
     }
 
     /// Whether a claim still holds its lane and nothing newer came: asked again before each further answer.
     pub async fn is_current(&self, claim: &Claim) -> Result<bool, StoreError> {
         let claim = claim.clone();
-        let recorded = self.writer.run(move |connection| prove(connection, &claim, Timestamp::now())).await?;
+        let recorded = self.write(move |connection, now| prove(connection, &claim, now)).await?;
         Ok(recorded == Recorded::Current)
     }
 
     /// Renews the lease of a claim that is at work; false when it does not hold its lane any more.
     pub async fn renew(&self, claim: &Claim) -> Result<bool, StoreError> {
         let claim = claim.clone();
-        self.writer.run(move |connection| renew(connection, &claim, Timestamp::now())).await
+        self.write(move |connection, now| renew(connection, &claim, now)).await
+    }
+
+    /// Writes down what a claim said while it goes on.
+    pub async fn note(&self, claim: &Claim, settlement: Settlement) -> Result<(), StoreError> {
+        let claim = claim.clone();
+        self.write(move |connection, now| lane::note(connection, &claim, &settlement, now)).await
     }
 
     /// Ends a claim. What arrived meanwhile makes the lane due at once.
     pub async fn settle(&self, claim: Claim, settlement: Settlement) -> Result<(), StoreError> {
-        self.writer.run(move |connection| settle(connection, &claim, &settlement, Timestamp::now())).await?;
+        self.write(move |connection, now| settle(connection, &claim, &settlement, now)).await?;
         // Whoever waits for the next lane thought that this one is due when its lease ends.
         self.woken.notify_one();
         Ok(())
@@ -123,16 +187,78 @@ impl Queue {
 
     /// Hands a claim back undone, for another process or the next start.
     pub async fn release(&self, claim: Claim) -> Result<(), StoreError> {
-        self.writer.run(move |connection| release(connection, &claim, Timestamp::now())).await
+        self.write(move |connection, now| release(connection, &claim, now)).await
     }
 
     /// How much is waiting now.
     pub async fn depth(&self) -> Result<Depth, StoreError> {
-        self.reader.run(|connection| depth(connection, Timestamp::now())).await
+        let now = self.clock.now();
+        self.reader.run(move |connection| depth(connection, now)).await
     }
 
     /// Forgets deliveries that nothing needs any more, a bounded number at a time.
     pub async fn prune(&self) -> Result<usize, StoreError> {
-        self.writer.run(|connection| prune(connection, Timestamp::now())).await
+        self.write(prune).await
+    }
+
+    /// Makes a revision of the policies the one in force, as a row.
+    pub async fn activate_revision(&self, revision: String) -> Result<(), StoreError> {
+        self.write(move |connection, now| revision::activate(connection, &revision, now)).await
+    }
+
+    /// Queues up to `limit` open merge requests that were not yet queued for the revision in force, those on which a
+    /// `passed` may show first; gives how many.
+    pub async fn queue_for_revision(&self, limit: usize) -> Result<usize, StoreError> {
+        let queued = self.write(move |connection, now| revision::queue(connection, limit, now)).await?;
+        if queued > 0 {
+            self.woken.notify_one();
+        }
+        Ok(queued)
+    }
+
+    /// How many open merge requests were not yet decided under the revision in force.
+    pub async fn remaining_for_revision(&self) -> Result<u64, StoreError> {
+        self.reader.run(revision::remaining).await
+    }
+
+    /// When the process before this one last made something durable; none if there was none.
+    pub fn last_written(&self) -> Option<Timestamp> {
+        self.last_written
+    }
+
+    /// Owes a sweep over what changed since an instant, until [`Self::sweep_done`]. Gives since when, which is earlier
+    /// where one is owed already.
+    pub async fn owe_sweep(&self, since: Timestamp) -> Result<Timestamp, StoreError> {
+        self.writer.run(move |connection| sweep::owe(connection, since)).await
+    }
+
+    /// The sweep over what changed since an instant was done.
+    pub async fn sweep_done(&self, since: Timestamp) -> Result<(), StoreError> {
+        self.writer.run(move |connection| sweep::done(connection, since)).await
+    }
+
+    /// The projects of which a merge request was ever seen.
+    pub async fn projects_seen(&self) -> Result<Vec<ProjectId>, StoreError> {
+        self.reader.run(sweep::projects).await
+    }
+
+    /// Open merge requests on which a `passed` may show: up to `limit` of them, after a given one in their order.
+    pub async fn that_may_pass(
+        &self,
+        after: Option<MergeRequestRef>,
+        limit: usize,
+    ) -> Result<Vec<MergeRequestRef>, StoreError> {
+        self.reader.run(move |connection| sweep::may_pass(connection, after, limit)).await
+    }
+
+    /// Asks for a look at a merge request, with the list of statuses, at an instant.
+    pub async fn ask_for_look(&self, which: Vec<(MergeRequestRef, Timestamp)>) -> Result<(), StoreError> {
+        self.writer
+            .run(move |connection| {
+                which.iter().try_for_each(|(merge_request, at)| sweep::ask(connection, *merge_request, *at))
+            })
+            .await?;
+        self.woken.notify_one();
+        Ok(())
     }
 }

@@ -26,6 +26,8 @@ pub enum Shown {
     ImplicitPending,
     /// `pending` that we posted: GitLab turns it to failed after two minutes (16.6 and later).
     PostedPending,
+    /// `failed`, because a `pending` of ours ran out after its period was over: the recorded answer for waiting.
+    ExpiredPending,
     /// `passed`.
     Passed,
     /// `failed`.
@@ -37,6 +39,7 @@ impl Shown {
         match self {
             Self::ImplicitPending => "implicit_pending",
             Self::PostedPending => "posted_pending",
+            Self::ExpiredPending => "expired_pending",
             Self::Passed => "passed",
             Self::Failed => "failed",
         }
@@ -46,6 +49,7 @@ impl Shown {
         match text {
             "implicit_pending" => Ok(Self::ImplicitPending),
             "posted_pending" => Ok(Self::PostedPending),
+            "expired_pending" => Ok(Self::ExpiredPending),
             "passed" => Ok(Self::Passed),
             "failed" => Ok(Self::Failed),
             other => Err(StoreError::Row(format!("`{other}` is no status"))),
@@ -68,8 +72,26 @@ pub struct KnownStatus {
     pub shown: Option<Shown>,
     /// Until when an answer of unclear fate may still arrive; what shows must be read again then.
     pub confirm_at: Option<Timestamp>,
-    /// Whether a `passed` of ours may show, as far as was ever written: also where `shown` is not believed any more.
-    pub may_show_passed: bool,
+    /// What was written last, believed or not: what an earlier process knew.
+    pub written: Option<Shown>,
+    /// Our own word `pending`, while it is the newest that we said.
+    pub pending: Option<PendingPeriod>,
+}
+
+impl KnownStatus {
+    /// Whether a `passed` may show, as far as was ever written.
+    pub fn may_show_passed(&self) -> bool {
+        matches!(self.written, None | Some(Shown::Passed))
+    }
+}
+
+/// A time of waiting that GitLab was told of. It is never longer than `answers.heartbeat_for`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PendingPeriod {
+    /// When `pending` was said first.
+    pub since: Timestamp,
+    /// When it was said last: GitLab lets it run out two minutes later.
+    pub said_at: Timestamp,
 }
 
 /// Marks a check as not known, whatever the SHA: somebody asked for it anew.
@@ -109,11 +131,13 @@ pub(super) fn remember(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO status (project_id, iid, sha, status_check_id, check_name, target_branch, shown, claim,
-                                   confirm_at, since)
-               VALUES (:project, :iid, :sha, :check, :name, :target, :shown, :claim, :confirm_at, :now)
+                                   confirm_at, since, pending_since, pending_said_at)
+               VALUES (:project, :iid, :sha, :check, :name, :target, :shown, :claim, :confirm_at, :now,
+                       :pending_since, :pending_said_at)
                ON CONFLICT DO UPDATE SET check_name = excluded.check_name, target_branch = excluded.target_branch,
                    shown = excluded.shown, claim = excluded.claim, confirm_at = excluded.confirm_at,
-                   since = excluded.since";
+                   since = excluded.since, pending_since = excluded.pending_since,
+                   pending_said_at = excluded.pending_said_at";
     connection.prepare_cached(sql)?.execute(named_params! {
         ":project": column(merge_request.project.get())?,
         ":iid": column(merge_request.iid.get())?,
@@ -124,6 +148,8 @@ pub(super) fn remember(
         ":shown": known.shown.map(Shown::as_str),
         ":claim": claim,
         ":confirm_at": known.confirm_at.map(millis),
+        ":pending_since": known.pending.map(|pending| millis(pending.since)),
+        ":pending_said_at": known.pending.map(|pending| millis(pending.said_at)),
         ":now": millis(now),
     })?;
     Ok(())
@@ -135,7 +161,9 @@ pub(super) fn of(
     merge_request: MergeRequestRef,
     claims_before: i64,
 ) -> Result<Vec<KnownStatus>, StoreError> {
-    let sql = "SELECT sha, status_check_id, check_name, target_branch, shown, claim, confirm_at FROM status
+    let sql =
+        "SELECT sha, status_check_id, check_name, target_branch, shown, claim, confirm_at, pending_since,
+                      pending_said_at FROM status
                WHERE project_id = ?1 AND iid = ?2 ORDER BY since DESC LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
     let key = (column(merge_request.project.get())?, column(merge_request.iid.get())?, REMEMBERED);
@@ -146,14 +174,19 @@ pub(super) fn of(
         let written: Option<String> = row.get(4)?;
         let written = written.as_deref().map(Shown::parse).transpose()?;
         let is_believed = row.get::<_, i64>(5)? > claims_before;
+        let time = |index: usize| -> Result<Option<Timestamp>, StoreError> {
+            row.get::<_, Option<i64>>(index)?.map(timestamp).transpose()
+        };
+        let pending = time(7)?.zip(time(8)?).map(|(since, said_at)| PendingPeriod { since, said_at });
         statuses.push(KnownStatus {
             sha: CommitSha::parse(&row.get::<_, String>(0)?).map_err(unreadable)?,
             check: StatusCheckId::new(id(row.get(1)?)?),
             name: CheckName::parse(&row.get::<_, String>(2)?).map_err(unreadable)?,
             target_branch: row.get(3)?,
             shown: written.filter(|_| is_believed),
-            confirm_at: row.get::<_, Option<i64>>(6)?.map(timestamp).transpose()?,
-            may_show_passed: matches!(written, None | Some(Shown::Passed)),
+            confirm_at: time(6)?,
+            written,
+            pending,
         });
     }
     Ok(statuses)
@@ -163,16 +196,11 @@ pub(super) fn of(
 mod tests {
     use crate::merge_request::{MergeRequestIid, ProjectId};
 
+    use super::super::schema::empty_database;
     use super::*;
 
     const MERGE_REQUEST: MergeRequestRef =
         MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(1) };
-
-    fn database() -> Connection {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("migrations/0001.sql")).unwrap();
-        connection
-    }
 
     fn passed() -> KnownStatus {
         KnownStatus {
@@ -182,28 +210,40 @@ mod tests {
             target_branch: "main".to_owned(),
             shown: Some(Shown::Passed),
             confirm_at: None,
-            may_show_passed: true,
+            written: Some(Shown::Passed),
+            pending: None,
         }
     }
 
     #[test]
     fn an_answer_that_left_and_was_never_heard_of_stays_in_doubt_for_a_minute() {
-        let (connection, now) = (database(), Timestamp::UNIX_EPOCH);
+        let (connection, now) = (empty_database(), Timestamp::UNIX_EPOCH);
         remember(&connection, MERGE_REQUEST, &passed(), 2, now).unwrap();
         leave_open(&connection, MERGE_REQUEST, &passed(), 3, now).unwrap();
         let known = of(&connection, MERGE_REQUEST, 1).unwrap().remove(0);
         assert_eq!((known.shown, known.confirm_at), (None, Some(now + UNCLEAR_FOR)));
-        assert!(known.may_show_passed, "it may have arrived");
+        assert!(known.may_show_passed(), "it may have arrived");
         remember(&connection, MERGE_REQUEST, &passed(), 3, now).unwrap();
         assert_eq!(of(&connection, MERGE_REQUEST, 1).unwrap(), [passed()], "confirmed");
     }
 
     #[test]
     fn what_an_earlier_process_wrote_is_not_believed() {
-        let (connection, now) = (database(), Timestamp::UNIX_EPOCH);
+        let (connection, now) = (empty_database(), Timestamp::UNIX_EPOCH);
         remember(&connection, MERGE_REQUEST, &passed(), 5, now).unwrap();
         assert_eq!(of(&connection, MERGE_REQUEST, 4).unwrap()[0].shown, Some(Shown::Passed));
         let known = of(&connection, MERGE_REQUEST, 5).unwrap().remove(0);
-        assert_eq!((known.shown, known.may_show_passed), (None, true));
+        assert_eq!((known.shown, known.may_show_passed()), (None, true));
+    }
+
+    #[test]
+    fn a_period_of_waiting_outlives_the_process_that_began_it() {
+        let (connection, now) = (empty_database(), Timestamp::UNIX_EPOCH);
+        let pending = Some(PendingPeriod { since: now, said_at: now + UNCLEAR_FOR });
+        let shown = Some(Shown::PostedPending);
+        let waiting = KnownStatus { shown, written: shown, pending, ..passed() };
+        remember(&connection, MERGE_REQUEST, &waiting, 5, now).unwrap();
+        let known = of(&connection, MERGE_REQUEST, 5).unwrap().remove(0);
+        assert_eq!((known.shown, known.may_show_passed(), known.pending), (None, false, pending));
     }
 }

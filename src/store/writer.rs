@@ -8,15 +8,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock::Clock;
+
 use super::error::StoreError;
+use super::sweep;
 
 /// How many pieces of work may share one commit; a bound on how long one of them can wait for the others.
 const BATCH: usize = 512;
 /// How many pieces of work may wait for the thread before callers wait to hand theirs over.
 const BACKLOG: usize = 4096;
+
+/// How often the instant of the last commit is written down; the sweep's ten minutes of margin make more needless.
+const NOTED_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
 /// A piece of work: run inside the transaction, told afterwards whether it was committed.
 trait Work: Send {
@@ -87,28 +94,28 @@ pub(super) struct Thread {
 
 impl Thread {
     /// Starts a thread that commits pieces of work in batches.
-    pub(super) fn writing(connection: Connection) -> Result<(Self, thread::JoinHandle<()>), StoreError> {
-        Self::start("store-writer", connection, true)
+    pub(super) fn writing(
+        connection: Connection,
+        clock: Clock,
+    ) -> Result<(Self, thread::JoinHandle<()>), StoreError> {
+        Self::start("store-writer", true, move |inbox| write_batches(&connection, inbox, &clock))
     }
 
     /// Starts a thread that runs pieces of work on a connection that can't write.
     pub(super) fn reading(connection: Connection) -> Result<(Self, thread::JoinHandle<()>), StoreError> {
-        Self::start("store-reader", connection, false)
+        Self::start("store-reader", false, move |inbox| read_pieces(&connection, inbox))
     }
 
     fn start(
         name: &str,
-        connection: Connection,
         writes: bool,
+        work: impl FnOnce(mpsc::Receiver<Message>) + Send + 'static,
     ) -> Result<(Self, thread::JoinHandle<()>), StoreError> {
         let (pieces, inbox) = mpsc::channel(BACKLOG);
-        let handle =
-            thread::Builder::new()
-                .name(name.to_owned())
-                .spawn(move || {
-                    if writes { write_batches(&connection, inbox) } else { read_pieces(&connection, inbox) }
-                })
-                .map_err(StoreError::Thread)?;
+        let handle = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || work(inbox))
+            .map_err(StoreError::Thread)?;
         Ok((Self { pieces, writes }, handle))
     }
 
@@ -131,18 +138,25 @@ impl Thread {
     }
 }
 
-fn write_batches(connection: &Connection, mut inbox: mpsc::Receiver<Message>) {
+fn write_batches(connection: &Connection, mut inbox: mpsc::Receiver<Message>, clock: &Clock) {
+    let mut noted = None;
     let mut messages: Vec<Message> = Vec::with_capacity(BATCH);
     let mut stopped = false;
     while !stopped && inbox.blocking_recv_many(&mut messages, BATCH) > 0 {
         stopped = messages.iter().any(Option::is_none);
         let mut batch: Vec<_> = messages.drain(..).flatten().collect();
-        let committed = write_batch(connection, &mut batch).map_err(Arc::new);
+        let now = clock.now();
+        let note =
+            noted.is_none_or(|noted: Timestamp| now.duration_since(noted) >= NOTED_EVERY).then_some(now);
+        let committed = write_batch(connection, &mut batch, note).map_err(Arc::new);
         if let Err(error) = &committed {
             tracing::error!(%error, pieces = batch.len(), "a commit failed; nothing of it was taken");
             if !connection.is_autocommit() {
                 let _undone = connection.execute_batch("ROLLBACK");
             }
+        }
+        if committed.is_ok() {
+            noted = note.or(noted);
         }
         for piece in batch {
             piece.finish(committed.clone());
@@ -150,10 +164,17 @@ fn write_batches(connection: &Connection, mut inbox: mpsc::Receiver<Message>) {
     }
 }
 
-fn write_batch(connection: &Connection, batch: &mut [Box<dyn Work>]) -> Result<(), rusqlite::Error> {
+fn write_batch(
+    connection: &Connection,
+    batch: &mut [Box<dyn Work>],
+    note: Option<Timestamp>,
+) -> Result<(), rusqlite::Error> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     for piece in batch.iter_mut() {
         piece.run(connection);
+    }
+    if let Some(now) = note {
+        sweep::note_written(connection, now)?;
     }
     connection.prepare_cached("COMMIT")?.execute([])?;
     Ok(())

@@ -1,0 +1,132 @@
+//! What a sweep needs of the store: since when to look, where, and a place for what it finds.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::merge_request::{MergeRequestRef, ProjectId};
+
+use super::column::{column, id, millis, timestamp};
+use super::error::StoreError;
+
+/// Notes that something was made durable now: from here a later start looks back.
+pub(super) fn note_written(connection: &Connection, now: Timestamp) -> Result<(), rusqlite::Error> {
+    connection.prepare_cached("UPDATE life SET written_at = max(written_at, ?1)")?.execute([millis(now)])?;
+    Ok(())
+}
+
+/// When anything was last made durable; none for a new database.
+pub(super) fn last_written(connection: &Connection) -> Result<Option<Timestamp>, StoreError> {
+    let written: i64 =
+        connection.prepare_cached("SELECT written_at FROM life")?.query_row([], |row| row.get(0))?;
+    if written == 0 { Ok(None) } else { timestamp(written).map(Some) }
+}
+
+/// Owes a sweep from an instant on, or from an earlier one if that is owed already. Gives since when.
+pub(super) fn owe(connection: &Connection, since: Timestamp) -> Result<Timestamp, StoreError> {
+    let sql = "UPDATE life SET sweep_since = min(coalesce(sweep_since, ?1), ?1) RETURNING sweep_since";
+    timestamp(connection.prepare_cached(sql)?.query_row([millis(since)], |row| row.get(0))?)
+}
+
+/// The sweep from `since` on was done; what is owed from an earlier instant stays owed.
+pub(super) fn done(connection: &Connection, since: Timestamp) -> Result<(), StoreError> {
+    let sql = "UPDATE life SET sweep_since = NULL WHERE sweep_since >= ?1";
+    connection.prepare_cached(sql)?.execute([millis(since)])?;
+    Ok(())
+}
+
+/// The projects of which a merge request was ever seen.
+pub(super) fn projects(connection: &Connection) -> Result<Vec<ProjectId>, StoreError> {
+    // A step from one project to the next in the key: a plain DISTINCT would read every lane.
+    let mut projects = Vec::new();
+    let mut last = -1_i64;
+    let sql = "SELECT project_id FROM lane WHERE project_id > ?1 ORDER BY project_id LIMIT 1";
+    let mut statement = connection.prepare_cached(sql)?;
+    while let Some(project) = statement.query_row([last], |row| row.get::<_, i64>(0)).optional()? {
+        projects.push(ProjectId::new(id(project)?));
+        last = project;
+    }
+    Ok(projects)
+}
+
+/// The open merge requests on which a `passed` may show, after a given one in their order.
+pub(super) fn may_pass(
+    connection: &Connection,
+    after: Option<MergeRequestRef>,
+    limit: usize,
+) -> Result<Vec<MergeRequestRef>, StoreError> {
+    let (project, iid) = match after {
+        Some(after) => (column(after.project.get())?, column(after.iid.get())?),
+        None => (-1, -1),
+    };
+    let sql = "SELECT project_id, iid FROM lane
+               WHERE may_pass = 1 AND is_open = 1 AND (project_id, iid) > (?1, ?2)
+               ORDER BY project_id, iid LIMIT ?3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement
+        .query_map((project, iid, limit), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    rows.map(|row| {
+        let (project, iid) = row?;
+        Ok(MergeRequestRef {
+            project: ProjectId::new(id(project)?),
+            iid: crate::merge_request::MergeRequestIid::new(id(iid)?),
+        })
+    })
+    .collect()
+}
+
+/// Asks for a look at a merge request, with the list of statuses, at an instant.
+pub(super) fn ask(
+    connection: &Connection,
+    merge_request: MergeRequestRef,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO lane (project_id, iid, generation, doubted, look_at, due_at, revision, queued_revision)
+               SELECT ?1, ?2, 0, 1, ?3, ?3, newest, newest
+                   FROM (SELECT coalesce(max(id), 0) AS newest FROM revision) WHERE true
+               ON CONFLICT (project_id, iid) DO UPDATE SET
+                   doubted = 1,
+                   look_at = min(coalesce(look_at, excluded.look_at), excluded.look_at),
+                   due_at = CASE WHEN claim IS NULL THEN min(coalesce(due_at, excluded.due_at), excluded.due_at)
+                                 ELSE due_at END";
+    let key = (column(merge_request.project.get())?, column(merge_request.iid.get())?);
+    connection.prepare_cached(sql)?.execute((key.0, key.1, millis(at)))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::empty_database;
+    use super::*;
+    use crate::merge_request::MergeRequestIid;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_sweep_stays_owed_from_its_earliest_instant_until_that_was_swept() {
+        let connection = empty_database();
+        assert_eq!(last_written(&connection).unwrap(), None);
+        note_written(&connection, at(50)).unwrap();
+        note_written(&connection, at(40)).unwrap();
+        assert_eq!(last_written(&connection).unwrap(), Some(at(50)));
+        assert_eq!(owe(&connection, at(30)).unwrap(), at(30));
+        assert_eq!(owe(&connection, at(45)).unwrap(), at(30));
+        done(&connection, at(45)).unwrap();
+        assert_eq!(owe(&connection, at(60)).unwrap(), at(30), "the earlier one is still owed");
+        done(&connection, at(30)).unwrap();
+        assert_eq!(owe(&connection, at(60)).unwrap(), at(60));
+    }
+
+    #[test]
+    fn each_project_is_named_once() {
+        let connection = empty_database();
+        for (project, iid) in [(2, 1), (9, 1), (2, 2)] {
+            let merge_request =
+                MergeRequestRef { project: ProjectId::new(project), iid: MergeRequestIid::new(iid) };
+            ask(&connection, merge_request, at(0)).unwrap();
+        }
+        assert_eq!(projects(&connection).unwrap(), [ProjectId::new(2), ProjectId::new(9)]);
+    }
+}
