@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::bundle::{Bundle, LoadError, Reloaded};
+use crate::clock::Clock;
 use crate::config::{Config, ConfigError, WaitingAnswer};
 use crate::decision::Decider;
 use crate::gitlab::{Client, ClientError};
@@ -93,7 +94,8 @@ impl Plan {
     fn of(config: &Config, metrics: &Arc<Metrics>) -> Result<Self, StartError> {
         let secrets = secrets(config)?;
         let token = config.gitlab.required_token()?;
-        let gitlab = Client::new(config.gitlab.required_url()?.as_str(), &token, Arc::clone(metrics))?;
+        let url = config.gitlab.required_url()?;
+        let gitlab = Client::new(url.as_str(), &token, config.gitlab.timeout()?, Arc::clone(metrics))?;
         Ok(Self {
             gitlab,
             secrets,
@@ -123,13 +125,14 @@ pub struct App {
 }
 
 impl App {
-    /// Starts everything. When this returns, deliveries are taken. `bundle` is the policies to serve with.
-    pub async fn start(config: &Config, bundle: Arc<Bundle>) -> Result<Self, StartError> {
+    /// Starts everything. When this returns, deliveries are taken. `bundle` is the policies to serve with, `clock`
+    /// tells the time.
+    pub async fn start(config: &Config, bundle: Arc<Bundle>, clock: Clock) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::default());
         let Plan { gitlab, secrets, scope, allow_unsigned, address } = Plan::of(config, &metrics)?;
         let listener = listen(&config.server.listen)?;
         let url = config.store.url.clone();
-        let opened = tokio::task::spawn_blocking(move || Store::open(&url)).await;
+        let opened = tokio::task::spawn_blocking(move || Store::open(&url, clock)).await;
         let store = opened.unwrap_or(Err(StoreError::Closed));
         let store =
             Arc::new(store.map_err(|source| StartError::Store { url: config.store.url.clone(), source })?);
@@ -137,12 +140,15 @@ impl App {
         let decider = Decider { gitlab, address: address.clone(), scope: Arc::clone(&scope) };
         let settings = Settings {
             waiting_is_failed: config.answers.waiting == WaitingAnswer::Failed,
+            heartbeat_for: config.answers.heartbeat_for,
+            heartbeats_per_minute: config.answers.heartbeats_per_minute,
             undecided_after: config.answers.undecided_after,
             stale_after: config.policies.stale_after,
+            background_calls_per_minute: config.gitlab.background_calls_per_minute,
         };
         let queue = store.queue().clone();
         let (policies, counters) = (Arc::clone(&bundle), Arc::clone(&metrics));
-        let resources = Resources::new(queue.clone(), decider, policies, counters, settings);
+        let resources = Resources::new(&store, decider, policies, counters, settings);
         let worker = Arc::new(Worker::new(resources));
         let watched = Arc::clone(&bundle);
         let vitals = Vitals {
@@ -207,7 +213,7 @@ async fn care(bundle: Arc<Bundle>, store: Arc<Store>, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = looks.tick() => told = reload(&bundle, told).await,
+            _ = looks.tick() => told = reload(&bundle, store.clock(), told).await,
             _ = prunings.tick() => if let Err(error) = store.queue().prune().await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "old deliveries were not forgotten");
             },
@@ -217,9 +223,10 @@ async fn care(bundle: Arc<Bundle>, store: Arc<Store>, stop: CancellationToken) {
 
 /// Compares the policies on disk with those in force; `told` is what was said last of broken ones, so that each trouble
 /// is told once.
-async fn reload(bundle: &Arc<Bundle>, told: String) -> String {
+async fn reload(bundle: &Arc<Bundle>, clock: &Clock, told: String) -> String {
     let reloading = Arc::clone(bundle);
-    match tokio::task::spawn_blocking(move || reloading.reload(Timestamp::now())).await {
+    let now = clock.now();
+    match tokio::task::spawn_blocking(move || reloading.reload(now)).await {
         Err(_) => told,
         Ok(Reloaded::Unchanged) => String::new(),
         Ok(Reloaded::Replaced(revision)) => {

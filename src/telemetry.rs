@@ -160,6 +160,12 @@ pub struct Metrics {
     pub parked: Counter,
     /// `countersign_evaluation_panics_total`
     pub panics: Counter,
+    /// `countersign_revision_remaining`
+    pub revision_remaining: Gauge,
+    /// `countersign_sweeps_total`
+    pub sweeps: Counter,
+    /// `countersign_swept_merge_requests_total`
+    pub swept: Counter,
 }
 
 impl Default for Metrics {
@@ -177,6 +183,9 @@ impl Default for Metrics {
             policies_broken: Gauge::default(),
             parked: Counter::default(),
             panics: Counter::default(),
+            revision_remaining: Gauge::default(),
+            sweeps: Counter::default(),
+            swept: Counter::default(),
             registry: Registry::default(),
         };
         registry.register("deliveries", "Deliveries by outcome", metrics.deliveries.clone());
@@ -212,6 +221,13 @@ impl Default for Metrics {
             "Answers that GitLab refused (401, 403, 404)",
             metrics.parked.clone(),
         );
+        registry.register(
+            "revision_remaining",
+            "Open merge requests that were not yet decided under the policies in force",
+            metrics.revision_remaining.clone(),
+        );
+        registry.register("sweeps", "Sweeps that came to their end", metrics.sweeps.clone());
+        registry.register("swept_merge_requests", "Merge requests that sweeps queued", metrics.swept.clone());
         registry.register("evaluation_panics", "Evaluations that panicked", metrics.panics.clone());
         Self { registry, ..metrics }
     }

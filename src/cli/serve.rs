@@ -12,6 +12,7 @@ use super::report;
 use super::signals::Signals;
 use crate::app::{App, StartError, load_bundle};
 use crate::bundle::{Bundle, LoadError};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::telemetry::start_logging;
 
@@ -64,7 +65,7 @@ async fn serve(config: &Config, bundle: Arc<Bundle>) -> ExitStatus {
         return ExitStatus::Failed;
     };
     let revision = bundle.current().revision().short().to_owned();
-    let app = match App::start(config, bundle).await {
+    let app = match App::start(config, bundle, Clock::default()).await {
         Ok(app) => app,
         Err(error) => {
             report::talk(&format!("error: {}\n", report::chain(&error)));

@@ -40,6 +40,8 @@ const GITLAB: Table = Table {
         Key::new("token", TEXT, "A token with scope `api` and at least the role Developer."),
         Key::new("token_file", TEXT, "A file that holds the token."),
         Key::new("projects", TEXTS, "The projects that are served, as globs over their full paths."),
+        Key::new("timeout", Shape::Duration, "How long one call may take."),
+        Key::new("background_calls_per_minute", Shape::Number, "Calls a minute for what nobody waits for."),
     ],
 };
 
@@ -83,6 +85,8 @@ const ANSWERS: Table = Table {
     hint: None,
     keys: &[
         Key::new("waiting", Shape::Choice(&["pending", "failed"]), "The word for waiting."),
+        Key::new("heartbeat_for", Shape::Duration, "How long a `pending` that was said is said again."),
+        Key::new("heartbeats_per_minute", Shape::Number, "How many of them are said in a minute."),
         Key::new("undecided_after", Shape::Duration, "How long what can't be decided stays pending."),
     ],
 };

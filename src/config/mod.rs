@@ -24,6 +24,10 @@ pub const DEFAULTS: &str = include_str!("../../deploy/config.default.toml");
 /// What the names of environment variables begin with.
 pub const ENVIRONMENT_PREFIX: &str = "COUNTERSIGN__";
 
+/// The least and the longest time that one call of GitLab may be given.
+const LEAST_TIMEOUT: Duration = Duration::from_millis(100);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -138,6 +142,10 @@ pub struct GitlabConfig {
     token_file: Option<PathBuf>,
     /// Project globs.
     pub projects: Vec<String>,
+    #[serde(deserialize_with = "duration")]
+    timeout: Duration,
+    /// Calls a minute for what nobody waits for.
+    pub background_calls_per_minute: u32,
 }
 
 /// What deliveries are verified with.
@@ -181,6 +189,11 @@ pub struct PoliciesConfig {
 pub struct AnswersConfig {
     /// The word for waiting.
     pub waiting: WaitingAnswer,
+    /// How long a `pending` that was said is said again.
+    #[serde(deserialize_with = "duration")]
+    pub heartbeat_for: Duration,
+    /// How many of them are said in a minute.
+    pub heartbeats_per_minute: u32,
     /// How long undecided stays pending.
     #[serde(deserialize_with = "duration")]
     pub undecided_after: Duration,
@@ -228,6 +241,16 @@ impl GitlabConfig {
         let problem =
             "is missing: the address of your GitLab, such as `https://gitlab.example.com`".to_owned();
         self.url.as_ref().ok_or(ConfigError::Value { key: "gitlab.url", problem })
+    }
+
+    /// How long one call may take: a claim's lease must outlast it by far.
+    pub fn timeout(&self) -> Result<Duration, ConfigError> {
+        if (LEAST_TIMEOUT..=LONGEST_TIMEOUT).contains(&self.timeout) {
+            return Ok(self.timeout);
+        }
+        let problem =
+            format!("is {:?}: give a time from {LEAST_TIMEOUT:?} to {LONGEST_TIMEOUT:?}", self.timeout);
+        Err(ConfigError::Value { key: "gitlab.timeout", problem })
     }
 
     /// The token, from the key or its file.

@@ -414,13 +414,16 @@ mod tests {
     use secrecy::SecretString;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    const TIMEOUT: Duration = Duration::from_secs(10);
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + second).unwrap()
     }
 
     fn nobody_listens() -> Client {
-        Client::new("http://127.0.0.1:1", &SecretString::from("x"), Arc::default()).unwrap()
+        Client::new("http://127.0.0.1:1", &SecretString::from("x"), TIMEOUT, Arc::default()).unwrap()
     }
 
     fn read_approvals(
@@ -487,7 +490,7 @@ mod tests {
                 let _written = stream.write_all(answer.as_bytes()).await;
             }
         });
-        let gitlab = Client::new(&url, &SecretString::from("x"), Arc::default()).unwrap();
+        let gitlab = Client::new(&url, &SecretString::from("x"), TIMEOUT, Arc::default()).unwrap();
         let memory = ApprovalMemory::default();
         let reader = Reader { gitlab: &gitlab, approvals: &memory, now: at(0) };
         let mut facts = Facts::new(

@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::gitlab::{self, Client, Dated};
 use crate::merge_request::{CheckName, CommitSha, MergeRequestRef, ProjectId, StatusCheckId, User, UserId};
 use crate::policy::evaluation::{Evaluation, Step, Verdict};
@@ -22,8 +24,6 @@ use crate::scope::{CheckAddress, ProjectScope};
 use self::facts::Moved;
 pub use self::facts::{ApprovalMemory, ReadApprovals};
 
-/// How often a merge request that moves under our eyes is read anew before the worker tries later.
-const STARTS: usize = 3;
 /// How many rounds of questions an evaluation may take; four families deep is the longest chain there is.
 const ROUNDS: usize = 12;
 
@@ -47,15 +47,11 @@ pub struct Remembered {
     pub approvals: ApprovalMemory,
 }
 
-/// What to look at, and with what in mind.
+/// What to look at, and what need not be asked.
 #[derive(Clone, Copy)]
 pub struct Asking<'a> {
     /// Which merge request.
     pub merge_request: MergeRequestRef,
-    /// What to evaluate.
-    pub policies: &'a PolicySet,
-    /// What earlier looks saw.
-    pub remembered: &'a Remembered,
     /// Whether the status list must be read beside the rest.
     pub list: bool,
     /// Which checks GitLab lists, as far as that is remembered for that SHA and target branch; where it tells nothing,
@@ -72,12 +68,14 @@ pub struct Check {
     pub name: CheckName,
 }
 
-/// What a look at a merge request came to.
+/// What the first read of a merge request came to.
 #[derive(Debug)]
-pub enum Look {
-    /// It is open and every check of ours has a verdict.
-    Decided(Box<Decided>),
-    /// It is closed, merged, or being merged: nothing to answer.
+pub enum Sight {
+    /// It is open and has checks of ours: it can be decided.
+    Open(Box<Open>),
+    /// It is closed, and GitLab lists checks of ours for it: a `passed` there may be taken back.
+    Closed(Box<Open>),
+    /// It is merged or being merged, or closed without a check of ours: nothing to answer.
     Ended,
     /// GitLab is still preparing it: there is no SHA to speak about yet.
     Preparing,
@@ -85,8 +83,19 @@ pub enum Look {
     OutOfScope,
     /// GitLab lists no check of ours for its target branch.
     NoCheck,
-    /// It changed at every try.
-    Moving,
+}
+
+/// What GitLab says of the merge request itself, with our checks on it.
+#[derive(Debug)]
+pub struct Open {
+    /// The merge request, of one read.
+    pub subject: MergeRequestFacts,
+    /// Our checks that apply to its target branch; never empty.
+    pub checks: Vec<Check>,
+    /// What GitLab shows for them, if the list was read.
+    pub listed: Option<Vec<(StatusCheckId, gitlab::Status)>>,
+    /// GitLab's clock at the read: one clock dates pushes, approvals and the present.
+    pub now: Timestamp,
 }
 
 /// Verdicts and all that they were made from.
@@ -119,41 +128,42 @@ pub enum Failure {
 }
 
 impl Decider {
-    /// Looks at a merge request and decides all its checks of ours.
-    pub async fn look(&self, asking: &Asking<'_>) -> Result<Look, Failure> {
-        for _ in 0..STARTS {
-            if let Ok(look) = self.look_once(asking).await? {
-                return Ok(look);
-            }
-        }
-        Ok(Look::Moving)
-    }
-
-    async fn look_once(&self, asking: &Asking<'_>) -> Result<Result<Look, Moved>, Failure> {
-        let Asking { merge_request, policies, remembered, list, known } = *asking;
+    /// Reads the merge request, with the list of its status checks where that is not remembered: one round of calls.
+    pub async fn sight(&self, asking: &Asking<'_>) -> Result<Sight, Failure> {
+        let Asking { merge_request, list, known } = *asking;
         let listing = async { if list { self.list(merge_request).await.map(Some) } else { Ok(None) } };
         let (read, listed) =
             futures_util::future::join(self.gitlab.merge_request(merge_request), listing).await;
         let Dated { value: read, date } = read?;
         if !self.scope.contains(read.project_path()) {
-            return Ok(Ok(Look::OutOfScope));
+            return Ok(Sight::OutOfScope);
         }
-        if read.state != "opened" {
-            return Ok(Ok(Look::Ended));
-        }
-        let Some(sha) = &read.sha else { return Ok(Ok(Look::Preparing)) };
+        let is_open = match read.state.as_str() {
+            "opened" => true,
+            "closed" => false,
+            _ => return Ok(Sight::Ended),
+        };
+        let Some(sha) = &read.sha else {
+            return Ok(if is_open { Sight::Preparing } else { Sight::Ended });
+        };
         let subject = subject_of(merge_request, sha, &read)?;
         let (checks, listed) = self.our_checks(&subject, listed, known).await?;
-        if checks.is_empty() {
-            return Ok(Ok(Look::NoCheck));
-        }
-        let reader = facts::Reader {
-            gitlab: &self.gitlab,
-            approvals: &remembered.approvals,
-            now: date.unwrap_or_else(facts::local_time),
-        };
+        let now = date.unwrap_or_else(facts::local_time);
+        let open = || Box::new(Open { subject, checks, listed, now });
+        Ok(match (is_open, open()) {
+            (true, open) if open.checks.is_empty() => Sight::NoCheck,
+            (true, open) => Sight::Open(open),
+            (false, open) if open.checks.is_empty() => Sight::Ended,
+            (false, open) => Sight::Closed(open),
+        })
+    }
+
+    /// Decides all its checks of ours; none when it moved while its facts were read.
+    pub async fn decide(&self, policies: &PolicySet, remembered: &Remembered, open: Open) -> Option<Decided> {
+        let Open { subject, checks, listed, now } = open;
+        let reader = facts::Reader { gitlab: &self.gitlab, approvals: &remembered.approvals, now };
         let facts = Facts::new(subject, remembered.sightings.clone());
-        Ok(decide(&reader, policies, checks, facts, listed).await)
+        decide(&reader, policies, checks, facts, listed).await.ok()
     }
 
     /// Our checks: as listed now, else as remembered, else by reading the list.
@@ -198,13 +208,13 @@ async fn decide(
     checks: Vec<Check>,
     mut facts: Facts,
     listed: Option<Vec<(StatusCheckId, gitlab::Status)>>,
-) -> Result<Look, Moved> {
+) -> Result<Decided, Moved> {
     let mut approvals = None;
     for _ in 0..ROUNDS {
         let Evaluated { evaluations, needs, panics } = evaluate_all(policies, &checks, &facts);
         if needs.is_empty() {
             let checks = checks.into_iter().zip(evaluations).collect();
-            return Ok(Look::Decided(Box::new(Decided { checks, facts, listed, approvals, panics })));
+            return Ok(Decided { checks, facts, listed, approvals, panics });
         }
         if let Some(read) = reader.answer(&mut facts, needs).await? {
             approvals = Some(read);
@@ -212,7 +222,25 @@ async fn decide(
     }
     let evaluations = checks.iter().map(|_| undecidable("the evaluation asked for ever more facts"));
     let checks = checks.iter().cloned().zip(evaluations).collect();
-    Ok(Look::Decided(Box::new(Decided { checks, facts, listed, approvals, panics: 0 })))
+    Ok(Decided { checks, facts, listed, approvals, panics: 0 })
+}
+
+/// Decides from facts that were read before, with the present as given; none where more must be read, or where a defect
+/// of ours left no verdict.
+pub fn recall(
+    policies: &PolicySet,
+    checks: Vec<Check>,
+    mut facts: Facts,
+    now: Timestamp,
+) -> Option<(Vec<(Check, Evaluation)>, Facts)> {
+    facts.now = None;
+    let mut evaluated = evaluate_all(policies, &checks, &facts);
+    if evaluated.needs == BTreeSet::from([FactKey::Now]) {
+        facts.now = Some(now);
+        evaluated = evaluate_all(policies, &checks, &facts);
+    }
+    let Evaluated { evaluations, needs, panics } = evaluated;
+    (needs.is_empty() && panics == 0).then(|| (checks.into_iter().zip(evaluations).collect(), facts))
 }
 
 /// One round over all checks.

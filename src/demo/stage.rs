@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::error::DemoError;
 use crate::app::{App, StartError};
 use crate::bundle::Bundle;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::merge_request::{MergeRequestRef, ProjectId, StatusCheckId, UserId};
 use crate::simulator::{
@@ -72,7 +73,7 @@ impl Stage {
         let (secret, hook_token) = (random(), random());
         let config = configuration(simulator.url(), &token, &secret, &hook_token, folder.path())?;
         let bundle = Arc::new(Bundle::embedded(Timestamp::now()).map_err(StartError::from)?);
-        let app = App::start(&config, Arc::clone(&bundle)).await?;
+        let app = App::start(&config, Arc::clone(&bundle), Clock::default()).await?;
         let address = format!("{}/webhooks/gitlab", url_of(&app));
         let check = NewStatusCheck::new("countersign", &address).secret(&secret);
         let check = gitlab.create_status_check(project, check)?;

@@ -20,8 +20,6 @@ use crate::telemetry::{CallLabels, Metrics};
 
 use super::error::{self, Error};
 
-/// The whole of one call, from connect to the last byte. The lease of a claim must outlast it.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a read is tried before its failure is reported.
 const TRIES: u32 = 3;
@@ -59,6 +57,7 @@ pub enum ClientError {
 pub struct Client {
     http: reqwest::Client,
     base: Url,
+    timeout: Duration,
     metrics: Arc<Metrics>,
 }
 
@@ -72,8 +71,14 @@ pub struct Dated<T> {
 }
 
 impl Client {
-    /// Prepares calls to `url` (a sub-path such as `https://host/gitlab` is kept) with `token`.
-    pub fn new(url: &str, token: &SecretString, metrics: Arc<Metrics>) -> Result<Self, ClientError> {
+    /// Prepares calls to `url` (a sub-path such as `https://host/gitlab` is kept) with `token`. No call takes longer than
+    /// `timeout`, from connecting to the last byte.
+    pub fn new(
+        url: &str,
+        token: &SecretString,
+        timeout: Duration,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, ClientError> {
         let mut base = Url::parse(url).map_err(|_| ClientError::Url(url.to_owned()))?;
         if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
             return Err(ClientError::Url(url.to_owned()));
@@ -92,11 +97,16 @@ impl Client {
             .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
             .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(CALL_TIMEOUT)
+            .timeout(timeout)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(ClientError::Http)?;
-        Ok(Self { http, base, metrics })
+        Ok(Self { http, base, timeout, metrics })
+    }
+
+    /// The longest that one call takes.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Reads one value. `route` is the template that metrics and messages name.
@@ -425,7 +435,7 @@ mod tests {
             let _read = stream.read(&mut [0; 4096]).await.unwrap();
             stream.write_all(answer.as_bytes()).await.unwrap();
         });
-        let client = Client::new(&url, &"token".into(), Arc::default()).unwrap();
+        let client = Client::new(&url, &"token".into(), Duration::from_secs(10), Arc::default()).unwrap();
         let written = client.write("POST /x", "x", &serde_json::json!({})).await;
         serving.await.unwrap();
         written

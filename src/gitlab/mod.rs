@@ -12,13 +12,14 @@ mod merge_requests;
 mod merge_trains;
 mod metadata;
 mod pipelines;
+mod projects;
 mod status_checks;
 mod users;
 mod versions;
 pub mod webhook;
 
 pub use self::approvals::{Approvals, ApprovedBy};
-pub use self::client::{CALL_TIMEOUT, Client, ClientError, Dated};
+pub use self::client::{Client, ClientError, Dated};
 pub use self::discussions::{Discussion, Note};
 pub use self::error::Error;
 pub use self::members::Member;

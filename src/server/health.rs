@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
-use jiff::Timestamp;
 
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -44,8 +43,11 @@ pub(super) async fn metrics(vitals: web::Data<Vitals>) -> HttpResponse {
     let metrics = &vitals.metrics;
     if let Ok(depth) = vitals.store.queue().depth().await {
         metrics.queue_length.set(i64::try_from(depth.length).unwrap_or(i64::MAX));
-        let age = depth.oldest.map_or(0.0, |oldest| Timestamp::now().duration_since(oldest).as_secs_f64());
-        metrics.queue_oldest.set(age.max(0.0));
+        let clock = vitals.store.clock();
+        metrics.queue_oldest.set(depth.oldest.map_or(0.0, |oldest| clock.since(oldest).as_secs_f64()));
+    }
+    if let Ok(remaining) = vitals.store.queue().remaining_for_revision().await {
+        metrics.revision_remaining.set(i64::try_from(remaining).unwrap_or(i64::MAX));
     }
     metrics.policies_broken.set(i64::from((vitals.policies_broken)()));
     HttpResponse::Ok()

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
-use jiff::Timestamp;
 
 use crate::gitlab::webhook::{BodyError, Delivery, Subject, parse};
 use crate::merge_request::{CheckName, StatusCheckId};
@@ -85,7 +84,7 @@ async fn take(
     shared: &Shared,
 ) -> Result<(DeliveryOutcome, &'static str), (Option<Kind>, Refusal)> {
     let intake = &shared.intake;
-    let now = Timestamp::now();
+    let now = intake.queue.clock().now();
     let mut verification = Verification::begin(request.headers(), &intake.secrets, now.as_second())
         .map_err(|refused| (None, refuse(DeliveryOutcome::Unauthorized, refused.0)))?;
     let kind = verification.kind();

@@ -4,21 +4,85 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::decision::Decided;
+use crate::decision::{Check, Decided};
 use crate::merge_request::StatusCheckId;
-use crate::policy::evaluation::{Evaluation, Reason, RuleState, Truth};
+use crate::policy::evaluation::{Evaluation, Reason, RuleState, Truth, Verdict};
 use crate::policy::fact::Known;
-use crate::store::{Observations, Settlement, SightedApproval};
+use crate::store::{Claim, Observations, Settlement, Shown, SightedApproval};
+
+use super::answer::{Answer, Vocabulary, Weighed};
+use super::pause::{PARKED_FOR, next_heartbeat, pause};
+use super::resources::Resources;
 
 /// How soon a rule that waits for a pipeline or for GitLab is looked at again without any event.
 pub(super) const UNSETTLED_LOOK: Duration = Duration::from_secs(120);
 /// The least pause before time is looked at again: GitLab dates to the second.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
+/// How soon the list is read while an answer of unclear fate may still arrive: the longest time that a stale one stands.
+const UNCLEAR_LOOK: Duration = Duration::from_secs(10);
+/// How soon a heartbeat is tried again for which the budget had no room.
+const LATE_HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// A settlement that comes back after a pause.
-pub(super) fn again(settled_as: &'static str, pause: Duration) -> Settlement {
-    let next = Some(Timestamp::now() + pause);
-    Settlement { unfinished: true, next, settled_as, ..Settlement::default() }
+pub(super) fn again(settled_as: &'static str, pause: Duration, now: Timestamp) -> Settlement {
+    Settlement { unfinished: true, look_at: Some(now + pause), settled_as, ..Settlement::default() }
+}
+
+/// The settlement as it is before anything was said: what shows, and when to come back.
+pub(super) fn after(
+    resources: &Resources,
+    claim: &Claim,
+    checks: &[(Check, Evaluation)],
+    weighed: Vec<Weighed>,
+) -> Settlement {
+    let now = resources.clock.now();
+    let mut settlement = Settlement { settled_as: "answered", ..Settlement::default() };
+    for (_, evaluation) in checks {
+        let recheck = evaluation.recheck_at.map(|at| resources.on_our_clock(at).max(now + LEAST_PAUSE));
+        settlement.recall_at = earliest(settlement.recall_at, recheck);
+        if is_unsettled(evaluation) {
+            settlement.look_at = earliest(settlement.look_at, Some(now + UNSETTLED_LOOK));
+        }
+    }
+    let curable = weighed.iter().any(|weighed| weighed.verdict == Verdict::UndecidedCurable);
+    let unsayable = || weighed.iter().filter(|weighed| weighed.answer == Answer::Unsayable);
+    // A GitLab without the word gets it with an upgrade at the earliest.
+    if unsayable().any(|weighed| weighed.vocabulary == Vocabulary::OnlyPassed) {
+        resources.metrics.parked.inc();
+        settlement.settled_as = "unsayable";
+        settlement.look_at = earliest(settlement.look_at, Some(now + PARKED_FOR));
+    }
+    // A pass that stays on a merge train stays only for as long as it is on it.
+    if weighed.iter().any(|weighed| weighed.on_merge_train && weighed.answer == Answer::Silence) {
+        settlement.look_at = earliest(settlement.look_at, Some(now + UNSETTLED_LOOK));
+    }
+    if curable || unsayable().any(|weighed| weighed.vocabulary != Vocabulary::OnlyPassed) {
+        settlement.unfinished = true;
+        settlement.undecided = curable;
+        settlement.settled_as = "undecided";
+        settlement.look_at = earliest(settlement.look_at, Some(now + pause(claim.attempt)));
+    }
+    settlement.statuses = weighed.into_iter().map(|weighed| weighed.known).collect();
+    settlement
+}
+
+/// When what was said or may have been said is to be looked at again: a heartbeat from memory, an answer of unclear
+/// fate by the list of statuses, a few times until it can't arrive any more.
+pub(super) fn plan_heartbeats(settlement: &mut Settlement, resources: &Resources) {
+    let now = resources.clock.now();
+    for known in &settlement.statuses {
+        if let Some(confirm_at) = known.confirm_at {
+            let glance = confirm_at.min(now + UNCLEAR_LOOK);
+            settlement.look_at = earliest(settlement.look_at, Some(glance));
+        }
+        let Some(pending) = known.pending.filter(|_| known.shown == Some(Shown::PostedPending)) else {
+            continue;
+        };
+        let next = next_heartbeat(pending.said_at).max(now + LATE_HEARTBEAT);
+        if !settlement.ended && next < pending.since + resources.settings.heartbeat_for {
+            settlement.recall_at = earliest(settlement.recall_at, Some(next));
+        }
+    }
 }
 
 /// What later evaluations need of this one's reads.
@@ -48,41 +112,23 @@ pub(super) fn is_unsettled(evaluation: &Evaluation) -> bool {
     })
 }
 
-/// When, on our clock, an instant on GitLab's comes: were ours ahead, the lane would run each second until it came.
-pub(super) fn wake_at(at: Timestamp, gitlab_now: Option<Timestamp>, now: Timestamp) -> Timestamp {
-    let ahead = gitlab_now.map_or(jiff::SignedDuration::ZERO, |gitlab_now| now.duration_since(gitlab_now));
-    at.checked_add(ahead).unwrap_or(at).max(now + LEAST_PAUSE)
-}
-
 /// The earlier of two instants.
 pub(super) fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
     one.into_iter().chain(other).min()
 }
 
 /// Something newer came, or the right to speak was lost: nothing that was asked is served yet.
-pub(super) fn supersede(settlement: &mut Settlement) {
+pub(super) fn supersede(settlement: &mut Settlement, now: Timestamp) {
     settlement.settled_as = "superseded";
     settlement.unfinished = true;
-    settlement.next = earliest(settlement.next, Some(Timestamp::now()));
+    settlement.look_at = earliest(settlement.look_at, Some(now));
+    // What was decided is not what will be said.
+    settlement.revision = None;
 }
 
 /// What shows for a check is not known any more.
 pub(super) fn forget(settlement: &mut Settlement, check: StatusCheckId) {
     for known in settlement.statuses.iter_mut().filter(|known| known.check == check) {
         known.shown = None;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_instant_on_gitlabs_clock_is_awaited_by_ours() {
-        let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
-        assert_eq!(wake_at(at(60), Some(at(0)), at(300)), at(360), "ours is ahead");
-        assert_eq!(wake_at(at(60), Some(at(300)), at(0)), at(1), "ours is behind, and the instant is over");
-        assert_eq!(wake_at(at(600), Some(at(300)), at(0)), at(300));
-        assert_eq!(wake_at(at(60), None, at(0)), at(60));
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::gitlab::{GitlabVersion, Status};
 use crate::policy::evaluation::Verdict;
-use crate::store::Shown;
+use crate::store::{KnownStatus, Shown};
 
 /// Which words a GitLab version takes (contract section 1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,7 @@ impl From<GitlabVersion> for Vocabulary {
 
 /// What besides the verdict decides the answer.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub struct Circumstances {
     /// What GitLab shows; none when it is not known.
     pub shown: Option<Shown>,
@@ -42,6 +43,11 @@ pub struct Circumstances {
     pub waiting_is_failed: bool,
     /// Whether `answers.undecided_after` is over.
     pub undecided_too_long: bool,
+    /// Whether a `pending` of ours must be said again, or GitLab lets it run out.
+    pub heartbeat_due: bool,
+    /// Whether it is on a merge train, where a `passed` is taken back only for cause: what shows then decides whether the
+    /// train goes on.
+    pub on_merge_train: bool,
     /// Whether a new `passed` may be given: not while the policies on disk have been broken for too long.
     pub may_grant: bool,
 }
@@ -57,6 +63,17 @@ pub enum Answer {
     Unsayable,
 }
 
+/// One check's verdict and what will be said about it.
+pub(super) struct Weighed {
+    pub(super) verdict: Verdict,
+    pub(super) vocabulary: Vocabulary,
+    pub(super) answer: Answer,
+    /// Whether a pass stays only because the merge request is on a merge train.
+    pub(super) on_merge_train: bool,
+    /// What shows before anything is said, in the form that will be remembered.
+    pub(super) known: KnownStatus,
+}
+
 /// What a verdict means under the circumstances.
 pub fn answer(verdict: Verdict, circumstances: Circumstances) -> Answer {
     let Circumstances { shown, .. } = circumstances;
@@ -64,20 +81,24 @@ pub fn answer(verdict: Verdict, circumstances: Circumstances) -> Answer {
         Verdict::Passed => match shown {
             Some(Shown::Passed) => Answer::Silence,
             _ if !circumstances.may_grant => Answer::Unsayable,
-            Some(Shown::ImplicitPending | Shown::PostedPending | Shown::Failed) | None => {
-                Answer::Post(Status::Passed)
-            }
+            Some(Shown::ImplicitPending | Shown::PostedPending | Shown::ExpiredPending | Shown::Failed)
+            | None => Answer::Post(Status::Passed),
         },
         Verdict::Failed => failed(circumstances),
+        Verdict::Waiting if circumstances.on_merge_train && shown == Some(Shown::Passed) => Answer::Silence,
         Verdict::Waiting if circumstances.waiting_is_failed => failed(circumstances),
         Verdict::Waiting => match shown {
-            Some(Shown::ImplicitPending | Shown::PostedPending) => Answer::Silence,
+            Some(Shown::PostedPending) if circumstances.heartbeat_due => pending(circumstances),
+            Some(Shown::ImplicitPending | Shown::PostedPending | Shown::ExpiredPending) => Answer::Silence,
             Some(Shown::Passed | Shown::Failed) | None => pending(circumstances),
         },
         Verdict::UndecidedIncurable => failed(circumstances),
         Verdict::UndecidedCurable if circumstances.undecided_too_long => failed(circumstances),
         Verdict::UndecidedCurable => match shown {
-            Some(Shown::ImplicitPending | Shown::PostedPending | Shown::Failed) => Answer::Silence,
+            Some(Shown::PostedPending) if circumstances.heartbeat_due => pending(circumstances),
+            Some(Shown::ImplicitPending | Shown::PostedPending | Shown::ExpiredPending | Shown::Failed) => {
+                Answer::Silence
+            }
             Some(Shown::Passed) | None => pending(circumstances),
         },
     }
@@ -85,7 +106,7 @@ pub fn answer(verdict: Verdict, circumstances: Circumstances) -> Answer {
 
 fn failed(circumstances: Circumstances) -> Answer {
     match (circumstances.vocabulary, circumstances.shown) {
-        (_, Some(Shown::Failed)) => Answer::Silence,
+        (_, Some(Shown::Failed | Shown::ExpiredPending)) => Answer::Silence,
         (Vocabulary::Full | Vocabulary::WithoutPending, _) => Answer::Post(Status::Failed),
         // There is no word for it, and pending does not approve.
         (Vocabulary::OnlyPassed, Some(Shown::ImplicitPending | Shown::PostedPending)) => Answer::Silence,
@@ -111,12 +132,15 @@ mod tests {
         vocabulary: Vocabulary::Full,
         waiting_is_failed: false,
         undecided_too_long: false,
+        heartbeat_due: false,
+        on_merge_train: false,
         may_grant: true,
     };
-    const SHOWN: [Option<Shown>; 5] = [
+    const SHOWN: [Option<Shown>; 6] = [
         None,
         Some(Shown::ImplicitPending),
         Some(Shown::PostedPending),
+        Some(Shown::ExpiredPending),
         Some(Shown::Passed),
         Some(Shown::Failed),
     ];
@@ -133,12 +157,40 @@ mod tests {
         let row = |verdict| SHOWN.map(|shown| answer(verdict, Circumstances { shown, ..NOW }));
         let (silence, post) = (Answer::Silence, Answer::Post);
         let (passed, failed, pending) = (post(Status::Passed), post(Status::Failed), post(Status::Pending));
-        //                    shown:            unknown  implicit  posted   passed   failed
-        assert_eq!(row(Verdict::Passed), [passed, passed, passed, silence, passed]);
-        assert_eq!(row(Verdict::Failed), [failed, failed, failed, failed, silence]);
-        assert_eq!(row(Verdict::Waiting), [pending, silence, silence, pending, pending]);
-        assert_eq!(row(Verdict::UndecidedCurable), [pending, silence, silence, pending, silence]);
-        assert_eq!(row(Verdict::UndecidedIncurable), [failed, failed, failed, failed, silence]);
+        //                    shown:            unknown  implicit  posted   expired  passed   failed
+        assert_eq!(row(Verdict::Passed), [passed, passed, passed, passed, silence, passed]);
+        assert_eq!(row(Verdict::Failed), [failed, failed, failed, silence, failed, silence]);
+        assert_eq!(row(Verdict::Waiting), [pending, silence, silence, silence, pending, pending]);
+        assert_eq!(row(Verdict::UndecidedCurable), [pending, silence, silence, silence, pending, silence]);
+        assert_eq!(row(Verdict::UndecidedIncurable), [failed, failed, failed, silence, failed, silence]);
+    }
+
+    #[test]
+    fn a_heartbeat_says_pending_again_and_nothing_else() {
+        for (verdict, shown) in VERDICTS.into_iter().flat_map(|v| SHOWN.map(|shown| (v, shown))) {
+            let without = answer(verdict, Circumstances { shown, ..NOW });
+            let with = answer(verdict, Circumstances { shown, heartbeat_due: true, ..NOW });
+            let waits = matches!(verdict, Verdict::Waiting | Verdict::UndecidedCurable);
+            if waits && shown == Some(Shown::PostedPending) {
+                assert_eq!((without, with), (Answer::Silence, Answer::Post(Status::Pending)));
+            } else {
+                assert_eq!(without, with, "{verdict:?} {shown:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn on_a_merge_train_a_passed_is_taken_back_for_cause_and_not_for_waiting() {
+        let shown = Some(Shown::Passed);
+        for waiting_is_failed in [false, true] {
+            let train = Circumstances { shown, on_merge_train: true, waiting_is_failed, ..NOW };
+            assert_eq!(answer(Verdict::Waiting, train), Answer::Silence);
+            assert_eq!(answer(Verdict::Failed, train), Answer::Post(Status::Failed));
+            assert_eq!(answer(Verdict::UndecidedCurable, train), Answer::Post(Status::Pending));
+            assert_eq!(answer(Verdict::UndecidedIncurable, train), Answer::Post(Status::Failed));
+            let doubted = Circumstances { shown: None, ..train };
+            assert!(matches!(answer(Verdict::Waiting, doubted), Answer::Post(_)));
+        }
     }
 
     #[test]
@@ -147,13 +199,15 @@ mod tests {
             [Vocabulary::Full, Vocabulary::WithoutPending, Vocabulary::OnlyPassed, Vocabulary::Unproven]
         {
             for (verdict, shown) in VERDICTS.into_iter().flat_map(|v| SHOWN.map(|shown| (v, shown))) {
-                for flags in 0..8 {
+                for flags in 0..16 {
                     let circumstances = Circumstances {
                         shown,
                         vocabulary,
                         waiting_is_failed: flags & 1 != 0,
                         undecided_too_long: flags & 2 != 0,
                         may_grant: flags & 4 != 0,
+                        heartbeat_due: flags & 8 != 0,
+                        on_merge_train: false,
                     };
                     let said = answer(verdict, circumstances);
                     if verdict != Verdict::Passed || !circumstances.may_grant {

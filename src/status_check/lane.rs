@@ -1,44 +1,49 @@
-//! One claimed merge request: what is remembered of it, its look, its answers, its settlement.
+//! One claimed merge request: what is remembered of it, what is said about it, its settlement.
+//!
+//! How a verdict comes about is in `look.rs` (by asking GitLab) and `recall.rs` (by memory); both end here, where the
+//! decision is recorded, the answers leave one by one, and the claim ends.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::decision::{ApprovalMemory, Asking, Check, Decided, Failure, Look, Remembered};
-use crate::gitlab::{CALL_TIMEOUT, Status};
-use crate::merge_request::{CheckName, StatusCheckId};
+use crate::decision::Check;
+use crate::gitlab::Status;
+use crate::merge_request::{CheckName, CommitSha, StatusCheckId};
 use crate::policy::PolicySet;
-use crate::policy::evaluation::{Evaluation, Verdict};
-use crate::policy::fact::{MergeRequestFacts, Sightings};
+use crate::policy::evaluation::Evaluation;
+use crate::policy::fact::MergeRequestFacts;
 use crate::store::{
-    Asked, Claim, KnownStatus, LEASE, Memory, NewDecision, Observations, Recorded, Settlement, Shown,
-    StoreError,
+    Claim, KnownStatus, LEASE, Memory, NewDecision, Observations, PendingPeriod, Recorded, Settlement,
+    StoreError, Work,
 };
-use crate::telemetry::EvaluationLabels;
 
-use super::aftermath::{UNSETTLED_LOOK, earliest, forget, is_unsettled, observations, supersede, wake_at};
-use super::answer::{Answer, Circumstances, Vocabulary, answer};
-use super::pause::{PARKED_FOR, pause, since_then};
+use super::aftermath::{forget, plan_heartbeats, supersede};
 use super::posting::{Saying, post, take_in};
 use super::record::{Cause, Particulars, Shared, canonical, verdict_word};
 use super::resources::Resources;
 
 /// A claimed merge request with what is remembered of it.
 pub(super) struct Lane<'a> {
-    resources: &'a Resources,
+    pub(super) resources: &'a Resources,
     pub(super) claim: Claim,
-    memory: Memory,
+    pub(super) memory: Memory,
 }
 
-/// One check's verdict and what will be said about it.
-struct Said {
-    check: Check,
-    verdict: Verdict,
-    shown: Option<Shown>,
-    vocabulary: Vocabulary,
-    answer: Answer,
+/// A decision with what it says: one for each check, in the order of the settlement's statuses.
+pub(super) struct Statement {
+    pub(super) decision: NewDecision,
+    pub(super) status: Option<Status>,
+}
+
+/// What is to be recorded and said, and how the claim ends after that.
+pub(super) struct Conclusion {
+    pub(super) statements: Vec<Statement>,
+    pub(super) observations: Observations,
+    /// What shows before anything is said.
+    pub(super) settlement: Settlement,
+    /// Whether GitLab lists the checks now, as opposed to being remembered to have listed them.
+    pub(super) listed: bool,
 }
 
 impl<'a> Lane<'a> {
@@ -47,183 +52,93 @@ impl<'a> Lane<'a> {
         Ok(Self { resources, claim, memory })
     }
 
-    /// Looks at the merge request with everything that is remembered of it.
-    pub(super) async fn look(&self, policies: &PolicySet) -> Result<Look, Failure> {
-        let remembered = Remembered {
-            sightings: Sightings {
-                pushers: self.memory.pushers.iter().copied().collect(),
-                version_targets: self.memory.version_targets.clone(),
-            },
-            approvals: ApprovalMemory {
-                seen: self.memory.approvals.clone(),
-                read_at: self.memory.approvals_read_at,
-            },
-        };
-        let list = self.claim.distrust || self.memory.statuses.is_empty();
-        let known = |subject: &MergeRequestFacts| self.known_checks(subject);
-        let merge_request = self.claim.merge_request;
-        let asked = Asking { merge_request, policies, remembered: &remembered, list, known: &known };
-        self.resources.decider.look(&asked).await
-    }
-
-    /// The checks that are remembered for this very SHA and target branch; none of them if any is in doubt, or if
-    /// GitLab asks one that is not among them or has another name by now.
-    fn known_checks(&self, subject: &MergeRequestFacts) -> Vec<Check> {
-        let of_head: Vec<_> = self.of_head(subject).collect();
-        let is_known = |asked: &Asked| {
-            let has_its_name =
-                |known: &KnownStatus| asked.name.as_ref().is_none_or(|name| *name == known.name);
-            of_head.iter().any(|known| known.check == asked.check && has_its_name(known))
-        };
-        let is_doubted = |known: &&KnownStatus| known.shown.is_none() || known.confirm_at.is_some();
-        if of_head.iter().any(is_doubted) || !self.memory.asked.iter().all(is_known) {
-            return Vec::new();
-        }
-        of_head.iter().map(|known| Check { id: known.check, name: known.name.clone() }).collect()
-    }
-
-    fn of_head(&self, subject: &MergeRequestFacts) -> impl Iterator<Item = &KnownStatus> {
+    /// What is remembered for this very SHA and target branch.
+    pub(super) fn of_head(&self, subject: &MergeRequestFacts) -> impl Iterator<Item = &KnownStatus> {
         self.memory
             .statuses
             .iter()
             .filter(|known| known.sha == subject.sha && known.target_branch == subject.target_branch)
     }
 
-    /// Records what was decided, says what is to be said, and settles.
-    pub(super) async fn answer(self, policies: &PolicySet, decided: Decided) -> Result<(), StoreError> {
-        let said = self.weigh(&decided).await;
-        let (decisions, observations) = self.write_down(policies, &decided, &said)?;
-        let mut settlement = self.aftermath(&decided, &said);
-        let posts: Vec<_> = said
+    /// What is remembered of a check on a SHA, whatever the target branch: rows of GitLab's know none.
+    pub(super) fn remembered(
+        &self,
+        subject: &MergeRequestFacts,
+        check: StatusCheckId,
+    ) -> Option<&KnownStatus> {
+        self.memory.statuses.iter().find(|known| known.sha == subject.sha && known.check == check)
+    }
+
+    /// Whether somebody pressed Retry for a check since the lane was served last.
+    pub(super) fn is_retried(&self, check: StatusCheckId) -> bool {
+        self.memory.asked.iter().any(|asked| asked.check == check && asked.by_retry)
+    }
+
+    /// Records what was decided, says what is to be said (what is taken back before what is granted), and settles.
+    pub(super) async fn conclude(
+        &self,
+        policies: &PolicySet,
+        conclusion: Conclusion,
+    ) -> Result<Settlement, StoreError> {
+        let Conclusion { statements, observations, mut settlement, listed } = conclusion;
+        let mut said: Vec<_> = statements
             .iter()
-            .zip(&settlement.statuses)
-            .filter(|(said, _)| matches!(said.answer, Answer::Post(_)))
-            .map(|(_, known)| known.clone())
+            .enumerate()
+            .filter_map(|(index, statement)| Some((index, statement.status?)))
             .collect();
-        if posts.is_empty() {
+        said.sort_by_key(|(_, status)| *status == Status::Passed);
+        let decisions: Vec<_> = statements.into_iter().map(|statement| statement.decision).collect();
+        if said.is_empty() {
             settlement.decisions = decisions;
             settlement.observations = observations;
             if !self.is_in_force(policies) {
-                supersede(&mut settlement);
+                supersede(&mut settlement, self.resources.clock.now());
             }
-            return self.settle(settlement).await;
+            return Ok(settlement);
         }
-        let queue = &self.resources.queue;
+        for (index, status) in &said {
+            if let Some(known) = settlement.statuses.get_mut(*index) {
+                known.pending = self.period_after(known, *status);
+            }
+        }
+        let answering =
+            said.iter().filter_map(|(index, _)| settlement.statuses.get(*index)).cloned().collect();
         let proven = Instant::now();
-        let (recorded, numbers) = queue.record(&self.claim, decisions, observations, posts).await?;
+        let queue = &self.resources.queue;
+        let (recorded, numbers) = queue.record(&self.claim, decisions, observations, answering).await?;
         if recorded == Recorded::Superseded {
-            supersede(&mut settlement);
-            return self.settle(settlement).await;
+            supersede(&mut settlement, self.resources.clock.now());
+            return Ok(settlement);
         }
         let mut proven = Some(proven);
-        for (said, decision) in said.iter().zip(numbers) {
-            let Answer::Post(status) = said.answer else { continue };
-            let (check, name) = (said.check.id, &said.check.name);
+        for (index, status) in said {
+            let (Some(known), Some(decision)) =
+                (settlement.statuses.get(index).cloned(), numbers.get(index).copied())
+            else {
+                continue;
+            };
             if !self.may_still_speak(proven.take(), policies).await? {
-                supersede(&mut settlement);
-                forget(&mut settlement, check);
+                supersede(&mut settlement, self.resources.clock.now());
+                forget(&mut settlement, known.check);
                 continue;
             }
-            let (sha, listed) = (&decided.facts.merge_request.sha, decided.listed.is_some());
-            let outcome =
-                post(self.resources, &self.claim, Saying { sha, check, name, status, decision, listed })
-                    .await;
-            take_in(&mut settlement, check, outcome);
+            let KnownStatus { sha, check, name, .. } = &known;
+            let saying = Saying { sha, check: *check, name, status, decision, listed };
+            let outcome = post(self.resources, &self.claim, saying).await;
+            take_in(&mut settlement, known.check, outcome, self.resources.clock.now());
         }
-        self.settle(settlement).await
+        Ok(settlement)
     }
 
-    /// Nothing could be decided: a `passed` that may show is taken back, for what it was given for may have changed.
-    /// Only of the newest head; GitLab itself refuses if another one came since.
-    pub(super) async fn withdraw(
-        self,
-        policies: &PolicySet,
-        failure: &Failure,
-        mut settlement: Settlement,
-    ) -> Result<(), StoreError> {
-        let doubtful: Vec<_> = self.doubtful().cloned().collect();
-        let answer = if doubtful.is_empty() { Answer::Silence } else { self.taking_back().await };
-        let Answer::Post(status) = answer else { return self.settle(settlement).await };
-        let decisions = self.write_down_failure(policies, failure, &doubtful, status)?;
-        let posts = doubtful.clone();
-        let mut proven = Some(Instant::now());
-        let queue = &self.resources.queue;
-        let (recorded, numbers) =
-            queue.record(&self.claim, decisions, Observations::default(), posts).await?;
-        if recorded == Recorded::Superseded {
-            supersede(&mut settlement);
-            return self.settle(settlement).await;
-        }
-        for (known, decision) in doubtful.iter().zip(numbers) {
-            if !self.may_still_speak(proven.take(), policies).await? {
-                break;
-            }
-            let KnownStatus { sha, check, name, .. } = known;
-            let outcome = post(
-                self.resources,
-                &self.claim,
-                Saying { sha, check: *check, name, status, decision, listed: true },
-            )
-            .await;
-            settlement.statuses.push(known.clone());
-            take_in(&mut settlement, *check, outcome);
-        }
-        self.settle(settlement).await
+    /// The period of waiting that a word begins, goes on with, or ends.
+    fn period_after(&self, known: &KnownStatus, status: Status) -> Option<PendingPeriod> {
+        let now = self.resources.clock.now();
+        let goes_on = known.pending.filter(|_| !self.is_retried(known.check));
+        (status == Status::Pending)
+            .then(|| PendingPeriod { since: goes_on.map_or(now, |pending| pending.since), said_at: now })
     }
 
-    /// What may show `passed` of the newest head that is known.
-    fn doubtful(&self) -> impl Iterator<Item = &KnownStatus> {
-        let newest = self.memory.newest_delivery.as_ref().and_then(|delivery| delivery.sha.as_ref());
-        let newest = newest.or_else(|| self.memory.statuses.first().map(|known| &known.sha));
-        self.memory.statuses.iter().filter(move |known| known.may_show_passed && Some(&known.sha) == newest)
-    }
-
-    /// How a `passed` is taken back while nothing can be decided.
-    async fn taking_back(&self) -> Answer {
-        let circumstances = Circumstances {
-            shown: None,
-            vocabulary: self.resources.vocabulary().await,
-            waiting_is_failed: self.resources.settings.waiting_is_failed,
-            undecided_too_long: false,
-            may_grant: false,
-        };
-        answer(Verdict::UndecidedCurable, circumstances)
-    }
-
-    fn write_down_failure(
-        &self,
-        policies: &PolicySet,
-        failure: &Failure,
-        doubtful: &[KnownStatus],
-        status: Status,
-    ) -> Result<Vec<NewDecision>, StoreError> {
-        let evaluation = Evaluation {
-            verdict: Verdict::UndecidedCurable,
-            summary: format!("could not be decided: {failure}"),
-            policies: Vec::new(),
-            recheck_at: None,
-        };
-        let shared = Shared::without_facts(policies);
-        let (cause, decided_at) = (self.cause(), Timestamp::now());
-        doubtful
-            .iter()
-            .map(|known| {
-                let particulars = Particulars {
-                    decided_at,
-                    cause: &cause,
-                    merge_request: self.claim.merge_request,
-                    sha: &known.sha,
-                    check: known.check,
-                    check_name: &known.name,
-                    evaluation: &evaluation,
-                    answer: Some(status),
-                };
-                new_decision(&shared, &particulars)
-            })
-            .collect()
-    }
-
-    fn is_in_force(&self, policies: &PolicySet) -> bool {
+    pub(super) fn is_in_force(&self, policies: &PolicySet) -> bool {
         self.resources.bundle.current().revision() == policies.revision()
     }
 
@@ -242,184 +157,75 @@ impl<'a> Lane<'a> {
             None => (Instant::now(), self.resources.queue.is_current(&self.claim).await?),
         };
         // A process that was stopped in between must not speak with an old right.
-        Ok(is_current && proven.elapsed() + CALL_TIMEOUT < LEASE)
+        Ok(is_current && proven.elapsed() + self.resources.decider.gitlab.timeout() < LEASE)
     }
 
-    /// What each verdict means for what GitLab shows.
-    async fn weigh(&self, decided: &Decided) -> Vec<Said> {
-        // Who can't say anything but passed need not ask which words there are.
-        let only_passes = decided.checks.iter().all(|(_, evaluation)| evaluation.verdict == Verdict::Passed);
-        let vocabulary = if only_passes { Vocabulary::Unproven } else { self.resources.vocabulary().await };
-        let undecided_for = self.claim.undecided_since.map_or(Duration::ZERO, since_then);
-        self.resources.metrics.panics.inc_by(decided.panics.try_into().unwrap_or(u64::MAX));
-        let mut said = Vec::new();
-        for (check, evaluation) in &decided.checks {
-            let shown = self.shown(decided, check.id);
-            let circumstances = Circumstances {
-                shown,
-                vocabulary,
-                waiting_is_failed: self.resources.settings.waiting_is_failed,
-                undecided_too_long: undecided_for >= self.resources.settings.undecided_after,
-                may_grant: self.resources.may_grant(),
-            };
-            let answer = answer(evaluation.verdict, circumstances);
-            self.tell(&decided.facts.merge_request, &check.name, evaluation, answer, vocabulary);
-            said.push(Said { check: check.clone(), verdict: evaluation.verdict, shown, vocabulary, answer });
-        }
-        said
-    }
-
-    fn shown(&self, decided: &Decided, check: StatusCheckId) -> Option<Shown> {
-        if let Some(listed) = &decided.listed {
-            let status = listed.iter().find(|(id, _)| *id == check).map(|(_, status)| status);
-            return status.and_then(|status| match status {
-                Status::Passed => Some(Shown::Passed),
-                Status::Failed => Some(Shown::Failed),
-                Status::Pending => self.listed_pending(&decided.facts.merge_request, check),
-            });
-        }
-        self.of_head(&decided.facts.merge_request).find(|known| known.check == check)?.shown
-    }
-
-    /// The list does not tell a pending without a row from a row that runs out. After a Retry it is a row, and
-    /// whoever pressed it wants an answer.
-    fn listed_pending(&self, subject: &MergeRequestFacts, check: StatusCheckId) -> Option<Shown> {
-        let mut statuses = self.memory.statuses.iter();
-        let remembered = statuses.find(|known| known.sha == subject.sha && known.check == check);
-        let is_retried = self.memory.asked.iter().any(|asked| asked.check == check && asked.by_retry);
-        match remembered.map(|known| known.shown) {
-            Some(Some(Shown::PostedPending)) => Some(Shown::PostedPending),
-            _ if is_retried => None,
-            None | Some(Some(Shown::ImplicitPending)) => Some(Shown::ImplicitPending),
-            Some(Some(Shown::Passed | Shown::Failed) | None) => Some(Shown::PostedPending),
-        }
-    }
-
-    /// Until when an earlier answer to a check may still arrive.
-    fn still_unclear(&self, subject: &MergeRequestFacts, check: StatusCheckId) -> Option<Timestamp> {
-        let known = self.of_head(subject).find(|known| known.check == check)?;
-        known.confirm_at.filter(|at| *at > Timestamp::now())
-    }
-
-    fn tell(
+    /// One decision in canonical bytes, with what it says.
+    pub(super) fn statement(
         &self,
+        shared: &Shared<'_>,
         subject: &MergeRequestFacts,
-        check: &CheckName,
+        check: &Check,
         evaluation: &Evaluation,
-        answer: Answer,
-        vocabulary: Vocabulary,
-    ) {
-        let verdict = verdict_word(evaluation.verdict);
-        self.resources.metrics.evaluations.get_or_create(&EvaluationLabels { verdict }).inc();
-        let (project, iid, sha) =
-            (subject.merge_request.project, subject.merge_request.iid, subject.sha.short());
-        tracing::info!(%project, %iid, sha, %check, verdict, ?answer, summary = evaluation.summary, "decided");
-        if answer == Answer::Unsayable {
-            tracing::error!(%project, %iid, sha, %check, verdict, ?vocabulary,
-                "the verdict can't be said to this GitLab now; what it shows may be wrong");
-        }
+        status: Option<Status>,
+    ) -> Result<Statement, StoreError> {
+        let known = (&subject.sha, check.id, &check.name);
+        self.statement_on(shared, known, evaluation, status)
     }
 
-    /// The canonical records, and what the evaluation saw that later ones need.
-    fn write_down(
+    /// One decision on a check whose merge request could not be read.
+    pub(super) fn statement_on(
         &self,
-        policies: &PolicySet,
-        decided: &Decided,
-        said: &[Said],
-    ) -> Result<(Vec<NewDecision>, Observations), StoreError> {
-        let shared = Shared::new(&decided.facts, policies).map_err(|error| unwritable(&error))?;
-        let cause = self.cause();
-        let decided_at = Timestamp::now();
-        let sha = &decided.facts.merge_request.sha;
-        let mut decisions = Vec::new();
-        for (said, (check, evaluation)) in said.iter().zip(&decided.checks) {
-            let answer = if let Answer::Post(status) = said.answer { Some(status) } else { None };
-            let particulars = Particulars {
-                decided_at,
-                cause: &cause,
-                merge_request: self.claim.merge_request,
-                sha,
-                check: check.id,
-                check_name: &check.name,
-                evaluation,
-                answer,
-            };
-            decisions.push(new_decision(&shared, &particulars)?);
-        }
-        Ok((decisions, observations(decided)))
+        shared: &Shared<'_>,
+        (sha, check, check_name): (&CommitSha, StatusCheckId, &CheckName),
+        evaluation: &Evaluation,
+        status: Option<Status>,
+    ) -> Result<Statement, StoreError> {
+        let decided_at = self.resources.clock.now();
+        let particulars = Particulars {
+            decided_at,
+            cause: &self.cause(shared.revision()),
+            merge_request: self.claim.merge_request,
+            sha,
+            check,
+            check_name,
+            evaluation,
+            answer: status,
+        };
+        let record = canonical(shared, &particulars).map_err(|error| StoreError::Row(error.to_string()))?;
+        let decision = NewDecision {
+            decided_at,
+            sha: sha.clone(),
+            check,
+            name: check_name.clone(),
+            verdict: verdict_word(evaluation.verdict),
+            record,
+            blobs: Arc::clone(&shared.blobs),
+        };
+        Ok(Statement { decision, status })
     }
 
-    fn cause(&self) -> Cause {
+    fn cause(&self, revision: &str) -> Cause {
         let delivery = self.claim.waiting_since.and(self.memory.newest_delivery.as_ref());
-        let (event, action) = delivery.map_or_else(
-            || ("time".to_owned(), None),
-            |delivery| (delivery.event.clone(), delivery.action.clone()),
-        );
+        let decided_under = self.memory.last.as_ref().and_then(|last| last.revision.as_deref());
+        let (event, action) = match delivery {
+            Some(delivery) => (delivery.event.clone(), delivery.action.clone()),
+            None if decided_under.is_some_and(|under| under != revision) => ("policies".to_owned(), None),
+            None if self.claim.work == Work::Look && self.claim.distrust => ("sweep".to_owned(), None),
+            None => ("time".to_owned(), None),
+        };
         Cause { event, action, delivery: self.claim.generation, attempt: self.claim.attempt }
     }
 
-    /// The settlement as it is before anything was said: what shows, and when to come back.
-    fn aftermath(&self, decided: &Decided, said: &[Said]) -> Settlement {
-        let subject = &decided.facts.merge_request;
-        let statuses = said.iter().map(|said| KnownStatus {
-            sha: subject.sha.clone(),
-            check: said.check.id,
-            name: said.check.name.clone(),
-            target_branch: subject.target_branch.clone(),
-            shown: said.shown,
-            confirm_at: self.still_unclear(subject, said.check.id),
-            may_show_passed: false,
-        });
-        let mut settlement =
-            Settlement { statuses: statuses.collect(), settled_as: "answered", ..Settlement::default() };
-        settlement.next = settlement.statuses.iter().filter_map(|known| known.confirm_at).min();
-        for (_, evaluation) in &decided.checks {
-            let next = evaluation.recheck_at.map(|at| wake_at(at, decided.facts.now, Timestamp::now()));
-            settlement.next = earliest(settlement.next, next);
-            if is_unsettled(evaluation) {
-                settlement.next = earliest(settlement.next, Some(Timestamp::now() + UNSETTLED_LOOK));
-            }
-        }
-        let curable = said.iter().any(|said| said.verdict == Verdict::UndecidedCurable);
-        let unsayable = || said.iter().filter(|said| said.answer == Answer::Unsayable);
-        // A GitLab without the word gets it with an upgrade at the earliest.
-        if unsayable().any(|said| said.vocabulary == Vocabulary::OnlyPassed) {
-            self.resources.metrics.parked.inc();
-            settlement.settled_as = "unsayable";
-            settlement.next = earliest(settlement.next, Some(Timestamp::now() + PARKED_FOR));
-        }
-        if curable || unsayable().any(|said| said.vocabulary != Vocabulary::OnlyPassed) {
-            settlement.unfinished = true;
-            settlement.undecided = curable;
-            settlement.settled_as = "undecided";
-            settlement.next = earliest(settlement.next, Some(Timestamp::now() + pause(self.claim.attempt)));
-        }
-        settlement
-    }
-
     /// Ends the claim.
-    pub(super) async fn settle(self, settlement: Settlement) -> Result<(), StoreError> {
+    pub(super) async fn settle(self, mut settlement: Settlement) -> Result<(), StoreError> {
+        let resources = self.resources;
         if !settlement.unfinished
             && let Some(since) = self.claim.waiting_since
         {
-            self.resources.metrics.delivery_to_answer.observe(since_then(since).as_secs_f64());
+            resources.metrics.delivery_to_answer.observe(resources.clock.since(since).as_secs_f64());
         }
-        self.resources.queue.settle(self.claim, settlement).await
+        plan_heartbeats(&mut settlement, resources);
+        resources.queue.settle(self.claim, settlement).await
     }
-}
-
-fn unwritable(error: &serde_json::Error) -> StoreError {
-    StoreError::Row(error.to_string())
-}
-
-fn new_decision(shared: &Shared<'_>, particulars: &Particulars<'_>) -> Result<NewDecision, StoreError> {
-    Ok(NewDecision {
-        decided_at: particulars.decided_at,
-        sha: particulars.sha.clone(),
-        check: particulars.check,
-        name: particulars.check_name.clone(),
-        verdict: verdict_word(particulars.evaluation.verdict),
-        record: canonical(shared, particulars).map_err(|error| unwritable(&error))?,
-        blobs: Arc::clone(&shared.blobs),
-    })
 }

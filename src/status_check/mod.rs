@@ -6,10 +6,17 @@
 mod aftermath;
 mod answer;
 mod lane;
+mod look;
+mod outage;
 mod pause;
 mod posting;
+mod rate;
+mod recall;
 mod record;
 mod resources;
+mod revision;
+mod sweep;
+mod weighing;
 mod worker;
 
 pub use self::answer::{Answer, Circumstances, Vocabulary, answer};

@@ -17,7 +17,8 @@ pub(super) fn pause(attempt: u32) -> Duration {
     doubled.min(LONGEST_PAUSE).mul_f64(0.75 + fastrand::f64() / 2.0)
 }
 
-/// How long ago an instant was; zero if it is yet to come.
-pub(super) fn since_then(instant: Timestamp) -> Duration {
-    Timestamp::now().duration_since(instant).try_into().unwrap_or(Duration::ZERO)
+/// When a `pending` that was said at an instant is to be said again: 65 to 85 seconds later, so that many do not come at
+/// once, and well before GitLab lets it run out.
+pub(super) fn next_heartbeat(said_at: Timestamp) -> Timestamp {
+    said_at + Duration::from_millis(65_000 + fastrand::u64(..20_000))
 }

@@ -40,7 +40,7 @@ pub(super) struct Outcome {
 /// Says it to GitLab, once, and tells what became of it.
 pub(super) async fn post(resources: &Resources, claim: &Claim, saying: Saying<'_>) -> Outcome {
     let Saying { sha, check, name, status, decision, listed } = saying;
-    let sent_at = Timestamp::now();
+    let sent_at = resources.clock.now();
     let gitlab = &resources.decider.gitlab;
     let result = gitlab.respond(claim.merge_request, check, sha, status).await;
     let reply = match &result {
@@ -51,7 +51,7 @@ pub(super) async fn post(resources: &Resources, claim: &Claim, saying: Saying<'_
         decision,
         status: status.as_str(),
         sent_at,
-        replied_at: Timestamp::now(),
+        replied_at: resources.clock.now(),
         reply: reply.clone(),
     };
     let (project, iid, sha) = (claim.merge_request.project, claim.merge_request.iid, sha.short());
@@ -85,6 +85,7 @@ async fn after_refusal(resources: &Resources, claim: &Claim, error: &Error, list
         }
         Error::RateLimited { retry_after, .. } => {
             metrics.count_answer("refused");
+            resources.keep_quiet(*retry_after);
             retry_after.unwrap_or_else(|| pause(claim.attempt))
         }
         Error::Unavailable { .. } | Error::NoAnswer { .. } | Error::Malformed { .. } => {
@@ -109,17 +110,18 @@ async fn after_refusal(resources: &Resources, claim: &Claim, error: &Error, list
 }
 
 /// Puts what became of an answer into the settlement.
-pub(super) fn take_in(settlement: &mut Settlement, check: StatusCheckId, outcome: Outcome) {
+pub(super) fn take_in(settlement: &mut Settlement, check: StatusCheckId, outcome: Outcome, now: Timestamp) {
     for known in settlement.statuses.iter_mut().filter(|known| known.check == check) {
         known.shown = outcome.shown;
         if outcome.unclear {
-            known.confirm_at = Some(Timestamp::now() + UNCLEAR_FOR);
+            known.confirm_at = Some(now + UNCLEAR_FOR);
         }
     }
     settlement.answers.push(outcome.answer);
     if let Some(pause) = outcome.again {
         settlement.unfinished = true;
         settlement.settled_as = "not answered";
-        settlement.next = earliest(settlement.next, Some(Timestamp::now() + pause));
+        settlement.look_at = earliest(settlement.look_at, Some(now + pause));
+        settlement.revision = None;
     }
 }

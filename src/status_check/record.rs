@@ -22,7 +22,8 @@ const FORMAT: u32 = 1;
 /// Why a decision was made.
 #[derive(Debug, Clone, Serialize)]
 pub struct Cause {
-    /// `status_check`, `merge_request`, `companion` (the newest delivery), or `time` when none was unserved.
+    /// `status_check`, `merge_request`, `companion` (the newest delivery); where none was unserved, `policies` (others are
+    /// in force), `sweep`, or `time`.
     pub event: String,
     /// GitLab's `action`, if the delivery had one.
     pub action: Option<String>,
@@ -60,6 +61,7 @@ struct Source<'a> {
 /// What several checks of one merge request share: the facts, unless there are none, and the policies, digested once.
 pub(super) struct Shared<'a> {
     facts: Option<String>,
+    facts_digest: Option<[u8; 32]>,
     sources: Vec<Source<'a>>,
     revision: &'a Revision,
     /// What the records name by digest.
@@ -82,12 +84,25 @@ impl<'a> Shared<'a> {
         let sources = policies.sources().iter().zip(&texts);
         Self {
             facts: facts.as_ref().map(Blob::name),
+            facts_digest: facts.as_ref().map(Blob::digest),
             sources: sources
                 .map(|(source, text)| Source { path: &source.path, sha256: text.name() })
                 .collect(),
             revision: policies.revision(),
             blobs: facts.into_iter().chain(texts).collect(),
         }
+    }
+}
+
+impl Shared<'_> {
+    /// What the facts are stored by; none where there were none.
+    pub(super) fn facts_digest(&self) -> Option<[u8; 32]> {
+        self.facts_digest
+    }
+
+    /// The revision of the policies that decided.
+    pub(super) fn revision(&self) -> &str {
+        self.revision.as_str()
     }
 }
 

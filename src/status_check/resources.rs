@@ -1,43 +1,79 @@
 //! What every claimed merge request is decided with.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::bundle::Bundle;
+use crate::clock::Clock;
 use crate::decision::Decider;
-use crate::store::Queue;
+use crate::merge_request::{MergeRequestRef, ProjectId};
+use crate::store::{Decisions, Queue, Store};
 use crate::telemetry::Metrics;
 
 use super::answer::Vocabulary;
-use super::pause::since_then;
+use super::outage::Outage;
+use super::rate::Rate;
 
 /// How long a GitLab version that was found by asking is believed.
 const VERSION_BELIEVED_FOR: Duration = Duration::from_secs(3600);
 /// How soon it is asked for again after it could not be had; until then nobody waits for it.
 const VERSION_ASKED_AGAIN: Duration = Duration::from_secs(2);
+/// How long it is believed that a project has no merge trains.
+const TRAINS_BELIEVED_FOR: Duration = Duration::from_secs(600);
+/// Clocks that differ by less may be equal: `Date` has whole seconds, and the answer was under way.
+const CLOCKS_AGREE: SignedDuration = SignedDuration::from_secs(2);
+/// How many calls one look takes, for budgets: the merge request, the list, and a page of some fact families.
+const CALLS_PER_LOOK: u32 = 5;
+/// How many looks that nobody waits for may be made at once after a time of rest.
+const LOOKS_AT_ONCE: u32 = 20;
+/// How many heartbeats may be said at once after a time of rest.
+const HEARTBEATS_AT_ONCE: u32 = 20;
 
 /// What the configuration says of answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// `answers.waiting = "failed"`.
     pub waiting_is_failed: bool,
+    /// `answers.heartbeat_for`.
+    pub heartbeat_for: Duration,
+    /// `answers.heartbeats_per_minute`.
+    pub heartbeats_per_minute: u32,
     /// `answers.undecided_after`.
     pub undecided_after: Duration,
     /// `policies.stale_after`.
     pub stale_after: Duration,
+    /// `gitlab.background_calls_per_minute`.
+    pub background_calls_per_minute: u32,
 }
 
 /// The store, GitLab, the policies, and what is known of this GitLab.
 pub struct Resources {
     pub(super) queue: Queue,
+    pub(super) decisions: Decisions,
     pub(super) decider: Decider,
     pub(super) bundle: Arc<Bundle>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) settings: Settings,
+    pub(super) clock: Clock,
+    /// Heartbeats: each is a row and an audit event in GitLab.
+    pub(super) heartbeats: Rate,
+    /// Looks that nobody waits for.
+    pub(super) background: Rate,
+    /// Whether GitLab can be reached.
+    pub(super) outage: Outage,
     version: Mutex<Version>,
+    /// Projects without merge trains, and until when that is believed.
+    without_trains: SyncMutex<HashMap<ProjectId, Instant>>,
+    /// How far our clock is ahead of GitLab's, in milliseconds.
+    ahead_millis: AtomicI64,
+    /// Until when GitLab wants to hear nothing.
+    quiet_until: SyncMutex<Option<Timestamp>>,
 }
 
 /// What is known of GitLab's version.
@@ -50,13 +86,29 @@ struct Version {
 impl Resources {
     /// Puts the parts together; nothing is known of GitLab's version yet.
     pub fn new(
-        queue: Queue,
+        store: &Store,
         decider: Decider,
         bundle: Arc<Bundle>,
         metrics: Arc<Metrics>,
         settings: Settings,
     ) -> Self {
-        Self { queue, decider, bundle, metrics, settings, version: Mutex::default() }
+        let looks_per_minute = (settings.background_calls_per_minute / CALLS_PER_LOOK).max(1);
+        Self {
+            queue: store.queue().clone(),
+            decisions: store.decisions(),
+            decider,
+            bundle,
+            metrics,
+            settings,
+            clock: store.clock().clone(),
+            heartbeats: Rate::new(settings.heartbeats_per_minute, HEARTBEATS_AT_ONCE),
+            background: Rate::new(looks_per_minute, LOOKS_AT_ONCE),
+            outage: Outage::default(),
+            version: Mutex::default(),
+            without_trains: SyncMutex::default(),
+            ahead_millis: AtomicI64::new(0),
+            quiet_until: SyncMutex::default(),
+        }
     }
 
     /// What this GitLab understands; asked for once an hour, and not believed before it was had. What was had stands
@@ -87,6 +139,65 @@ impl Resources {
 
     /// Whether new passes may be given.
     pub(super) fn may_grant(&self) -> bool {
-        self.bundle.trouble().is_none_or(|trouble| since_then(trouble.since) < self.settings.stale_after)
+        let stale = |since| self.clock.since(since) >= self.settings.stale_after;
+        self.bundle.trouble().is_none_or(|trouble| !stale(trouble.since))
+    }
+
+    /// Whether a merge request is on a merge train; what can't be told is not. A project that has none is asked once in a
+    /// while, not each of its merge requests.
+    pub(super) async fn is_on_merge_train(&self, merge_request: MergeRequestRef) -> bool {
+        let gitlab = &self.decider.gitlab;
+        let believed = |trains: &HashMap<ProjectId, Instant>| {
+            trains.get(&merge_request.project).is_some_and(|until| *until > Instant::now())
+        };
+        if believed(&self.without_trains.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return false;
+        }
+        if let Ok(false) = gitlab.has_merge_trains(merge_request.project).await {
+            let mut trains = self.without_trains.lock().unwrap_or_else(PoisonError::into_inner);
+            trains.insert(merge_request.project, Instant::now() + TRAINS_BELIEVED_FOR);
+            return false;
+        }
+        gitlab.is_on_merge_train(merge_request).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "whether it is on a merge train is not known: it counts as not");
+            false
+        })
+    }
+
+    /// Notes GitLab's clock as it is now.
+    pub(super) fn note_time(&self, gitlab_now: Timestamp) {
+        let ahead = self.clock.now().duration_since(gitlab_now);
+        let ahead = if ahead.abs() < CLOCKS_AGREE { SignedDuration::ZERO } else { ahead };
+        self.ahead_millis.store(i64::try_from(ahead.as_millis()).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    fn ahead(&self) -> SignedDuration {
+        SignedDuration::from_millis(self.ahead_millis.load(Ordering::Relaxed))
+    }
+
+    /// When, on our clock, an instant on GitLab's comes.
+    pub(super) fn on_our_clock(&self, at: Timestamp) -> Timestamp {
+        at.checked_add(self.ahead()).unwrap_or(at)
+    }
+
+    /// What GitLab's clock shows at an instant on ours.
+    pub(super) fn on_gitlabs_clock(&self, at: Timestamp) -> Timestamp {
+        at.checked_sub(self.ahead()).unwrap_or(at)
+    }
+
+    /// GitLab refused a call as one too many and may have said for how long: nobody begins anything before that, so
+    /// that who comes first then is who must, not who happens to ask.
+    pub(super) fn keep_quiet(&self, time: Option<Duration>) {
+        let Some(time) = time else { return };
+        let until = self.clock.now() + time;
+        let mut quiet = self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *quiet = (*quiet).max(Some(until));
+    }
+
+    /// Until when GitLab wants to hear nothing; none if it does.
+    pub(super) fn quiet_until(&self) -> Option<Timestamp> {
+        let mut quiet = self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *quiet = quiet.filter(|until| *until > self.clock.now());
+        *quiet
     }
 }

@@ -8,22 +8,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::decision::{Failure, Look};
+use crate::decision::Failure;
 use crate::gitlab::Error;
-use crate::store::{Claim, LEASE, Settlement, StoreError};
+use crate::policy::PolicySet;
+use crate::store::{Claim, LEASE, Settlement, StoreError, Work};
 
 use super::aftermath::again;
 use super::lane::Lane;
+use super::look::Look;
 use super::pause::{PARKED_FOR, pause};
+use super::recall::Recalled;
 use super::resources::Resources;
+use super::{revision, sweep};
 
 /// How many merge requests are decided at the same time.
-const LANES: usize = 16;
+const LANES: usize = 32;
 /// How often a merge request that GitLab says is absent is looked at before it is given up.
 const ABSENT_TRIES: u32 = 3;
 /// How often a merge request that GitLab prepares, or that moves, is looked at before only an event brings it back.
@@ -32,18 +35,20 @@ const PREPARING_TRIES: u32 = 30;
 const IDLE_LOOK: Duration = Duration::from_secs(30);
 
 /// The part of the service that decides.
-pub struct Worker(Resources);
+pub struct Worker(Arc<Resources>);
 
 impl Worker {
     /// Decides with what it is given.
     pub fn new(resources: Resources) -> Self {
-        Self(resources)
+        Self(Arc::new(resources))
     }
 
     /// Works until `stop`; then waits for what is claimed until `abort`, at which it hands the rest back undone.
     pub async fn run(self: Arc<Self>, stop: CancellationToken, abort: CancellationToken) {
         let slots = Arc::new(Semaphore::new(LANES));
         let lanes = TaskTracker::new();
+        let sweeping = tokio::spawn(sweep::sweep_when_needed(Arc::clone(&self.0), stop.clone()));
+        let queueing = tokio::spawn(revision::follow(Arc::clone(&self.0), stop.clone()));
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -53,6 +58,7 @@ impl Worker {
                 },
             }
         }
+        let (_swept, _followed) = (sweeping.await, queueing.await);
         lanes.close();
         lanes.wait().await;
     }
@@ -65,13 +71,19 @@ impl Worker {
         abort: &CancellationToken,
     ) -> Result<(), StoreError> {
         let Ok(first) = Arc::clone(slots).acquire_owned().await else { return Ok(()) };
+        let clock = &self.0.clock;
+        if let Some(until) = self.0.quiet_until() {
+            drop(first);
+            clock.sleep_until(until).await;
+            return Ok(());
+        }
         let due = self.0.queue.next_due().await?;
-        let wait = due.map_or(IDLE_LOOK, |due| until(due).min(IDLE_LOOK));
+        let wait = due.map_or(IDLE_LOOK, |due| clock.until(due).min(IDLE_LOOK));
         if !wait.is_zero() {
             drop(first);
             tokio::select! {
                 () = self.0.queue.woken() => {}
-                () = tokio::time::sleep(wait) => {}
+                () = clock.sleep(wait) => {}
             }
             return Ok(());
         }
@@ -123,38 +135,69 @@ impl Worker {
     }
 
     async fn serve(&self, claim: Claim) -> Result<(), StoreError> {
-        let lane = Lane::open(&self.0, claim).await?;
+        let mut lane = Lane::open(&self.0, claim).await?;
         let policies = Arc::clone(&self.0.bundle.current().set);
-        let looked = lane.look(&policies).await;
+        if lane.claim.work == Work::Recall {
+            match lane.recall(&policies).await? {
+                Recalled::Settled(settlement) => return lane.settle(*settlement).await,
+                Recalled::Look => {}
+            }
+            // Time has its moment; other policies come to everybody at once, and so in turn.
+            if !lane.is_decided_under(&policies) {
+                let now = self.0.clock.now();
+                let slot = self.0.background.reserve(now);
+                if slot > now {
+                    let settled_as = "to be looked at";
+                    let look_at = Some(slot);
+                    return lane.settle(Settlement { look_at, settled_as, ..Settlement::default() }).await;
+                }
+            }
+        }
+        let looked = lane.look(&policies).await?;
+        self.note_outcome(&looked);
         match looked {
             Ok(Look::Decided(decided)) => lane.answer(&policies, *decided).await,
-            Ok(Look::Ended) => lane.settle(Settlement { settled_as: "ended", ..Settlement::default() }).await,
-            Ok(Look::OutOfScope) => {
-                lane.settle(Settlement { settled_as: "out of scope", ..Settlement::default() }).await
-            }
-            Ok(Look::NoCheck) => {
-                lane.settle(Settlement { settled_as: "no check", ..Settlement::default() }).await
-            }
+            Ok(Look::Closed(open)) => lane.close(&policies, *open).await,
+            Ok(Look::Superseded(settlement)) => lane.settle(*settlement).await,
+            Ok(Look::Ended) => lane.settle(ended("ended")).await,
+            Ok(Look::OutOfScope) => lane.settle(ended("out of scope")).await,
+            Ok(Look::NoCheck) => lane.settle(ended("no check")).await,
             Ok(Look::Preparing | Look::Moving) => {
                 // One without a single commit stays so: its first push is an event of its own.
                 let attempt = lane.claim.attempt;
                 let settlement = if attempt < PREPARING_TRIES {
-                    again("preparing", pause(attempt))
+                    again("preparing", pause(attempt), self.0.clock.now())
                 } else {
                     Settlement { settled_as: "preparing", ..Settlement::default() }
                 };
                 lane.settle(settlement).await
             }
-            Err(failure) => {
-                let settlement = self.after_failure(&lane.claim, &failure);
-                match failure {
-                    // Who can't read it can't answer it.
-                    Failure::Gitlab(Error::NotFound { .. } | Error::Unauthorized { .. }) => {
-                        lane.settle(settlement).await
-                    }
-                    _ => lane.withdraw(&policies, &failure, settlement).await,
+            Err(failure) => self.fail(lane, &policies, &failure).await,
+        }
+    }
+
+    fn note_outcome(&self, looked: &Result<Look, Failure>) {
+        let now = self.0.clock.now();
+        match looked {
+            Ok(_) => self.0.outage.note_success(now),
+            Err(Failure::Gitlab(error)) => {
+                self.0.outage.note_failure(error, now);
+                if let Error::RateLimited { retry_after, .. } = error {
+                    self.0.keep_quiet(*retry_after);
                 }
             }
+            Err(Failure::UrlsHidden | Failure::Unreadable(_)) => {}
+        }
+    }
+
+    async fn fail(&self, lane: Lane<'_>, policies: &PolicySet, failure: &Failure) -> Result<(), StoreError> {
+        let settlement = self.after_failure(&lane.claim, failure);
+        match failure {
+            // Who can't read it can't answer it.
+            Failure::Gitlab(Error::NotFound { .. } | Error::Unauthorized { .. }) => {
+                lane.settle(settlement).await
+            }
+            _ => lane.withdraw(policies, failure, settlement).await,
         }
     }
 
@@ -165,24 +208,25 @@ impl Worker {
             Failure::Gitlab(error @ Error::NotFound { .. }) => {
                 if *attempt >= ABSENT_TRIES {
                     tracing::warn!(%project, %iid, %error, "given up: the merge request is absent or hidden");
-                    return Settlement { settled_as: "absent", ..Settlement::default() };
+                    return ended("absent");
                 }
-                again("absent", pause(*attempt))
+                again("absent", pause(*attempt), self.0.clock.now())
             }
             Failure::Gitlab(error) if error.is_curable() => {
                 tracing::warn!(%project, %iid, attempt, %error, "not decided yet; tried again");
                 let pause = error.retry_after().unwrap_or_else(|| pause(*attempt));
-                Settlement { undecided: true, ..again("undecided", pause) }
+                Settlement { undecided: true, ..again("undecided", pause, self.0.clock.now()) }
             }
             Failure::Gitlab(_) | Failure::UrlsHidden | Failure::Unreadable(_) => {
                 self.0.metrics.parked.inc();
                 tracing::error!(%project, %iid, %failure, "can't be decided before somebody mends this");
-                Settlement { undecided: true, ..again("parked", PARKED_FOR) }
+                Settlement { undecided: true, ..again("parked", PARKED_FOR, self.0.clock.now()) }
             }
         }
     }
 }
 
-fn until(instant: Timestamp) -> Duration {
-    instant.duration_since(Timestamp::now()).try_into().unwrap_or(Duration::ZERO)
+/// Only an event brings it back.
+fn ended(settled_as: &'static str) -> Settlement {
+    Settlement { ended: true, settled_as, ..Settlement::default() }
 }

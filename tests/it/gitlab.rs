@@ -7,7 +7,7 @@ use countersign::gitlab::{Client, Error};
 use countersign::merge_request::{MergeRequestIid, MergeRequestRef};
 use countersign::simulator::{Edition, Fault, Membership, Moment, TrainStatus};
 
-use crate::world::{Ground, PLAIN_POLICY};
+use crate::world::{BOUND, Ground, PLAIN_POLICY};
 
 const CHANGED: &str = "GET /projects/:id/merge_requests";
 
@@ -18,7 +18,7 @@ async fn ground() -> (Ground, Client) {
 }
 
 fn client(ground: &Ground, token: &str) -> Client {
-    Client::new(ground.simulator.url(), &token.into(), Arc::default()).unwrap()
+    Client::new(ground.simulator.url(), &token.into(), BOUND, Arc::default()).unwrap()
 }
 
 /// Opens so many, a second apart.

@@ -8,7 +8,7 @@ use countersign::simulator::{CallOutcome, CheckStatus, DeliveryState, Fault, Fau
 use crate::world::{Chance, ONE, PLAIN_POLICY, RESPOND, Service, scale, until};
 
 /// How many merge requests are decided at the same time.
-const LANES: u64 = 16;
+const LANES: u64 = 32;
 
 /// How far a delivery has come when the process dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

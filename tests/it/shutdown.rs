@@ -35,9 +35,9 @@ async fn stops_while_it_hangs_in(route: &'static str, kind: FaultKind) {
     let mut service = Service::start(PLAIN_POLICY).await;
     service.gitlab.fault(Fault::on(route, kind));
     let open = |_| service.gitlab.open_merge_request(service.ground.merge_request()).unwrap();
-    let all: Vec<_> = (0..20).map(open).collect();
+    let all: Vec<_> = (0..40).map(open).collect();
     service.gitlab.deliveries_settled().await.unwrap();
-    until("all lanes hang", || service.gitlab.calls_to(route) == 16).await;
+    until("all lanes hang", || service.gitlab.calls_to(route) == 32).await;
     let process = service.take();
     signal("-TERM", process.id());
     let (code, output) = exit_of(process).await;

@@ -142,8 +142,9 @@ async fn a_retry_leads_to_an_answer_each_time() {
             world.gitlab.retry(which, world.check).unwrap();
             world.settle().await;
             assert_eq!(world.calls(RESPOND), before + 1, "{title}, Retry {round}\n{}", world.history());
-            // Explicit pending runs out.
+            // Explicit pending runs out; while its period lasts it is said again.
             world.gitlab.advance(Duration::from_mins(4));
+            world.settle().await;
         }
         world.end().await;
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use countersign::app::{App, load_bundle};
 use countersign::bundle::Bundle;
+use countersign::clock::Clock;
 use countersign::config::Config;
 use countersign::merge_request::{MergeRequestRef, ProjectId, StatusCheckId, UserId};
 use countersign::simulator::{
@@ -72,6 +73,8 @@ pub struct Ground {
     pub bot: UserId,
     pub token: String,
     pub folder: TempDir,
+    /// What time it is, for GitLab and for a service in this process.
+    pub clock: Clock,
     more: Vec<(String, String)>,
 }
 
@@ -82,6 +85,7 @@ impl Ground {
     }
 
     pub async fn prepare_with(policy: &str, options: SimulatorOptions) -> Self {
+        let clock = options.clock.clone();
         let simulator = Simulator::start(options).await.expect("the simulator starts");
         let gitlab = simulator.gitlab();
         let project = gitlab.create_project(NewProject::at("shop/pay"));
@@ -90,7 +94,8 @@ impl Ground {
         let (bot, token) = gitlab.create_bot("countersign", project).unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("policies")).unwrap();
-        let ground = Self { simulator, gitlab, project, author, bot, token, folder, more: Vec::new() };
+        let more = Vec::new();
+        let ground = Self { simulator, gitlab, project, author, bot, token, folder, clock, more };
         ground.write_policy(policy);
         ground
     }
@@ -353,7 +358,7 @@ pub async fn until_async(what: &str, mut done: impl AsyncFnMut() -> bool) {
 async fn start_app(ground: &Ground) -> (App, Arc<Bundle>) {
     let config = Config::load(None::<&Path>, ground.environment()).unwrap();
     let bundle = load_bundle(&config).unwrap();
-    (App::start(&config, Arc::clone(&bundle)).await.unwrap(), bundle)
+    (App::start(&config, Arc::clone(&bundle), ground.clock.clone()).await.unwrap(), bundle)
 }
 
 fn url_of(app: &App) -> String {

@@ -1,0 +1,278 @@
+//! A decision by asking GitLab: one read of the merge request, what must be taken back at once, then all facts.
+
+use crate::decision::{ApprovalMemory, Asking, Check, Decided, Failure, Open, Remembered, Sight};
+use crate::gitlab::Status;
+use crate::policy::PolicySet;
+use crate::policy::evaluation::{Evaluation, Verdict};
+use crate::policy::fact::{Facts, MergeRequestFacts, Sightings};
+use crate::store::{Asked, KnownStatus, LastLook, Observations, Settlement, Shown, StoreError};
+
+use super::aftermath::{after, observations};
+use super::answer::{Answer, Vocabulary};
+use super::lane::{Conclusion, Lane};
+use super::record::Shared;
+
+/// How often a merge request that moves under our eyes is read anew before the worker tries later.
+const STARTS: usize = 3;
+
+/// What a look came to.
+pub(super) enum Look {
+    /// It is open and every check of ours has a verdict.
+    Decided(Box<Decided>),
+    /// It is closed, and this is what GitLab showed for our checks.
+    Closed(Box<Open>),
+    /// It is merged or being merged: nothing to answer.
+    Ended,
+    /// GitLab is still preparing it: there is no SHA to speak about yet.
+    Preparing,
+    /// Its project is outside of `gitlab.projects`.
+    OutOfScope,
+    /// GitLab lists no check of ours for its target branch.
+    NoCheck,
+    /// It changed at every try.
+    Moving,
+    /// Something newer came while something was taken back.
+    Superseded(Box<Settlement>),
+}
+
+impl Lane<'_> {
+    /// Looks at the merge request with everything that is remembered of it. What must not stand for as long as its facts
+    /// are read is taken back before.
+    pub(super) async fn look(&mut self, policies: &PolicySet) -> Result<Result<Look, Failure>, StoreError> {
+        let remembered = Remembered {
+            sightings: Sightings {
+                pushers: self.memory.pushers.iter().copied().collect(),
+                version_targets: self.memory.version_targets.clone(),
+            },
+            approvals: ApprovalMemory {
+                seen: self.memory.approvals.clone(),
+                read_at: self.memory.approvals_read_at,
+            },
+        };
+        for _ in 0..STARTS {
+            let mut open = match self.sight().await {
+                Ok(Sight::Open(open)) => *open,
+                Ok(Sight::Closed(open)) => return Ok(Ok(Look::Closed(open))),
+                Ok(Sight::Ended) => return Ok(Ok(Look::Ended)),
+                Ok(Sight::Preparing) => return Ok(Ok(Look::Preparing)),
+                Ok(Sight::OutOfScope) => return Ok(Ok(Look::OutOfScope)),
+                Ok(Sight::NoCheck) => return Ok(Ok(Look::NoCheck)),
+                Err(failure) => return Ok(Err(failure)),
+            };
+            self.resources.note_time(open.now);
+            if self.is_brought_back(&open.subject)
+                && let Some(settlement) = self.take_back(policies, &mut open, false).await?
+            {
+                return Ok(Ok(Look::Superseded(Box::new(settlement))));
+            }
+            if let Some(decided) = self.resources.decider.decide(policies, &remembered, open).await {
+                return Ok(Ok(Look::Decided(Box::new(decided))));
+            }
+        }
+        Ok(Ok(Look::Moving))
+    }
+
+    /// The first round of calls.
+    async fn sight(&self) -> Result<Sight, Failure> {
+        let asking = Asking {
+            merge_request: self.claim.merge_request,
+            list: self.claim.distrust || self.memory.statuses.is_empty(),
+            known: &|subject| self.known_checks(subject),
+        };
+        self.resources.decider.sight(&asking).await
+    }
+
+    /// The checks that are remembered for this very SHA and target branch; none of them if any is in doubt, or if
+    /// GitLab asks one that is not among them or has another name by now.
+    fn known_checks(&self, subject: &MergeRequestFacts) -> Vec<Check> {
+        let of_head: Vec<_> = self.of_head(subject).collect();
+        let is_known = |asked: &Asked| {
+            let has_its_name =
+                |known: &KnownStatus| asked.name.as_ref().is_none_or(|name| *name == known.name);
+            of_head.iter().any(|known| known.check == asked.check && has_its_name(known))
+        };
+        let is_doubted = |known: &&KnownStatus| known.shown.is_none() || known.confirm_at.is_some();
+        if self.is_brought_back(subject)
+            || of_head.iter().any(is_doubted)
+            || !self.memory.asked.iter().all(is_known)
+        {
+            return Vec::new();
+        }
+        of_head.iter().map(|known| Check { id: known.check, name: known.name.clone() }).collect()
+    }
+
+    /// Whether an older `passed` may show that was given for another situation: another target branch, an SHA that was
+    /// the head before another one, or a merge request that was closed since.
+    fn is_brought_back(&self, subject: &MergeRequestFacts) -> bool {
+        let Some(last) = &self.memory.last else { return self.memory.reopened };
+        let another = last.look.sha != subject.sha || last.look.target_branch != subject.target_branch;
+        another || !last.is_open || self.memory.reopened
+    }
+
+    /// Takes back every `passed` that shows. Gives the settlement if the claim must end with it, because something newer
+    /// came or an answer did not take effect.
+    async fn take_back(
+        &mut self,
+        policies: &PolicySet,
+        open: &mut Open,
+        closing: bool,
+    ) -> Result<Option<Settlement>, StoreError> {
+        let shows_passed = |check: &&Check| match &open.listed {
+            Some(listed) => listed.contains(&(check.id, Status::Passed)),
+            None => self
+                .of_head(&open.subject)
+                .any(|known| known.check == check.id && known.shown == Some(Shown::Passed)),
+        };
+        let passed: Vec<_> = open.checks.iter().filter(shows_passed).cloned().collect();
+        if passed.is_empty() {
+            return Ok(None);
+        }
+        let why = if closing {
+            "the merge request is closed"
+        } else {
+            "it has to be decided anew: reopened, or another target branch or commit than before"
+        };
+        let facts = Facts::new(open.subject.clone(), Sightings::default());
+        let shared = Shared::new(&facts, policies).map_err(|error| StoreError::Row(error.to_string()))?;
+        let evaluation = Evaluation {
+            verdict: Verdict::Waiting,
+            summary: format!("a pass is taken back: {why}"),
+            policies: Vec::new(),
+            recheck_at: None,
+        };
+        let checks: Vec<_> = passed.into_iter().map(|check| (check, evaluation.clone())).collect();
+        let weighed = self.weigh(&open.subject, &checks, &open.listed).await;
+        self.tell(&open.subject, &checks, &weighed);
+        let mut statements = Vec::new();
+        for (weighed, (check, evaluation)) in weighed.iter().zip(&checks) {
+            let status = if let Answer::Post(status) = weighed.answer { Some(status) } else { None };
+            statements.push(self.statement(&shared, &open.subject, check, evaluation, status)?);
+        }
+        if statements.iter().all(|statement| statement.status.is_none()) {
+            // This GitLab has no word for it; what is decided next says what can be said.
+            return Ok(None);
+        }
+        let statuses = weighed.into_iter().map(|weighed| weighed.known).collect();
+        let settlement = Settlement { statuses, settled_as: "taken back", ..Settlement::default() };
+        let listed = open.listed.is_some();
+        let conclusion = Conclusion { statements, observations: Observations::default(), settlement, listed };
+        let settlement = self.conclude(policies, conclusion).await?;
+        if settlement.unfinished || closing {
+            return Ok(Some(settlement));
+        }
+        self.go_on_after(open, settlement).await?;
+        Ok(None)
+    }
+
+    /// What was just said is what shows from here on, for the list that was read before as well.
+    async fn go_on_after(&mut self, open: &mut Open, settlement: Settlement) -> Result<(), StoreError> {
+        if let Some(listed) = &mut open.listed {
+            for (check, status) in listed {
+                let known = settlement.statuses.iter().find(|known| known.check == *check);
+                match known.and_then(|known| known.shown) {
+                    Some(Shown::PostedPending) => *status = Status::Pending,
+                    Some(Shown::Failed) => *status = Status::Failed,
+                    _ => {}
+                }
+            }
+        }
+        self.resources.queue.note(&self.claim, settlement).await?;
+        self.memory = self.resources.queue.memory(self.claim.merge_request).await?;
+        Ok(())
+    }
+
+    /// A closed merge request has nothing to decide; a `passed` that shows on it would be there again when it is reopened.
+    pub(super) async fn close(mut self, policies: &PolicySet, mut open: Open) -> Result<(), StoreError> {
+        let taken_back = self.take_back(policies, &mut open, true).await?;
+        let mut settlement = taken_back.unwrap_or_default();
+        if !settlement.unfinished {
+            // No heartbeat follows: it may run out.
+            settlement.statuses.iter_mut().for_each(|known| known.pending = None);
+            settlement.ended = true;
+            settlement.settled_as = "ended";
+        }
+        let (sha, target_branch) = (open.subject.sha, open.subject.target_branch);
+        settlement.look = Some(LastLook { sha, target_branch, facts: None });
+        self.settle(settlement).await
+    }
+
+    /// Records what was decided, says what is to be said, and settles.
+    pub(super) async fn answer(self, policies: &PolicySet, decided: Decided) -> Result<(), StoreError> {
+        let subject = &decided.facts.merge_request;
+        self.resources.metrics.panics.inc_by(decided.panics.try_into().unwrap_or(u64::MAX));
+        let weighed = self.weigh(subject, &decided.checks, &decided.listed).await;
+        self.tell(subject, &decided.checks, &weighed);
+        let shared =
+            Shared::new(&decided.facts, policies).map_err(|error| StoreError::Row(error.to_string()))?;
+        let mut statements = Vec::new();
+        for (weighed, (check, evaluation)) in weighed.iter().zip(&decided.checks) {
+            let status = if let Answer::Post(status) = weighed.answer { Some(status) } else { None };
+            statements.push(self.statement(&shared, subject, check, evaluation, status)?);
+        }
+        let mut settlement = after(self.resources, &self.claim, &decided.checks, weighed);
+        settlement.look = Some(LastLook {
+            sha: subject.sha.clone(),
+            target_branch: subject.target_branch.clone(),
+            facts: shared.facts_digest().map(|digest| (digest, Facts::FORMAT)),
+        });
+        settlement.revision = Some(policies.revision().as_str().to_owned());
+        let observations = observations(&decided);
+        let listed = decided.listed.is_some();
+        let settlement =
+            self.conclude(policies, Conclusion { statements, observations, settlement, listed }).await?;
+        self.settle(settlement).await
+    }
+
+    /// Nothing could be decided: a `passed` that may show is taken back, for what it was given for may have changed.
+    /// Only of the newest head; GitLab itself refuses if another one came since.
+    pub(super) async fn withdraw(
+        self,
+        policies: &PolicySet,
+        failure: &Failure,
+        mut settlement: Settlement,
+    ) -> Result<(), StoreError> {
+        let of_head: Vec<_> = self.of_newest_head().cloned().collect();
+        let vocabulary =
+            if of_head.is_empty() { Vocabulary::Unproven } else { self.resources.vocabulary().await };
+        let shared = Shared::without_facts(policies);
+        let evaluation = Evaluation {
+            verdict: Verdict::UndecidedCurable,
+            summary: format!("could not be decided: {failure}"),
+            policies: Vec::new(),
+            recheck_at: None,
+        };
+        let mut statements = Vec::new();
+        for known in of_head {
+            let believed = KnownStatus { shown: shown_by_memory(&known), ..known };
+            let circumstances = self.circumstances(&believed, vocabulary);
+            let Answer::Post(status) = self.answer_to(evaluation.verdict, circumstances) else { continue };
+            let on = (&believed.sha, believed.check, &believed.name);
+            statements.push(self.statement_on(&shared, on, &evaluation, Some(status))?);
+            settlement.statuses.push(believed);
+        }
+        if statements.is_empty() {
+            return self.settle(settlement).await;
+        }
+        let observations = Observations::default();
+        let conclusion = Conclusion { statements, observations, settlement, listed: true };
+        let settlement = self.conclude(policies, conclusion).await?;
+        self.settle(settlement).await
+    }
+
+    /// What is remembered of the newest head that is known.
+    fn of_newest_head(&self) -> impl Iterator<Item = &KnownStatus> {
+        let newest = self.memory.newest_delivery.as_ref().and_then(|delivery| delivery.sha.as_ref());
+        let newest = newest.or_else(|| self.memory.statuses.first().map(|known| &known.sha));
+        self.memory.statuses.iter().filter(move |known| Some(&known.sha) == newest)
+    }
+}
+
+/// What shows as far as it was ever written: what is not believed may only be taken for worse than it is.
+fn shown_by_memory(known: &KnownStatus) -> Option<Shown> {
+    match known.shown {
+        Some(shown) => Some(shown),
+        None if known.may_show_passed() => None,
+        None if known.pending.is_some() => Some(Shown::PostedPending),
+        None => Some(Shown::ImplicitPending),
+    }
+}

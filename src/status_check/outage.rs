@@ -1,0 +1,78 @@
+//! Whether GitLab can be reached, and since when it could not: after an outage somebody must look at what it may have
+//! told in vain.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::gitlab::Error;
+
+/// A shorter one lost nothing: GitLab calls a status check again for that long.
+const WORTH_A_SWEEP: Duration = Duration::from_secs(60);
+
+/// An outage of GitLab's, or of the way to it.
+#[derive(Debug, Default)]
+pub(super) struct Outage {
+    state: Mutex<State>,
+    over: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// When the first call failed that no later one made good.
+    since: Option<Timestamp>,
+    /// When one that is over began.
+    past: Option<Timestamp>,
+}
+
+impl Outage {
+    /// A call failed.
+    pub(super) fn note_failure(&self, error: &Error, now: Timestamp) {
+        if matches!(error, Error::NoAnswer { .. } | Error::Unavailable { .. }) {
+            self.state.lock().unwrap_or_else(PoisonError::into_inner).since.get_or_insert(now);
+        }
+    }
+
+    /// GitLab answered.
+    pub(super) fn note_success(&self, now: Timestamp) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(since) = state.since.take() else { return };
+        if Duration::try_from(now.duration_since(since)).is_ok_and(|time| time >= WORTH_A_SWEEP) {
+            state.past = Some(state.past.map_or(since, |past| past.min(since)));
+            self.over.notify_one();
+        }
+    }
+
+    /// Waits until an outage is over that was long enough; gives since when it was.
+    pub(super) async fn over(&self) -> Timestamp {
+        loop {
+            if let Some(since) = self.state.lock().unwrap_or_else(PoisonError::into_inner).past.take() {
+                return since;
+            }
+            self.over.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_long_outage_is_told_and_from_its_first_failure_on() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let outage = Outage::default();
+        let failure = Error::NoAnswer { route: "GET /x", reason: "refused".to_owned() };
+        outage.note_failure(&failure, at(0));
+        outage.note_success(at(59));
+        outage.note_failure(&Error::NotFound { route: "GET /x" }, at(60));
+        outage.note_success(at(500));
+        outage.note_failure(&failure, at(1000));
+        outage.note_failure(&failure, at(1030));
+        outage.note_success(at(1060));
+        let told = tokio::time::timeout(Duration::from_secs(10), outage.over()).await;
+        assert_eq!(told, Ok(at(1000)));
+    }
+}

@@ -1,0 +1,68 @@
+//! How much may be done in a time, evenly: for what nobody waits for and what leaves a trace in GitLab.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// So many a minute; what was not used is saved up to a bound.
+#[derive(Debug)]
+pub(super) struct Rate {
+    interval: Duration,
+    /// How far ahead of the even pace one may be.
+    credit: Duration,
+    /// When the next one would be due at an even pace.
+    next: Mutex<Timestamp>,
+}
+
+impl Rate {
+    /// At most `per_minute`, and up to `at_once` of them together.
+    pub(super) fn new(per_minute: u32, at_once: u32) -> Self {
+        let interval = Duration::from_secs(60) / per_minute.max(1);
+        let credit = interval * at_once.saturating_sub(1);
+        Self { interval, credit, next: Mutex::new(Timestamp::UNIX_EPOCH) }
+    }
+
+    /// Takes one now if there is one, else says when there will be.
+    pub(super) fn take(&self, now: Timestamp) -> Result<(), Timestamp> {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = self.slot_after(*next, now);
+        if slot > now {
+            return Err(slot);
+        }
+        *next = (*next).max(now) + self.interval;
+        Ok(())
+    }
+
+    /// Reserves the next one and says when it is due.
+    pub(super) fn reserve(&self, now: Timestamp) -> Timestamp {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = self.slot_after(*next, now);
+        *next = (*next).max(now) + self.interval;
+        slot
+    }
+
+    fn slot_after(&self, next: Timestamp, now: Timestamp) -> Timestamp {
+        next.checked_sub(self.credit).map_or(now, |slot| slot.max(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn a_few_go_at_once_and_the_others_evenly() {
+        let rate = Rate::new(6, 2);
+        let slots: Vec<_> = (0..4).map(|_| rate.reserve(at(0))).collect();
+        assert_eq!(slots, [at(0), at(0), at(10), at(20)]);
+        assert_eq!(rate.take(at(5)), Err(at(30)));
+        assert_eq!(rate.take(at(30)), Ok(()));
+        assert_eq!(rate.take(at(31)), Err(at(40)));
+        assert_eq!([rate.take(at(90)), rate.take(at(90)), rate.take(at(90))], [Ok(()), Ok(()), Err(at(100))]);
+    }
+}

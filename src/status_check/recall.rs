@@ -1,0 +1,98 @@
+//! A decision by memory: only time or the policies changed, so what was read of the merge request still holds.
+//!
+//! What shows may be taken back, kept or said again from memory; what would be granted is looked at first. So a freeze
+//! that begins withdraws a thousand passes without a single read.
+
+use crate::decision::{self, Check};
+use crate::gitlab::Status;
+use crate::policy::PolicySet;
+use crate::policy::evaluation::Verdict;
+use crate::policy::fact::Facts;
+use crate::store::{Observations, Settlement, Shown, StoreError};
+
+use super::aftermath::after;
+use super::answer::{Answer, Weighed};
+use super::lane::{Conclusion, Lane};
+use super::record::Shared;
+
+/// What a recall came to.
+pub(super) enum Recalled {
+    /// All that is to be said is said; the claim ends so.
+    Settled(Box<Settlement>),
+    /// GitLab has to be asked.
+    Look,
+}
+
+impl Lane<'_> {
+    /// Decides from what is remembered.
+    pub(super) async fn recall(&self, policies: &PolicySet) -> Result<Recalled, StoreError> {
+        let Some(facts) = self.facts().await? else { return Ok(Recalled::Look) };
+        let checks = self.checks(&facts);
+        let now = self.resources.on_gitlabs_clock(self.resources.clock.now());
+        let Some((checks, facts)) = decision::recall(policies, checks, facts, now) else {
+            return Ok(Recalled::Look);
+        };
+        if checks.is_empty() || checks.iter().any(|(_, evaluation)| is_undecided(evaluation.verdict)) {
+            return Ok(Recalled::Look);
+        }
+        let subject = &facts.merge_request;
+        let weighed = self.weigh(subject, &checks, &None).await;
+        if !weighed.iter().all(|weighed| is_sayable_from_memory(weighed, &facts)) {
+            return Ok(Recalled::Look);
+        }
+        self.tell(subject, &checks, &weighed);
+        let shared = Shared::new(&facts, policies).map_err(|error| StoreError::Row(error.to_string()))?;
+        let mut statements = Vec::new();
+        for (weighed, (check, evaluation)) in weighed.iter().zip(&checks) {
+            let status = if let Answer::Post(status) = weighed.answer { Some(status) } else { None };
+            statements.push(self.statement(&shared, subject, check, evaluation, status)?);
+        }
+        // Where nothing is said and no other policies decided, the decision before says it all.
+        if self.is_decided_under(policies) && statements.iter().all(|statement| statement.status.is_none()) {
+            statements.clear();
+        }
+        let mut settlement = after(self.resources, &self.claim, &checks, weighed);
+        settlement.settled_as = "recalled";
+        settlement.revision = Some(policies.revision().as_str().to_owned());
+        let observations = Observations::default();
+        let conclusion = Conclusion { statements, observations, settlement, listed: false };
+        Ok(Recalled::Settled(Box::new(self.conclude(policies, conclusion).await?)))
+    }
+
+    /// The facts of the last look, if they are there in the form that is read today.
+    async fn facts(&self) -> Result<Option<Facts>, StoreError> {
+        let stored = self.memory.last.as_ref().and_then(|last| last.look.facts);
+        let Some((digest, Facts::FORMAT)) = stored else { return Ok(None) };
+        let blob = self.resources.decisions.blob(digest).await?;
+        Ok(blob.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    /// Our checks as they were listed for this head and target branch.
+    fn checks(&self, facts: &Facts) -> Vec<Check> {
+        let of_head = self.of_head(&facts.merge_request);
+        of_head.map(|known| Check { id: known.check, name: known.name.clone() }).collect()
+    }
+
+    /// Whether the last decision was made under these policies: then it is time that woke the lane.
+    pub(super) fn is_decided_under(&self, policies: &PolicySet) -> bool {
+        let revision = self.memory.last.as_ref().and_then(|last| last.revision.as_deref());
+        revision == Some(policies.revision().as_str())
+    }
+}
+
+fn is_undecided(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::UndecidedCurable | Verdict::UndecidedIncurable)
+}
+
+/// Whether an answer may leave without asking GitLab first: silence, what takes a pass back, and what is said again.
+/// Anything else must be true of this very moment; a pipeline may have moved without an event.
+fn is_sayable_from_memory(weighed: &Weighed, facts: &Facts) -> bool {
+    let status = match weighed.answer {
+        Answer::Silence | Answer::Unsayable => return true,
+        Answer::Post(status) => status,
+    };
+    let is_again = status == Status::Pending && weighed.known.pending.is_some();
+    let is_believed = matches!(weighed.known.shown, Some(Shown::ImplicitPending | Shown::PostedPending));
+    status != Status::Passed
+        && (weighed.known.may_show_passed() || is_again || (is_believed && facts.pipeline.is_none()))
+}

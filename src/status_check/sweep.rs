@@ -1,0 +1,130 @@
+//! A look back: what changed while nobody listened is found without a delivery.
+//!
+//! At start, and after a time in which deliveries could not be made durable or GitLab could not be reached: from the
+//! last durable write (or the begin of that time) minus ten minutes, over the projects that were ever seen. What is
+//! found becomes rows of the queue, within the budget of calls that nobody waits for. A sweep that fails is owed, also
+//! after a restart, until it was made.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::gitlab::Error;
+use crate::merge_request::{MergeRequestRef, ProjectId};
+use crate::store::StoreError;
+
+use super::pause::pause;
+use super::resources::Resources;
+
+/// How much further back a sweep looks than the last durable write: clocks differ, and deliveries are under way.
+const MARGIN: Duration = Duration::from_secs(600);
+/// How many merge requests are queued with one commit.
+const QUEUED_AT_ONCE: usize = 200;
+
+/// Why a sweep did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum SweepError {
+    #[error(transparent)]
+    Gitlab(#[from] Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Sweeps at start and whenever something may have been lost, until `stop`.
+pub(super) async fn sweep_when_needed(resources: Arc<Resources>, stop: CancellationToken) {
+    let mut since = resources.queue.last_written();
+    loop {
+        if let Some(lost_since) = since.take() {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sweep_until_done(&resources, lost_since) => {}
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            lost_since = resources.queue.recovered() => since = Some(lost_since),
+            lost_since = resources.outage.over() => since = Some(lost_since),
+        }
+    }
+}
+
+/// Owes the sweep first, so that a crash can't forget it.
+async fn sweep_until_done(resources: &Resources, lost_since: Timestamp) {
+    let mut since = lost_since.checked_sub(MARGIN).unwrap_or(lost_since);
+    for attempt in 1.. {
+        let swept = async {
+            since = resources.queue.owe_sweep(since).await?;
+            sweep(resources, since).await
+        };
+        match swept.await {
+            Ok(found) => {
+                resources.metrics.sweeps.inc();
+                resources.metrics.swept.inc_by(u64::try_from(found).unwrap_or(u64::MAX));
+                tracing::info!(%since, found, "swept: what changed while nobody listened is queued");
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(%since, attempt, error = &error as &dyn std::error::Error, "not swept yet; tried again");
+                resources.clock.sleep(pause(attempt)).await;
+            }
+        }
+    }
+}
+
+/// One sweep; gives how many merge requests it queued.
+async fn sweep(resources: &Resources, since: Timestamp) -> Result<usize, SweepError> {
+    let mut found = queue_what_may_pass(resources).await?;
+    for project in resources.queue.projects_seen().await? {
+        match changed_since(resources, project, since).await {
+            Ok(changed) => found += queue(resources, changed).await?,
+            // One project that is gone or hidden must not keep the others from being swept.
+            Err(error) if !error.is_curable() => {
+                tracing::warn!(%project, %error, "a project can't be swept");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    resources.queue.sweep_done(since).await?;
+    Ok(found)
+}
+
+/// What changed in a project, on GitLab's clock.
+async fn changed_since(
+    resources: &Resources,
+    project: ProjectId,
+    since: Timestamp,
+) -> Result<Vec<MergeRequestRef>, Error> {
+    let since = resources.on_gitlabs_clock(since);
+    let changed = resources.decider.gitlab.open_merge_requests_updated_after(project, since).await;
+    match &changed {
+        Ok(_) => resources.outage.note_success(resources.clock.now()),
+        Err(error) => resources.outage.note_failure(error, resources.clock.now()),
+    }
+    changed
+}
+
+/// GitLab dates neither a pipeline nor a membership nor a foreign status into the merge request: where a `passed` may
+/// show it is looked at in any case.
+async fn queue_what_may_pass(resources: &Resources) -> Result<usize, StoreError> {
+    let (mut found, mut after) = (0, None);
+    loop {
+        let page = resources.queue.that_may_pass(after, QUEUED_AT_ONCE).await?;
+        after = page.last().copied();
+        if after.is_none() {
+            return Ok(found);
+        }
+        found += queue(resources, page).await?;
+    }
+}
+
+async fn queue(resources: &Resources, which: Vec<MergeRequestRef>) -> Result<usize, StoreError> {
+    let found = which.len();
+    for some in which.chunks(QUEUED_AT_ONCE) {
+        let now = resources.clock.now();
+        let slots = some.iter().map(|merge_request| (*merge_request, resources.background.reserve(now)));
+        resources.queue.ask_for_look(slots.collect()).await?;
+    }
+    Ok(found)
+}
