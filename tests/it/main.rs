@@ -40,4 +40,5 @@ mod sender;
 mod shutdown;
 mod simulator;
 mod statuses;
+mod versions;
 mod world;

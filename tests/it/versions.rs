@@ -1,0 +1,227 @@
+//! One story of a merge request, told to every GitLab that differs: each shows the truth as far as it can be told it.
+//!
+//! What may be said follows from the version (contract section 1.2, design section 5): everything from 16.5 on, no
+//! `pending` before, and before 15.0 nothing but a pass. Where the truth can't be said the table says so by name.
+
+use std::time::Duration;
+
+use countersign::merge_request::{MergeRequestRef, UserId};
+use countersign::simulator::{CheckStatus, Edition, Push, SimulatorOptions};
+use futures_util::StreamExt;
+
+use crate::world::{Ground, REVIEW_POLICY, Service, World};
+
+use self::Shows::{CannotBeSaid, Failed, Passed, Pending, Unanswered};
+use self::Truth::{Closed, Failing, Passing, Waiting};
+
+/// Counts what could not be said.
+const PARKED: &str = "countersign_lanes_parked_total";
+
+/// A GitLab, and what it understands.
+#[derive(Debug, Clone, Copy)]
+struct Version {
+    text: &'static str,
+    /// The feature flag `status_checks_add_status_field` of 14.9 and 14.10.
+    status_field: bool,
+    words: Words,
+    /// Whether a check's deliveries are signed (17.3).
+    signs: bool,
+    /// Whether `/approvals` says when (18.5): before, only what was seen earlier tells.
+    dates_approvals: bool,
+}
+
+/// Which words a GitLab takes; the columns of the story.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Words {
+    All = 0,
+    NoPending = 1,
+    OnlyPassed = 2,
+}
+
+const OLD: Version = Version {
+    text: "14.0.0-ee",
+    status_field: false,
+    words: Words::OnlyPassed,
+    signs: false,
+    dates_approvals: false,
+};
+
+const VERSIONS: [Version; 8] = [
+    OLD,
+    Version { text: "14.9.0-ee", ..OLD },
+    // With the flag it would understand `failed`, and nothing tells us that the flag is on.
+    Version { text: "14.9.0-ee", status_field: true, ..OLD },
+    Version { text: "15.4.0-ee", words: Words::NoPending, ..OLD },
+    Version { text: "16.4.0-ee", words: Words::NoPending, ..OLD },
+    Version { text: "16.5.0-ee", words: Words::All, ..OLD },
+    Version { text: "18.3.0-ee", words: Words::All, signs: true, ..OLD },
+    Version { text: "19.0.0-ee", words: Words::All, signs: true, dates_approvals: true, ..OLD },
+];
+
+/// What is so, as the test knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Truth {
+    Passing,
+    Failing,
+    Waiting,
+    /// It is closed: nothing may be given, and what was given is taken back.
+    Closed,
+}
+
+/// What GitLab is to show in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shows {
+    /// No row for the head: pending that never times out.
+    Unanswered,
+    Passed,
+    Failed,
+    Pending,
+    /// It goes on showing an old `passed`: it has no word for anything else. Nothing is posted.
+    CannotBeSaid,
+}
+
+impl Shows {
+    fn status(self) -> CheckStatus {
+        match self {
+            Unanswered => CheckStatus::Unanswered,
+            Passed | CannotBeSaid => CheckStatus::Passed,
+            Failed => CheckStatus::Failed,
+            Pending => CheckStatus::Pending,
+        }
+    }
+}
+
+/// What somebody does.
+#[derive(Debug, Clone, Copy)]
+enum Deed {
+    Approve,
+    Unapprove,
+    Title(&'static str),
+    PushFile(&'static str),
+    /// The head that was there first comes back, and with it the rows that it had.
+    PushBack,
+    Close,
+    Reopen,
+}
+
+/// The story: what is done, what is so then, and what is shown by a GitLab that takes all words, one without `pending`,
+/// and one to which every answer is a pass.
+const STORY: [(Deed, Truth, [Shows; 3]); 13] = [
+    (Deed::Approve, Passing, [Passed, Passed, Passed]),
+    (Deed::Unapprove, Waiting, [Pending, Failed, CannotBeSaid]),
+    (Deed::Title("bad"), Failing, [Failed, Failed, CannotBeSaid]),
+    (Deed::Title("good"), Waiting, [Pending, Failed, CannotBeSaid]),
+    (Deed::Approve, Passing, [Passed, Passed, Passed]),
+    (Deed::PushFile("src/other.rs"), Waiting, [Unanswered, Unanswered, Unanswered]),
+    // The approval was given for this very patch.
+    (Deed::PushBack, Passing, [Passed, Passed, Passed]),
+    (Deed::PushFile("src/third.rs"), Waiting, [Unanswered, Unanswered, Unanswered]),
+    (Deed::Unapprove, Waiting, [Unanswered, Unanswered, Unanswered]),
+    // The row of another day says `passed`, and today nobody approves.
+    (Deed::PushBack, Waiting, [Pending, Failed, CannotBeSaid]),
+    (Deed::Approve, Passing, [Passed, Passed, Passed]),
+    (Deed::Close, Closed, [Pending, Failed, CannotBeSaid]),
+    (Deed::Reopen, Passing, [Passed, Passed, Passed]),
+];
+
+async fn ground_of(version: Version) -> Ground {
+    let options = SimulatorOptions {
+        version: version.text.to_owned(),
+        edition: Edition::Ultimate,
+        ..SimulatorOptions::default()
+    };
+    let ground = Ground::prepare_with(REVIEW_POLICY, options).await;
+    ground.gitlab.set_status_field_flag(version.status_field);
+    ground.gitlab.say_approved_at(version.dates_approvals);
+    if version.signs { ground } else { ground.configure("WEBHOOKS__ALLOW_UNSIGNED", "shop/**") }
+}
+
+fn act(ground: &Ground, which: MergeRequestRef, bea: UserId, first_head: &Push, deed: Deed) {
+    let gitlab = &ground.gitlab;
+    gitlab.hold_deliveries();
+    match deed {
+        Deed::Approve => gitlab.approve(which, bea).unwrap(),
+        Deed::Unapprove => gitlab.unapprove(which, bea).unwrap(),
+        Deed::Title(title) => gitlab.edit_title(which, title).unwrap(),
+        Deed::PushFile(path) => _ = gitlab.push(which, Push::new().file(path)).unwrap(),
+        Deed::PushBack => _ = gitlab.push(which, first_head.clone()).unwrap(),
+        Deed::Close => gitlab.close(which).unwrap(),
+        Deed::Reopen => gitlab.reopen(which).unwrap(),
+    }
+    // GitLab's own queue takes a moment. Its answers are dated to the second: a look within the second of a push could
+    // not tell what was given after the push from what was given before it.
+    gitlab.advance(Duration::from_secs(2));
+    gitlab.release_deliveries();
+}
+
+/// Tells the story to one GitLab; gives everything that was not as it should be.
+async fn tell(version: Version) -> Vec<String> {
+    let world = World::start_on(ground_of(version).await).await;
+    let bea = world.ground.reviewer();
+    world.gitlab.hold_deliveries();
+    let which = world.open(world.merge_request().title("good"));
+    world.gitlab.advance(Duration::from_secs(2));
+    world.gitlab.release_deliveries();
+    let first_head = Push::to(&world.gitlab.head(which).unwrap());
+    let mut wrong = Vec::new();
+    let mut note = |step: &str, what: String| wrong.push(format!("{version:?}, {step}: {what}"));
+    let shown = world.settled_status(which).await;
+    if shown != CheckStatus::Unanswered || !world.posted(which).is_empty() {
+        note("opened", format!("shows {shown:?} instead of an implicit pending"));
+    }
+    for (index, (deed, truth, columns)) in STORY.into_iter().enumerate() {
+        let step = format!("step {} {deed:?}", index + 1);
+        let expected = columns[version.words as usize];
+        let (rows, parked) = (world.posted(which).len(), world.metric(PARKED));
+        act(&world.ground, which, bea, &first_head, deed);
+        let shown = world.settled_status(which).await;
+        if shown != expected.status() {
+            note(&step, format!("shows {shown:?}, expected {expected:?}"));
+        }
+        // Nothing but this step's deed can have led to these.
+        let posted = &world.posted(which)[rows..];
+        if truth != Passing && posted.contains(&CheckStatus::Passed) {
+            note(&step, format!("it is {truth:?}, and posted was {posted:?}"));
+        }
+        let other = posted.iter().any(|status| *status != CheckStatus::Passed);
+        if version.words == Words::OnlyPassed && other {
+            note(&step, format!("every answer approves, and posted was {posted:?}"));
+        }
+        if version.words == Words::NoPending && posted.contains(&CheckStatus::Pending) {
+            note(&step, "it does not know `pending`".to_owned());
+        }
+        if expected == CannotBeSaid && !posted.is_empty() {
+            note(&step, format!("it can't be said, and posted was {posted:?}"));
+        }
+        // What is closed needs nobody to look after it.
+        if expected == CannotBeSaid && truth != Closed && world.metric(PARKED) <= parked {
+            note(&step, "it can't be said, and no metric counts it".to_owned());
+        }
+    }
+    world.end().await;
+    wrong
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_gitlab_shows_the_truth_as_far_as_it_can_be_told_it() {
+    let stories = futures_util::stream::iter(VERSIONS).map(tell).buffer_unordered(VERSIONS.len());
+    let wrong = stories.concat().await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_old_gitlab_can_not_be_told_stands_in_the_log() {
+    let mut service = Service::start_on(ground_of(OLD).await);
+    let bea = service.ground.reviewer();
+    let which = service.gitlab.open_merge_request(service.ground.merge_request().title("good")).unwrap();
+    service.expect(which, CheckStatus::Unanswered, "it waits").await;
+    service.gitlab.advance(Duration::from_secs(5));
+    service.gitlab.approve(which, bea).unwrap();
+    service.expect(which, CheckStatus::Passed, "approved").await;
+    service.gitlab.unapprove(which, bea).unwrap();
+    service.until_metric(PARKED, 1.0).await;
+    service.expect(which, CheckStatus::Passed, "it can't be taken back").await;
+    let (_, output) = service.terminate();
+    assert!(output.contains("can't be said to this GitLab"), "{output}");
+    service.end().await;
+}
