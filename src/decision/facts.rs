@@ -250,6 +250,8 @@ impl Reader<'_> {
         }
         for answer in &mut answers {
             doubt_ambiguous(answer, &first_sighted, &versions);
+            let seen_before = facts.sightings.version_targets.contains_key(&newest);
+            date_after_push(answer, &subject.sha, &versions, seen_before);
         }
         answers.push(Answer::Versions(Known::Value(versions)));
         if wanted.code {
@@ -378,6 +380,16 @@ fn doubt_ambiguous(answer: &mut Answer, first_sighted: &BTreeSet<UserId>, versio
     }
 }
 
+/// GitLab dates its answers to the second. A read of approvals came after the push whose head the merge request showed
+/// before it: of those that brought this head the first one, unless the newest was seen by an earlier look.
+fn date_after_push(answer: &mut Answer, head: &CommitSha, versions: &[Version], seen_before: bool) {
+    let Answer::Approvals(_, Some(read)) = answer else { return };
+    let of_head = versions.iter().filter(|version| version.head == *head);
+    let pushed_at = of_head.map(|version| version.created_at);
+    let pushed_at = if seen_before { pushed_at.max() } else { pushed_at.min() };
+    read.read_at = read.read_at.map(|read_at| pushed_at.map_or(read_at, |pushed_at| read_at.max(pushed_at)));
+}
+
 /// Which of the facts about code are wanted in this round.
 #[derive(Default, Clone, Copy)]
 struct CodeFamily {
@@ -450,6 +462,35 @@ mod tests {
             Some(at(100)),
             "a push at 105 may have come after an approval that it missed"
         );
+    }
+
+    #[test]
+    fn a_read_within_the_second_of_a_push_came_after_it() {
+        let (first, second) =
+            (CommitSha::parse(&"a".repeat(40)).unwrap(), CommitSha::parse(&"b".repeat(40)).unwrap());
+        let version = |id, head: &CommitSha, created_at| Version {
+            id: VersionId::new(id),
+            head: head.clone(),
+            created_at,
+        };
+        let within = |second: i64| at(second) + Duration::from_millis(400);
+        let read_at = |head: &CommitSha, versions: &[Version], seen_before| {
+            let (_, read) = read_approvals(&ApprovalMemory::default(), &[], 100);
+            let mut answer = Answer::Approvals(Known::Value(Vec::new()), Some(read));
+            date_after_push(&mut answer, head, versions, seen_before);
+            let Answer::Approvals(_, Some(read)) = answer else { panic!("no approvals") };
+            read.read_at
+        };
+        let versions = [version(2, &second, within(100)), version(1, &first, within(50))];
+        assert_eq!(read_at(&second, &versions, false), Some(within(100)));
+        // Pushed back after the read, for all that is known: the read may be older than that push.
+        let back = [
+            version(3, &first, within(101)),
+            version(2, &second, within(99)),
+            version(1, &first, within(50)),
+        ];
+        assert_eq!(read_at(&first, &back, false), Some(at(100)));
+        assert_eq!(read_at(&first, &back, true), Some(within(101)));
     }
 
     #[test]

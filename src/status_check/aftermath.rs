@@ -71,7 +71,7 @@ pub(super) fn after(
 pub(super) fn plan_heartbeats(settlement: &mut Settlement, resources: &Resources) {
     let now = resources.clock.now();
     for known in &settlement.statuses {
-        if let Some(confirm_at) = known.confirm_at {
+        if let Some(confirm_at) = known.confirm_at.filter(|at| *at > now) {
             let glance = confirm_at.min(now + UNCLEAR_LOOK);
             settlement.look_at = earliest(settlement.look_at, Some(glance));
         }

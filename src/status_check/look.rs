@@ -76,10 +76,17 @@ impl Lane<'_> {
     async fn sight(&self) -> Result<Sight, Failure> {
         let asking = Asking {
             merge_request: self.claim.merge_request,
-            list: self.claim.distrust || self.memory.statuses.is_empty(),
+            list: self.claim.distrust || self.memory.statuses.is_empty() || self.is_in_doubt(),
             known: &|subject| self.known_checks(subject),
         };
         self.resources.decider.sight(&asking).await
+    }
+
+    /// Whether the list has to be read if the head is still that of the last look: then it is read beside it.
+    fn is_in_doubt(&self) -> bool {
+        let Some(last) = &self.memory.last else { return false };
+        let of_last = self.memory.statuses.iter().filter(|known| known.sha == last.look.sha);
+        of_last.into_iter().any(is_doubted)
     }
 
     /// The checks that are remembered for this very SHA and target branch; none of them if any is in doubt, or if
@@ -91,9 +98,8 @@ impl Lane<'_> {
                 |known: &KnownStatus| asked.name.as_ref().is_none_or(|name| *name == known.name);
             of_head.iter().any(|known| known.check == asked.check && has_its_name(known))
         };
-        let is_doubted = |known: &&KnownStatus| known.shown.is_none() || known.confirm_at.is_some();
         if self.is_brought_back(subject)
-            || of_head.iter().any(is_doubted)
+            || of_head.iter().copied().any(is_doubted)
             || !self.memory.asked.iter().all(is_known)
         {
             return Vec::new();
@@ -265,6 +271,11 @@ impl Lane<'_> {
         let newest = newest.or_else(|| self.memory.statuses.first().map(|known| &known.sha));
         self.memory.statuses.iter().filter(move |known| Some(&known.sha) == newest)
     }
+}
+
+/// What shows is not known, or may change by an answer that is still under way.
+fn is_doubted(known: &KnownStatus) -> bool {
+    known.shown.is_none() || known.confirm_at.is_some()
 }
 
 /// What shows as far as it was ever written: what is not believed may only be taken for worse than it is.

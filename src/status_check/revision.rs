@@ -12,6 +12,8 @@ use super::resources::Resources;
 
 /// How many merge requests are queued with one commit; deliveries wait for no more than that.
 const QUEUED_AT_ONCE: usize = 500;
+/// How soon it is looked again whether fewer are waiting.
+const DRAINING: Duration = Duration::from_millis(50);
 /// How often the policies in force are compared with the row that says so.
 const GLANCE: Duration = Duration::from_millis(500);
 
@@ -48,6 +50,11 @@ async fn queue_for(
     resources.queue.activate_revision(revision.to_owned()).await?;
     let mut queued = 0;
     while !stop.is_cancelled() {
+        if resources.queue.due_now(QUEUED_AT_ONCE).await? == QUEUED_AT_ONCE {
+            // Events must not wait behind all merge requests that there are.
+            tokio::time::sleep(DRAINING).await;
+            continue;
+        }
         let some = resources.queue.queue_for_revision(QUEUED_AT_ONCE).await?;
         queued += some;
         if some == 0 {

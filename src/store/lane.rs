@@ -188,6 +188,15 @@ pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>, Sto
     due.map(timestamp).transpose()
 }
 
+/// How many lanes are due and not claimed, counted up to a limit.
+pub(super) fn due_now(connection: &Connection, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM (SELECT 1 FROM lane WHERE may_pass = 1 AND due_at <= ?1 LIMIT ?2)
+               UNION ALL SELECT 1 FROM (SELECT 1 FROM lane WHERE may_pass = 0 AND due_at <= ?1 LIMIT ?2) LIMIT ?2)";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let due: i64 = connection.prepare_cached(sql)?.query_row((millis(now), limit), |row| row.get(0))?;
+    usize::try_from(due).map_err(|_| StoreError::Row(format!("{due} lanes are due")))
+}
+
 /// Proves that `claim` holds its lane, renews its lease, and says whether anything newer came. A claim that lost its
 /// lane is superseded too: whoever has it now decides.
 pub(super) fn prove(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<Recorded, StoreError> {

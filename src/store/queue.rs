@@ -125,6 +125,12 @@ impl Queue {
         self.reader.run(lane::next_due).await
     }
 
+    /// How many lanes are due now and not claimed; counted up to a limit.
+    pub async fn due_now(&self, limit: usize) -> Result<usize, StoreError> {
+        let now = self.clock.now();
+        self.reader.run(move |connection| lane::due_now(connection, limit, now)).await
+    }
+
     /// What is remembered of a merge request.
     pub async fn memory(&self, merge_request: MergeRequestRef) -> Result<Memory, StoreError> {
         let claims_before = self.claims_before;
