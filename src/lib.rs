@@ -17,17 +17,25 @@
 //! 2. **enqueue** ([`store::Queue::take`], `store/intake.rs`): one lane per merge request; what arrives while it waits
 //!    coalesces, what arrives while it is decided makes one more run. The commit is on disk before the 202 leaves
 //!    (`store/writer.rs`: one thread writes, many deliveries share one sync).
-//! 3. **claim** (`status_check/worker.rs`, `store/lane.rs`): up to sixteen lanes at a time, each with a lease.
-//! 4. **look** ([`decision::Decider::look`], `decision/mod.rs`): one read of the merge request, the status list at first
-//!    sight of a SHA, then rounds of the facts that the evaluation asks for (`decision/facts.rs`).
+//! 3. **claim** (`status_check/worker.rs`, `store/lane.rs`): up to 32 lanes at a time, each with a lease; those on which
+//!    a `passed` may show first.
+//! 4. **look** (`status_check/look.rs`, [`decision::Decider`]): one read of the merge request, the status list at first
+//!    sight of a SHA; a `passed` that was given for another situation is taken back; then rounds of the facts that the
+//!    evaluation asks for (`decision/facts.rs`). Where only time or the policies changed, `status_check/recall.rs`
+//!    decides from the facts of the last look instead, and asks only for what would be granted.
 //! 5. **evaluate** ([`policy::evaluate`], `policy/evaluate.rs`): pure; gives a verdict with its tree of reasons, or the
 //!    names of the facts it lacks.
 //! 6. **record** ([`store::Queue::record`], `status_check/record.rs`): the decision in canonical bytes, facts and
 //!    policy sources by digest; the same commit proves the claim and doubts what GitLab shows.
-//! 7. **answer** (`status_check/answer.rs` says what, `status_check/posting.rs` says it, `gitlab/status_checks.rs`
-//!    is the wire): nothing is posted that already shows, nothing after something newer came.
-//! 8. **settle** ([`store::Queue::settle`], `store/lane.rs`, `status_check/aftermath.rs`): what GitLab shows now is remembered if it was confirmed; the lane rests,
-//!    runs again at once, or at the instant when time can change the verdict.
+//! 7. **answer** (`status_check/answer.rs` says what, `status_check/weighing.rs` by what shows, `status_check/lane.rs` and
+//!    `status_check/posting.rs` say it, `gitlab/status_checks.rs` is the wire): nothing is posted that already shows,
+//!    nothing after something newer came, withdrawals before grants.
+//! 8. **settle** ([`store::Queue::settle`], `store/lane.rs`, `status_check/aftermath.rs`): what GitLab shows now is
+//!    remembered if it was confirmed; the lane rests, runs again at once, or at the instant of its next look (a pipeline
+//!    that runs, an answer of unclear fate) or recall (time, a heartbeat).
+//!
+//! Two tasks beside the worker put lanes into the queue without a delivery: `status_check/revision.rs` follows the policies
+//! in force, `status_check/sweep.rs` looks back after a start or an outage.
 //!
 //! Everything after step 2 may be repeated after a crash: an answer is a statement about check, merge request and SHA,
 //! and the last one stands. No transaction is held across a call of GitLab.
@@ -59,7 +67,15 @@
 //! - Policies on disk are compared by content every two seconds instead of watched: it works on every file system and
 //!   for the symlink swaps of Kubernetes. Two looks must have found the same, so no half checkout comes into force.
 //! - What GitLab shows is believed only within one run of the process: the file may be an older copy. After an answer
-//!   of unclear fate the status list is read until a minute is over, and once more then.
+//!   of unclear fate the status list is read every ten seconds until a minute is over, and once more then.
+//! - A recall never grants and never fails what merely waited while a pipeline may have moved: it takes back, keeps, or
+//!   says again. Everything else is looked at, at once if time woke the lane, in turn if new policies did.
+//! - A sweep is also of every lane on which a `passed` may show: GitLab dates neither pipelines nor memberships nor
+//!   foreign statuses into the merge request.
+//! - A `passed` is taken back first on evidence of the merge request itself (another head or target branch than at the
+//!   last look, closed then and open now), not of the delivery's kind: one reopening is told by several deliveries.
+//! - Whether a merge request is on a merge train is asked only where a `passed` would be taken back for waiting, and a
+//!   project without trains is asked once in ten minutes for all of its merge requests.
 //! - A delivery with the body of the one before is a duplicate only while that one waits to be looked at: GitLab's bodies
 //!   carry no nonce, so two events of one second can have one body. An `Idempotency-Key` is the same event for ever.
 
