@@ -10,7 +10,9 @@ use super::exit_status::ExitStatus;
 use super::report::{self, Output};
 use crate::app::examine;
 use crate::bundle::{self, LoadError};
-use crate::policy::{Diagnostics, PolicySet, PolicySource, Revision};
+use crate::gitlab::GitlabVersion;
+use crate::policy::{ChangeableRule, Diagnostics, PolicySet, PolicySource, Revision};
+use crate::status_check::Vocabulary;
 
 /// What to check.
 #[derive(Debug, Args)]
@@ -22,6 +24,9 @@ pub(super) struct Arguments {
     /// Examine this configuration as well, with the environment, as `serve` would
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Warn of what a GitLab of this version, such as 14.9, can't be told
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    gitlab_version: Option<GitlabVersion>,
     /// Who reads the result
     #[arg(long, value_enum, default_value_t = Output::Human)]
     output: Output,
@@ -34,7 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitStatus {
     };
     match read(&paths) {
         Ok((sources, revision)) => match PolicySet::compile(&sources) {
-            Ok(set) => valid(&set, revision.as_ref(), arguments.output),
+            Ok(set) => valid(&set, revision.as_ref(), arguments),
             Err(diagnostics) => invalid(&diagnostics, &sources, arguments.output),
         },
         Err(error) => {
@@ -81,21 +86,49 @@ fn shown(path: &Path, source: PolicySource) -> PolicySource {
     PolicySource { path: shown.display().to_string(), text: source.text }
 }
 
-fn valid(set: &PolicySet, revision: Option<&Revision>, output: Output) -> ExitStatus {
+fn version(text: &str) -> Result<GitlabVersion, String> {
+    GitlabVersion::parse(text)
+        .ok_or_else(|| "give two numbers with a dot between them, such as 14.9".to_owned())
+}
+
+fn valid(set: &PolicySet, revision: Option<&Revision>, arguments: &Arguments) -> ExitStatus {
     let names: Vec<_> = set.policy_names().collect();
-    let text = match output {
+    let warnings = unsayable(set, arguments.gitlab_version);
+    let text = match arguments.output {
         Output::Human => {
             let plural = if names.len() == 1 { "policy is" } else { "policies are" };
             let revision =
                 revision.map(|revision| format!(", revision {}", revision.short())).unwrap_or_default();
-            format!("{} {plural} valid{revision}: {}\n", names.len(), names.join(", "))
+            let valid = format!("{} {plural} valid{revision}: {}\n", names.len(), names.join(", "));
+            warnings.iter().map(|warning| format!("{}\n", sentence(warning))).collect::<String>() + &valid
         }
         Output::Json => {
-            let report = serde_json::json!({ "valid": true, "policies": names, "revision": revision, "diagnostics": [] });
+            let report = serde_json::json!({
+                "valid": true, "policies": names, "revision": revision, "diagnostics": [],
+                "can_not_be_taken_back": warnings,
+            });
             format!("{report:#}\n")
         }
     };
     report::data(&text, ExitStatus::Fine)
+}
+
+/// The rules whose pass a GitLab before 15.0 goes on showing when it does not hold any more.
+fn unsayable(set: &PolicySet, version: Option<GitlabVersion>) -> Vec<ChangeableRule<'_>> {
+    let can_not_take_back =
+        version.is_some_and(|version| Vocabulary::from(version) == Vocabulary::OnlyPassed);
+    if can_not_take_back { set.changeable_rules().collect() } else { Vec::new() }
+}
+
+fn sentence(warning: &ChangeableRule<'_>) -> String {
+    let words: Vec<_> = warning.conditions.iter().map(|word| format!("`{word}`")).collect();
+    format!(
+        "warning: rule `{}` of policy `{}`: {} can change while the head stays, and this GitLab can't be told that a pass \
+         does not hold any more",
+        warning.rule,
+        warning.policy,
+        words.join(", ")
+    )
 }
 
 fn invalid(diagnostics: &Diagnostics, sources: &[PolicySource], output: Output) -> ExitStatus {

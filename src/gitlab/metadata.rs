@@ -19,7 +19,8 @@ pub struct GitlabVersion {
 }
 
 impl GitlabVersion {
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads `18.1.1-ee` as 18.1; none where there are no two numbers.
+    pub fn parse(text: &str) -> Option<Self> {
         let mut numbers = text.split(['.', '-']);
         let mut number = || numbers.next()?.parse().ok();
         Some(Self { major: number()?, minor: number()? })

@@ -91,6 +91,16 @@ impl Expression {
         }
     }
 
+    /// The conditions in it that can change while the head stays.
+    pub(super) fn changeable(&self) -> BTreeSet<&'static str> {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::changeable).collect(),
+            Self::Not(_, inner) => inner.changeable(),
+            Self::Condition(condition) if condition.is_settled_by_commit() => BTreeSet::new(),
+            Self::Condition(condition) => BTreeSet::from([condition.word()]),
+        }
+    }
+
     fn build_list(node: &Node, depth: usize, builder: &mut Builder<'_, '_>) -> Option<Vec<Self>> {
         let parts: Vec<_> =
             node.items().iter().map(|item| Self::build_at(item, depth + 1, builder)).collect();

@@ -53,7 +53,7 @@ pub use evaluation::{
     Enforce, Evaluation, PolicyEvaluation, Reason, Remedy, RuleEvaluation, RuleState, Step, Truth, Verdict,
 };
 pub use fact::{FactKey, Facts};
-pub use set::PolicySet;
+pub use set::{ChangeableRule, PolicySet};
 pub use source::{PolicySource, Revision};
 
 use crate::schema::{Emptiness, json_schema};

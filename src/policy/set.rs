@@ -1,15 +1,28 @@
 //! A compiled set of policies: texts in, either all of them understood or everything that is wrong with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::{Collector, Diagnostic, Diagnostics};
 use super::document::{self, Node};
+use super::evaluation::Enforce;
+use super::expression::Expression;
 use super::frame::{self, Policy};
 use super::pattern::{PathGlobs, PathGlobsBuilder};
 use super::reader;
 use super::source::{PolicySource, Revision};
 use crate::merge_request::CheckName;
 use crate::schema::Shape;
+
+/// A rule whose verdict can change while the head stays: a GitLab that can't take a pass back then shows a wrong one.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ChangeableRule<'a> {
+    /// The policy's name.
+    pub policy: &'a str,
+    /// The rule's id.
+    pub rule: &'a str,
+    /// The conditions that can change, in the policy's own words.
+    pub conditions: Vec<&'static str>,
+}
 
 /// Policies that compile together.
 #[derive(Debug, Clone)]
@@ -67,6 +80,21 @@ impl PolicySet {
     /// The names of the policies, sorted.
     pub fn policy_names(&self) -> impl Iterator<Item = &str> {
         self.policies.iter().map(|policy| policy.name.as_str())
+    }
+
+    /// The blocking rules whose verdict can change while the head stays, with the conditions that do.
+    pub fn changeable_rules(&self) -> impl Iterator<Item = ChangeableRule<'_>> {
+        let rules =
+            self.policies.iter().flat_map(|policy| policy.rules.iter().map(move |rule| (policy, rule)));
+        rules.filter(|(_, rule)| rule.enforce == Enforce::Block).filter_map(|(policy, rule)| {
+            let parts = rule.when.iter().chain([&rule.require]);
+            let conditions: BTreeSet<_> = parts.flat_map(Expression::changeable).collect();
+            (!conditions.is_empty()).then_some(ChangeableRule {
+                policy: &policy.name,
+                rule: &rule.id,
+                conditions: conditions.into_iter().collect(),
+            })
+        })
     }
 
     /// Which of its policies speak for a check of a merge request, in the order of their names.

@@ -48,6 +48,22 @@ fn valid_policies_end_well() {
 }
 
 #[test]
+fn what_a_gitlab_before_15_can_not_be_told_is_warned_of() {
+    let files = "policy: files\nrules:\n  - id: files\n    require: {changed_files: {none: [secret/]}}\n";
+    let here = directory(&[("good.yaml", GOOD), ("files.yaml", files)]);
+    let (code, out, _) = run(&["check", "--gitlab-version", "14.10"], here.path());
+    assert_eq!(code, 0);
+    insta::assert_snapshot!(out.lines().next().unwrap(), @"warning: rule `ready` of policy `good`: `draft` can change while the head stays, and this GitLab can't be told that a pass does not hold any more");
+    assert_eq!(out.matches("warning").count(), 1, "files belong to the commit");
+    let (_, out, _) = run(&["check", "--gitlab-version", "15.0-ee"], here.path());
+    assert!(!out.contains("warning"), "{out}");
+    assert_eq!(run(&["check", "--gitlab-version", "new"], here.path()).0, 2);
+    let (_, out, _) = run(&["check", "--gitlab-version", "14.0", "--output", "json"], here.path());
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["can_not_be_taken_back"][0]["conditions"], serde_json::json!(["draft"]));
+}
+
+#[test]
 fn broken_policies_are_shown_with_their_lines() {
     let here = directory(&[("bad.yaml", BAD), ("good.yaml", GOOD)]);
     let (code, out, err) = run(&["check"], here.path());

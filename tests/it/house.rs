@@ -42,7 +42,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("demo", &["app", "bundle", "clock", "config", "merge_request", "simulator", "store"]),
-    ("cli", &["app", "bundle", "clock", "config", "demo", "policy", "telemetry"]),
+    ("cli", &["app", "bundle", "clock", "config", "demo", "gitlab", "policy", "status_check", "telemetry"]),
     ("main", &["cli"]),
 ];
 

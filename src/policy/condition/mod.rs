@@ -113,6 +113,27 @@ impl Condition {
         }
     }
 
+    /// Whether a commit settles it once and for all: everything else can change while the head stays.
+    pub(super) fn is_settled_by_commit(&self) -> bool {
+        match self {
+            Self::SourceBranch(_)
+            | Self::ChangedFiles(_)
+            | Self::ChangedFilesCount(_)
+            | Self::ChangedLines(_) => true,
+            Self::Title(_)
+            | Self::Description(_)
+            | Self::Labels(_)
+            | Self::Draft(_)
+            | Self::TargetBranch(_)
+            | Self::Author(_)
+            | Self::Approvals(_)
+            | Self::Pipeline(_)
+            | Self::UnresolvedThreads(_)
+            | Self::Age(_)
+            | Self::During(_) => false,
+        }
+    }
+
     /// Settles it, or names the facts it needs; `wanted` is the truth that serves the rule.
     pub(super) fn evaluate(&self, view: &View<'_>, wanted: bool) -> Outcome {
         let request = &view.facts.merge_request;
