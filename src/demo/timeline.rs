@@ -110,7 +110,7 @@ impl<'a> Timeline<'a> {
         self.write(&format!(
             "\n\n{BOLD}  {which:<14} {expected:<11} {shown:<13} last verdict{PLAIN}\n{rows}\n  \
              {DIM}“unanswered” is what GitLab calls pending while nobody has answered; it never times out.\n  \
-             “pending” was answered so, to take a pass back; GitLab makes it failed after two minutes.{PLAIN}\n"
+             “pending” was answered so, to take a pass back; it is said again for ten minutes, then GitLab makes it failed.{PLAIN}\n"
         ))
     }
 

@@ -23,7 +23,7 @@ pub(super) async fn play(play: &mut Play<'_>) -> Result<MergeRequestRef, DemoErr
     machines::pipeline(play).await?;
     words::thread(play).await?;
     people::closed(play).await?;
-    // The last one: GitLab lets an answered `pending` stand for two minutes only.
+    // The last one: an answered `pending` stands only while it is said again, ten minutes at most.
     people::withdrawn(play).await?;
     Ok(stale)
 }
