@@ -62,6 +62,7 @@ impl Store {
         let lock = lock(path)?;
         let mut connection = Connection::open(path)?;
         schema::prepare(&connection)?;
+        schema::tell_settings(&connection)?;
         schema::migrate(&mut connection)?;
         let claims_before = lane::void_leases(&connection, clock.now())?;
         let last_written = sweep::last_written(&connection)?;

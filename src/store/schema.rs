@@ -22,6 +22,14 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Says what is in force, which need not be what was asked for: the file system has a say in how SQLite journals.
+pub(super) fn tell_settings(connection: &Connection) -> Result<(), StoreError> {
+    let journal_mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    tracing::info!(journal_mode, synchronous, "store opened");
+    Ok(())
+}
+
 /// Brings the schema up to date; a database of a newer release is left alone.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
