@@ -33,7 +33,7 @@ pub async fn run(count: usize, lasting: Duration, latency: Duration, rate: Optio
         println!("  known and unchanged, all at once: {possible:.0} decisions/s, nothing to say");
         steady(&ground, &load, rate.unwrap_or(possible * SHARE), lasting).await;
         println!(
-            "  memory of the product: {:.1} MiB now, {:.1} at most",
+            "  memory of the product: {:.1} MB now, {:.1} at most",
             ground.product.resident(),
             ground.product.peak()
         );

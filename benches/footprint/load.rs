@@ -41,8 +41,8 @@ pub async fn run(rate: f64, lasting: Duration, merge_requests: usize) {
     ground.metrics.until_idle(Duration::from_secs(300)).await;
     let evaluations = ground.metrics.read().await.evaluations();
     println!(
-        "memory under {rate:.0} deliveries/s for {lasting:?}, {LATENCY:?} a call, title and labels: median {:.1} MiB, at \
-         most {:.1} MiB ({taken} taken, {evaluations:.0} decisions)",
+        "memory under {rate:.0} deliveries/s for {lasting:?}, {LATENCY:?} a call, title and labels: median {:.1} MB, at \
+         most {:.1} MB ({taken} taken, {evaluations:.0} decisions)",
         median(&resident),
         ground.product.peak()
     );

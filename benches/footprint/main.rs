@@ -46,7 +46,7 @@ async fn run(options: &Options) {
     println!("footprint   of the product as it is built for this bench");
     conditions::print(conditions::folder().path());
     let file = std::fs::metadata(env!("CARGO_BIN_EXE_countersign")).expect("the product is there").len();
-    println!("\nsize of the program: {:.1} MiB", file as f64 / f64::from(1 << 20));
+    println!("\nsize of the program: {:.1} MB", file as f64 / 1e6);
     // Bound and not listened on: it refuses every connection and nobody else gets it.
     let nobody = TcpSocket::new_v4().expect("a socket can be made");
     nobody.bind(([127, 0, 0, 1], 0).into()).expect("a free port is found");

@@ -37,7 +37,7 @@ pub async fn run(gitlab: &str, times: usize, rest: Duration) {
     let product = setup.start();
     ready(product.address()).await;
     tokio::time::sleep(rest).await;
-    println!("memory {rest:?} after ready, nothing asked of it: {:.1} MiB", product.resident());
+    println!("memory {rest:?} after ready, nothing asked of it: {:.1} MB", product.resident());
     product.terminate();
 }
 

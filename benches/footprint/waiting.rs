@@ -55,8 +55,8 @@ pub async fn run(gitlab: &str, rows: usize, rest: Duration) {
             load::flood(address, &requests, 0..DELIVERIES, CONNECTIONS, rest.max(Duration::from_secs(5)));
         let outcome = outcome.await.all_taken("the product");
         println!(
-            "  {what}: ready after {:.2} s; {resident:.1} MiB after {rest:?} (at most {peak:.1}); {:.1} MiB after {} \
-             more deliveries at {}/s, p99 {:.1} ms (at most {:.1} MiB)",
+            "  {what}: ready after {:.2} s; {resident:.1} MB after {rest:?} (at most {peak:.1}); {:.1} MB after {} \
+             more deliveries at {}/s, p99 {:.1} ms (at most {:.1} MB)",
             started.as_secs_f64(),
             product.resident(),
             outcome.taken(),

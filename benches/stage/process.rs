@@ -83,12 +83,12 @@ impl Process {
         cpu_of(&self.child.id().to_string())
     }
 
-    /// Resident memory now, in MiB (`VmRSS`).
+    /// Resident memory now, in MB (`VmRSS`).
     pub fn resident(&self) -> f64 {
         self.status("VmRSS:")
     }
 
-    /// Resident memory at its highest, in MiB (`VmHWM`).
+    /// Resident memory at its highest, in MB (`VmHWM`).
     pub fn peak(&self) -> f64 {
         self.status("VmHWM:")
     }
@@ -98,7 +98,7 @@ impl Process {
         let status = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
         let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("Linux tells");
         let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kB");
-        kibibytes / 1024.0
+        kibibytes * 1024.0 / 1e6
     }
 }
 
