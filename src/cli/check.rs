@@ -100,7 +100,7 @@ fn valid(set: &PolicySet, revision: Option<&Revision>, arguments: &Arguments) ->
             let revision =
                 revision.map(|revision| format!(", revision {}", revision.short())).unwrap_or_default();
             let valid = format!("{} {plural} valid{revision}: {}\n", names.len(), names.join(", "));
-            warnings.iter().map(|warning| format!("{}\n", sentence(warning))).collect::<String>() + &valid
+            warnings.iter().map(sentence).chain([valid]).collect::<Vec<_>>().join("\n")
         }
         Output::Json => {
             let report = serde_json::json!({
