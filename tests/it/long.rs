@@ -26,5 +26,7 @@ async fn kill() {
 #[ignore = "long: `tests/long races`"]
 async fn races() {
     races::withdrawn_approvals().await;
+    races::late_answers().await;
+    races::there_and_back().await;
     races::pushes_between_reads().await;
 }
