@@ -137,7 +137,9 @@ async fn wave_of_late_answers(world: &World, bea: UserId, chance: &mut Chance, s
         let fault = Fault::on(RESPOND, FaultKind::ApplyAfter(held_up));
         gitlab.fault(fault.skip(u64::try_from(index).unwrap()).times(1));
     }
-    all.iter().for_each(|which| gitlab.approve(*which, bea).unwrap());
+    for which in &all {
+        gitlab.approve(*which, bea).unwrap();
+    }
     let held_up = before + u64::try_from(all.len()).unwrap();
     world.until("the answers are held up", |gitlab| gitlab.calls_to(RESPOND) >= held_up).await;
     let mut moments: Vec<_> = all.iter().map(|which| (chance.below(4000), *which)).collect();
