@@ -37,7 +37,7 @@ impl Lane<'_> {
         }
         let subject = &facts.merge_request;
         let weighed = self.weigh(subject, &checks, &None).await;
-        if !weighed.iter().all(|weighed| is_sayable_from_memory(weighed, &facts)) {
+        if !weighed.iter().all(|weighed| self.is_sayable_from_memory(weighed, &facts)) {
             return Ok(Recalled::Look);
         }
         self.tell(subject, &checks, &weighed);
@@ -78,21 +78,22 @@ impl Lane<'_> {
         let revision = self.memory.last.as_ref().and_then(|last| last.revision.as_deref());
         revision == Some(policies.revision().as_str())
     }
+
+    /// Whether an answer may leave without asking GitLab first: silence, what takes a pass back, and what is said again
+    /// while its period lasts. Anything else must be true of this very moment; a pipeline may have moved without an event,
+    /// and what ran out for good must not be said anew by a process that does not know what shows.
+    fn is_sayable_from_memory(&self, weighed: &Weighed, facts: &Facts) -> bool {
+        let status = match weighed.answer {
+            Answer::Silence | Answer::Unsayable => return true,
+            Answer::Post(status) => status,
+        };
+        let is_again = status == Status::Pending && self.is_period_running(&weighed.known);
+        let is_believed = matches!(weighed.known.shown, Some(Shown::ImplicitPending | Shown::PostedPending));
+        status != Status::Passed
+            && (weighed.known.may_show_passed() || is_again || (is_believed && facts.pipeline.is_none()))
+    }
 }
 
 fn is_undecided(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::UndecidedCurable | Verdict::UndecidedIncurable)
-}
-
-/// Whether an answer may leave without asking GitLab first: silence, what takes a pass back, and what is said again.
-/// Anything else must be true of this very moment; a pipeline may have moved without an event.
-fn is_sayable_from_memory(weighed: &Weighed, facts: &Facts) -> bool {
-    let status = match weighed.answer {
-        Answer::Silence | Answer::Unsayable => return true,
-        Answer::Post(status) => status,
-    };
-    let is_again = status == Status::Pending && weighed.known.pending.is_some();
-    let is_believed = matches!(weighed.known.shown, Some(Shown::ImplicitPending | Shown::PostedPending));
-    status != Status::Passed
-        && (weighed.known.may_show_passed() || is_again || (is_believed && facts.pipeline.is_none()))
 }

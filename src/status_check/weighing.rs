@@ -128,20 +128,21 @@ impl Lane<'_> {
     /// makes of it is what it is to show.
     fn has_run_out(&self, known: &KnownStatus) -> bool {
         let now = self.resources.clock.now();
-        known.pending.is_some_and(|pending| {
-            let period_ends = pending.since + self.resources.settings.heartbeat_for;
-            period_ends <= now && pending.said_at + PENDING_RUNS_OUT_AFTER <= now
-        })
+        let must = known.pending.is_some_and(|pending| now >= pending.said_at + PENDING_RUNS_OUT_AFTER);
+        must && !self.is_period_running(known)
     }
 
     /// Whether a `pending` of ours must be said again: its period runs, and it gets old.
     fn is_heartbeat_due(&self, known: &KnownStatus) -> bool {
         let now = self.resources.clock.now();
-        let Some(pending) = known.pending.filter(|_| known.shown == Some(Shown::PostedPending)) else {
-            return false;
-        };
-        let runs = now < pending.since + self.resources.settings.heartbeat_for;
-        runs && now >= pending.said_at + HEARTBEAT_AT_LEAST
+        let is_old = known.pending.is_some_and(|pending| now >= pending.said_at + HEARTBEAT_AT_LEAST);
+        known.shown == Some(Shown::PostedPending) && is_old && self.is_period_running(known)
+    }
+
+    /// Whether a period of waiting began that is not over: within it our `pending` is to show.
+    pub(super) fn is_period_running(&self, known: &KnownStatus) -> bool {
+        let now = self.resources.clock.now();
+        known.pending.is_some_and(|pending| now < pending.since + self.resources.settings.heartbeat_for)
     }
 
     /// Logs and counts what was decided.
