@@ -30,6 +30,21 @@ impl Gitlab {
         })
     }
 
+    /// Lets a check call another URL: at no moment is it absent from the list.
+    pub fn set_check_url(
+        &self,
+        project: ProjectId,
+        check: StatusCheckId,
+        url: &str,
+    ) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            let checks = &mut world.project_mut(project)?.checks;
+            let found = checks.iter_mut().find(|other| other.id == check);
+            url.clone_into(&mut found.ok_or(SimulatorError::NoCheck(check))?.external_url);
+            Ok(())
+        })
+    }
+
     /// Changes the shared secret of a check; there is no overlap of two.
     pub fn set_check_secret(
         &self,

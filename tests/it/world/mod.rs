@@ -20,6 +20,8 @@ use countersign::simulator::{
     CheckStatus, Gitlab, Membership, NewMergeRequest, NewProject, NewStatusCheck, Simulator, SimulatorOptions,
 };
 use countersign::store::StoredDecision;
+use jiff::Timestamp;
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 pub use self::chance::{Chance, scale, seed};
@@ -153,8 +155,8 @@ impl Ground {
 
     /// GitLab's check follows the service to another port.
     pub fn move_check(&self, check: StatusCheckId, url: &str) {
-        self.gitlab.delete_status_check(self.project, check).unwrap();
-        self.gitlab.create_status_check(self.project, check_at(url).id(check.get())).unwrap();
+        // A service that looks around at its start must find it, whatever its address is by now.
+        self.gitlab.set_check_url(self.project, check, &address_at(url)).unwrap();
     }
 }
 
@@ -255,6 +257,51 @@ impl World {
         assert!(settled.is_ok(), "the world does not settle; GitLab was asked:\n{}", self.history());
     }
 
+    /// Waits until every delivery has arrived, nobody is at work and nothing is due: what waits for its time goes on
+    /// waiting, also what could not be decided yet.
+    pub async fn rest(&self) {
+        self.next_due().await;
+    }
+
+    /// Lets time pass to the next instant at which something is due, `most` at the most; then waits until it is done.
+    pub async fn pass(&self, most: Duration) {
+        let due = self.next_due().await;
+        let clock = &self.ground.clock;
+        // The clock is moved by whole milliseconds.
+        let step = due.map(|due| clock.until(due) + Duration::from_millis(1));
+        clock.advance(step.map_or(most, |step| step.min(most)));
+        self.rest().await;
+    }
+
+    /// Rests, and says when anything is due next.
+    async fn next_due(&self) -> Option<Timestamp> {
+        self.gitlab.deliveries_settled().await.unwrap();
+        let database = Connection::open(self.ground.database()).unwrap();
+        // Of one moment: what is claimed is due when its lease ends, which is not what anybody waits for.
+        let sql = "SELECT count(claim), min(due_at) FROM lane";
+        let resting = async {
+            loop {
+                let (claims, due): (i64, Option<i64>) =
+                    database.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+                let due = due.map(|due| Timestamp::from_millisecond(due).unwrap());
+                if claims == 0 && due.is_none_or(|due| due > self.ground.clock.now()) {
+                    return due;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let rests = tokio::time::timeout(BOUND, resting).await;
+        rests.unwrap_or_else(|_| {
+            panic!("there is always something due; GitLab was asked:\n{}", self.history())
+        })
+    }
+
+    /// Waits until as many sweeps came to their end since the service started, and what they found was looked at.
+    pub async fn swept(&self, sweeps: u32) {
+        until("it has swept", || self.metric("countersign_sweeps_total") >= f64::from(sweeps)).await;
+        self.rest().await;
+    }
+
     /// What GitLab shows for our check.
     pub fn status(&self, merge_request: MergeRequestRef) -> CheckStatus {
         self.gitlab.status(merge_request, self.check).unwrap()
@@ -326,7 +373,11 @@ impl World {
 
 /// Our check, still to be created.
 fn check_at(url: &str) -> NewStatusCheck {
-    NewStatusCheck::new("countersign", &format!("{url}/webhooks/gitlab")).secret(SECRET)
+    NewStatusCheck::new("countersign", &address_at(url)).secret(SECRET)
+}
+
+fn address_at(url: &str) -> String {
+    format!("{url}/webhooks/gitlab")
 }
 
 /// Waits with a bound until a condition holds.
