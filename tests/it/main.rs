@@ -21,6 +21,7 @@ mod demo;
 mod durability;
 mod faults;
 mod gitlab;
+mod heartbeats;
 mod house;
 mod kill;
 mod life;
