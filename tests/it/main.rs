@@ -41,5 +41,6 @@ mod sender;
 mod shutdown;
 mod simulator;
 mod statuses;
+mod taking_back;
 mod versions;
 mod world;
