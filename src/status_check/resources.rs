@@ -24,8 +24,10 @@ use super::rate::Rate;
 const VERSION_BELIEVED_FOR: Duration = Duration::from_secs(3600);
 /// How soon it is asked for again after it could not be had; until then nobody waits for it.
 const VERSION_ASKED_AGAIN: Duration = Duration::from_secs(2);
-/// How long it is believed that a project has no merge trains.
+/// How long it is believed that a project has merge trains, or none.
 const TRAINS_BELIEVED_FOR: Duration = Duration::from_secs(600);
+/// How soon a project is asked again that did not say whether it has any.
+const TRAINS_ASKED_AGAIN: Duration = Duration::from_secs(2);
 /// Clocks that differ by less may be equal: `Date` has whole seconds, and the answer was under way.
 const CLOCKS_AGREE: SignedDuration = SignedDuration::from_secs(2);
 /// How many calls one look takes, for budgets: the merge request, the list, and a page of some fact families.
@@ -68,8 +70,8 @@ pub struct Resources {
     /// Whether GitLab can be reached.
     pub(super) outage: Outage,
     version: Mutex<Version>,
-    /// Projects without merge trains, and until when that is believed.
-    without_trains: SyncMutex<HashMap<ProjectId, Instant>>,
+    /// Whether a project may have merge trains, and until when that is believed.
+    trains: SyncMutex<HashMap<ProjectId, Arc<Mutex<Option<(bool, Instant)>>>>>,
     /// How far our clock is ahead of GitLab's, in milliseconds.
     ahead_millis: AtomicI64,
     /// Until when GitLab wants to hear nothing.
@@ -105,7 +107,7 @@ impl Resources {
             background: Rate::new(looks_per_minute, LOOKS_AT_ONCE),
             outage: Outage::default(),
             version: Mutex::default(),
-            without_trains: SyncMutex::default(),
+            trains: SyncMutex::default(),
             ahead_millis: AtomicI64::new(0),
             quiet_until: SyncMutex::default(),
         }
@@ -143,25 +145,38 @@ impl Resources {
         self.bundle.trouble().is_none_or(|trouble| !stale(trouble.since))
     }
 
-    /// Whether a merge request is on a merge train; what can't be told is not. A project that has none is asked once in a
-    /// while, not each of its merge requests.
+    /// Whether a merge request is on a merge train; what can't be told is not.
     pub(super) async fn is_on_merge_train(&self, merge_request: MergeRequestRef) -> bool {
-        let gitlab = &self.decider.gitlab;
-        let believed = |trains: &HashMap<ProjectId, Instant>| {
-            trains.get(&merge_request.project).is_some_and(|until| *until > Instant::now())
-        };
-        if believed(&self.without_trains.lock().unwrap_or_else(PoisonError::into_inner)) {
+        if !self.may_have_merge_trains(merge_request.project).await {
             return false;
         }
-        if let Ok(false) = gitlab.has_merge_trains(merge_request.project).await {
-            let mut trains = self.without_trains.lock().unwrap_or_else(PoisonError::into_inner);
-            trains.insert(merge_request.project, Instant::now() + TRAINS_BELIEVED_FOR);
-            return false;
-        }
-        gitlab.is_on_merge_train(merge_request).await.unwrap_or_else(|error| {
+        self.decider.gitlab.is_on_merge_train(merge_request).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "whether it is on a merge train is not known: it counts as not");
             false
         })
+    }
+
+    /// A project is asked once in a while, by one for all of its merge requests: a freeze withdraws a thousand at once.
+    async fn may_have_merge_trains(&self, project: ProjectId) -> bool {
+        let asked = {
+            let mut trains = self.trains.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(trains.entry(project).or_default())
+        };
+        let mut believed = asked.lock().await;
+        if let Some((has, until)) = *believed
+            && until > Instant::now()
+        {
+            return has;
+        }
+        let (has, time) = match self.decider.gitlab.has_merge_trains(project).await {
+            Ok(has) => (has, TRAINS_BELIEVED_FOR),
+            Err(error) => {
+                tracing::warn!(%project, %error, "whether the project has merge trains is not known: it may");
+                (true, TRAINS_ASKED_AGAIN)
+            }
+        };
+        *believed = Some((has, Instant::now() + time));
+        has
     }
 
     /// Notes GitLab's clock as it is now.

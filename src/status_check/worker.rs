@@ -77,13 +77,14 @@ impl Worker {
             clock.sleep_until(until).await;
             return Ok(());
         }
-        let due = self.0.queue.next_due().await?;
-        let wait = due.map_or(IDLE_LOOK, |due| clock.until(due).min(IDLE_LOOK));
-        if !wait.is_zero() {
+        let idle_until = clock.now() + IDLE_LOOK;
+        let due = self.0.queue.next_due().await?.map_or(idle_until, |due| due.min(idle_until));
+        if due > clock.now() {
             drop(first);
+            // An instant and no length of time: the clock may have moved since.
             tokio::select! {
                 () = self.0.queue.woken() => {}
-                () = clock.sleep(wait) => {}
+                () = clock.sleep_until(due) => {}
             }
             return Ok(());
         }

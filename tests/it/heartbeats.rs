@@ -252,11 +252,15 @@ async fn heartbeats_stay_within_their_budget_and_withdrawals_need_none() {
     let world = World::start_on(ground).await;
     let bea = world.ground.reviewer();
     let all: Vec<_> = (0..MERGE_REQUESTS).map(|_| world.open(world.merge_request())).collect();
-    all.iter().for_each(|which| world.gitlab.approve(*which, bea).unwrap());
+    for which in &all {
+        world.gitlab.approve(*which, bea).unwrap();
+    }
     for which in &all {
         world.expect(*which, CheckStatus::Passed, "approved").await;
     }
-    all.iter().for_each(|which| world.gitlab.unapprove(*which, bea).unwrap());
+    for which in &all {
+        world.gitlab.unapprove(*which, bea).unwrap();
+    }
     world.settle().await;
     assert!(all.iter().all(|which| world.status(*which) == CheckStatus::Pending), "all of them at once");
     let since = world.gitlab.now();
