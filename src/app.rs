@@ -19,7 +19,7 @@ use crate::gitlab::{Client, ClientError};
 use crate::scope::{CheckAddress, ProjectScope, ScopeError};
 use crate::server::{self, Intake, Secrets, SigningKey, Vitals};
 use crate::status_check::{Resources, Settings, Worker};
-use crate::store::{Store, StoreError};
+use crate::store::{PRUNED_AT_ONCE, Store, StoreError};
 use crate::telemetry::Metrics;
 
 /// How often the policies on disk are compared with those in force.
@@ -214,8 +214,16 @@ async fn care(bundle: Arc<Bundle>, store: Arc<Store>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = looks.tick() => told = reload(&bundle, store.clock(), told).await,
-            _ = prunings.tick() => if let Err(error) = store.queue().prune().await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "old deliveries were not forgotten");
+            _ = prunings.tick() => loop {
+                match store.queue().prune().await {
+                    // As long as there are whole portions of them.
+                    Ok(forgotten) if forgotten == PRUNED_AT_ONCE && !stop.is_cancelled() => {}
+                    Ok(_) => break,
+                    Err(error) => {
+                        tracing::warn!(error = &error as &dyn std::error::Error, "old deliveries were not forgotten");
+                        break;
+                    }
+                }
             },
         }
     }

@@ -47,13 +47,24 @@ pub struct Remembered {
     pub approvals: ApprovalMemory,
 }
 
+/// When the list of status checks is read. It is of the head at the moment of its read, and does not say which that is: one
+/// that was read before or beside the merge request may be another head's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listing {
+    /// Beside the merge request, in the hope that its head is still this one.
+    Beside(CommitSha),
+    /// After it.
+    After,
+    /// After it, unless what it would say is remembered.
+    UnlessKnown,
+}
+
 /// What to look at, and what need not be asked.
-#[derive(Clone, Copy)]
 pub struct Asking<'a> {
     /// Which merge request.
     pub merge_request: MergeRequestRef,
-    /// Whether the status list must be read beside the rest.
-    pub list: bool,
+    /// When the status list is read.
+    pub listing: Listing,
     /// Which checks GitLab lists, as far as that is remembered for that SHA and target branch; where it tells nothing,
     /// the list is read.
     pub known: &'a (dyn Fn(&MergeRequestFacts) -> Vec<Check> + Sync),
@@ -130,10 +141,16 @@ pub enum Failure {
 impl Decider {
     /// Reads the merge request, with the list of its status checks where that is not remembered: one round of calls.
     pub async fn sight(&self, asking: &Asking<'_>) -> Result<Sight, Failure> {
-        let Asking { merge_request, list, known } = *asking;
-        let listing = async { if list { self.list(merge_request).await.map(Some) } else { Ok(None) } };
+        let Asking { merge_request, listing, known } = asking;
+        let merge_request = *merge_request;
+        let beside = async {
+            match listing {
+                Listing::Beside(_) => self.list(merge_request).await.map(Some),
+                Listing::After | Listing::UnlessKnown => Ok(None),
+            }
+        };
         let (read, listed) =
-            futures_util::future::join(self.gitlab.merge_request(merge_request), listing).await;
+            futures_util::future::join(self.gitlab.merge_request(merge_request), beside).await;
         let Dated { value: read, date } = read?;
         if !self.scope.contains(read.project_path()) {
             return Ok(Sight::OutOfScope);
@@ -147,7 +164,11 @@ impl Decider {
             return Ok(if is_open { Sight::Preparing } else { Sight::Ended });
         };
         let subject = subject_of(merge_request, sha, &read)?;
-        let (checks, listed) = self.our_checks(&subject, listed, known).await?;
+        let (checks, listed) = match listing {
+            Listing::Beside(head) if *head == subject.sha => self.our_checks(&subject, listed?, None).await?,
+            Listing::Beside(_) | Listing::After => self.our_checks(&subject, None, None).await?,
+            Listing::UnlessKnown => self.our_checks(&subject, None, Some(*known)).await?,
+        };
         let now = date.unwrap_or_else(facts::local_time);
         let open = || Box::new(Open { subject, checks, listed, now });
         Ok(match (is_open, open()) {
@@ -170,17 +191,16 @@ impl Decider {
     async fn our_checks(
         &self,
         subject: &MergeRequestFacts,
-        listed: Result<Option<Vec<gitlab::StatusCheck>>, Failure>,
-        known: &(dyn Fn(&MergeRequestFacts) -> Vec<Check> + Sync),
+        listed: Option<Vec<gitlab::StatusCheck>>,
+        known: Option<&(dyn Fn(&MergeRequestFacts) -> Vec<Check> + Sync)>,
     ) -> Result<(Vec<Check>, Option<Vec<(StatusCheckId, gitlab::Status)>>), Failure> {
-        let listed = if let Some(listed) = listed? {
-            listed
-        } else {
-            let known = known(subject);
-            if !known.is_empty() {
-                return Ok((known, None));
-            }
-            self.list(subject.merge_request).await?
+        let known = known.map(|known| known(subject)).unwrap_or_default();
+        if !known.is_empty() {
+            return Ok((known, None));
+        }
+        let listed = match listed {
+            Some(listed) => listed,
+            None => self.list(subject.merge_request).await?,
         };
         let ours: Vec<_> = listed
             .iter()

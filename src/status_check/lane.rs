@@ -69,9 +69,13 @@ impl<'a> Lane<'a> {
         self.memory.statuses.iter().find(|known| known.sha == subject.sha && known.check == check)
     }
 
-    /// Whether somebody pressed Retry for a check since the lane was served last.
-    pub(super) fn is_retried(&self, check: StatusCheckId) -> bool {
-        self.memory.asked.iter().any(|asked| asked.check == check && asked.by_retry)
+    /// Whether somebody pressed Retry for a check on a head since the lane was served last, and nothing was said since.
+    pub(super) fn is_retried(&self, sha: &CommitSha, check: StatusCheckId) -> bool {
+        let mut asked = self.memory.asked.iter();
+        let is_asked = asked.any(|asked| asked.check == check && asked.retried.as_ref() == Some(sha));
+        let mut statuses = self.memory.statuses.iter();
+        let remembered = statuses.find(|known| known.sha == *sha && known.check == check);
+        is_asked && remembered.is_none_or(|known| known.shown.is_none())
     }
 
     /// Records what was decided, says what is to be said (what is taken back before what is granted), and settles.
@@ -127,13 +131,16 @@ impl<'a> Lane<'a> {
             let outcome = post(self.resources, &self.claim, saying).await;
             take_in(&mut settlement, known.check, outcome, self.resources.clock.now());
         }
+        if !self.is_in_force(policies) {
+            supersede(&mut settlement, self.resources.clock.now());
+        }
         Ok(settlement)
     }
 
     /// The period of waiting that a word begins, goes on with, or ends.
     fn period_after(&self, known: &KnownStatus, status: Status) -> Option<PendingPeriod> {
         let now = self.resources.clock.now();
-        let goes_on = known.pending.filter(|_| !self.is_retried(known.check));
+        let goes_on = known.pending.filter(|_| !self.is_retried(&known.sha, known.check));
         (status == Status::Pending)
             .then(|| PendingPeriod { since: goes_on.map_or(now, |pending| pending.since), said_at: now })
     }

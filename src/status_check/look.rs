@@ -1,17 +1,25 @@
 //! A decision by asking GitLab: one read of the merge request, what must be taken back at once, then all facts.
 
-use crate::decision::{ApprovalMemory, Asking, Check, Decided, Failure, Open, Remembered, Sight};
+use std::time::Duration;
+
+use crate::decision::{ApprovalMemory, Asking, Check, Decided, Failure, Listing, Open, Remembered, Sight};
 use crate::gitlab::Status;
+use crate::merge_request::CommitSha;
 use crate::policy::PolicySet;
 use crate::policy::evaluation::{Evaluation, Verdict};
 use crate::policy::fact::{Facts, MergeRequestFacts, Sightings};
 use crate::store::{Asked, KnownStatus, LastLook, Observations, Settlement, Shown, StoreError};
 
-use super::aftermath::{after, observations};
+use super::aftermath::{after, again, earliest, observations};
 use super::answer::{Answer, Vocabulary};
 use super::lane::{Conclusion, Lane};
+use super::pause::pause;
 use super::record::Shared;
 
+/// How often a head that a delivery named and GitLab does not show is looked for.
+const BEHIND_TRIES: u32 = 4;
+/// How soon a verdict is looked for again that time overtook.
+const OVERTAKEN: Duration = Duration::from_secs(1);
 /// How often a merge request that moves under our eyes is read anew before the worker tries later.
 const STARTS: usize = 3;
 
@@ -50,6 +58,7 @@ impl Lane<'_> {
             },
         };
         for _ in 0..STARTS {
+            let asked_at = self.resources.clock.now();
             let mut open = match self.sight().await {
                 Ok(Sight::Open(open)) => *open,
                 Ok(Sight::Closed(open)) => return Ok(Ok(Look::Closed(open))),
@@ -59,7 +68,7 @@ impl Lane<'_> {
                 Ok(Sight::NoCheck) => return Ok(Ok(Look::NoCheck)),
                 Err(failure) => return Ok(Err(failure)),
             };
-            self.resources.note_time(open.now);
+            self.resources.note_time(open.now, asked_at);
             if self.is_brought_back(&open.subject)
                 && let Some(settlement) = self.take_back(policies, &mut open, false).await?
             {
@@ -74,11 +83,16 @@ impl Lane<'_> {
 
     /// The first round of calls.
     async fn sight(&self) -> Result<Sight, Failure> {
-        let asking = Asking {
-            merge_request: self.claim.merge_request,
-            list: self.claim.distrust || self.memory.statuses.is_empty() || self.is_in_doubt(),
-            known: &|subject| self.known_checks(subject),
+        let must = self.claim.distrust || self.memory.statuses.is_empty() || self.is_in_doubt();
+        let last = self.memory.last.as_ref().map(|last| last.look.sha.clone());
+        let named = self.memory.newest_delivery.as_ref().and_then(|delivery| delivery.sha.as_ref());
+        let listing = match last {
+            Some(last) if must && named.is_none_or(|named| *named == last) => Listing::Beside(last),
+            _ if must => Listing::After,
+            _ => Listing::UnlessKnown,
         };
+        let merge_request = self.claim.merge_request;
+        let asking = Asking { merge_request, listing, known: &|subject| self.known_checks(subject) };
         self.resources.decider.sight(&asking).await
     }
 
@@ -222,11 +236,43 @@ impl Lane<'_> {
             facts: shared.facts_digest().map(|digest| (digest, Facts::FORMAT)),
         });
         settlement.revision = Some(policies.revision().as_str().to_owned());
+        if statements.iter().any(|statement| statement.status == Some(Status::Passed))
+            && self.is_overtaken(&decided)
+        {
+            // The facts took so long that the present they were judged by is over.
+            let settlement = again("overtaken by time", OVERTAKEN, self.resources.clock.now());
+            return self.settle(settlement).await;
+        }
+        let is_silent = statements.iter().all(|statement| statement.status.is_none());
+        if is_silent && self.is_behind(subject) {
+            settlement.unfinished = true;
+            let next = self.resources.clock.now() + pause(self.claim.attempt);
+            settlement.look_at = earliest(settlement.look_at, Some(next));
+        }
         let observations = observations(&decided);
         let listed = decided.listed.is_some();
+        settlement.all_listed = listed;
         let settlement =
             self.conclude(policies, Conclusion { statements, observations, settlement, listed }).await?;
         self.settle(settlement).await
+    }
+
+    /// Whether time may have changed the verdict while its facts were read.
+    fn is_overtaken(&self, decided: &Decided) -> bool {
+        let now = self.resources.clock.now();
+        let mut rechecks = decided.checks.iter().filter_map(|(_, evaluation)| evaluation.recheck_at);
+        rechecks.any(|at| self.resources.on_our_clock(at) <= now)
+    }
+
+    /// Whether the newest delivery names a head that GitLab did not show us: a replica of its database may lag behind. An
+    /// answer would meet a 409 there; silence would not.
+    fn is_behind(&self, subject: &MergeRequestFacts) -> bool {
+        let newest = self.memory.newest_delivery.as_ref().and_then(|delivery| delivery.sha.as_ref());
+        let is_new = |sha: &CommitSha| {
+            *sha != subject.sha && !self.memory.statuses.iter().any(|known| known.sha == *sha)
+        };
+        let is_owed = self.claim.waiting_since.is_some() && self.claim.attempt < BEHIND_TRIES;
+        is_owed && newest.is_some_and(is_new)
     }
 
     /// Nothing could be decided: a `passed` that may show is taken back, for what it was given for may have changed.

@@ -10,7 +10,7 @@ use crate::policy::evaluation::Verdict;
 use crate::policy::fact::Facts;
 use crate::store::{Observations, Settlement, Shown, StoreError};
 
-use super::aftermath::after;
+use super::aftermath::{after, earliest};
 use super::answer::{Answer, Weighed};
 use super::lane::{Conclusion, Lane};
 use super::record::Shared;
@@ -53,6 +53,13 @@ impl Lane<'_> {
         }
         let mut settlement = after(self.resources, &self.claim, &checks, weighed);
         settlement.settled_as = "recalled";
+        if !self.is_decided_under(policies) && facts.pipeline.is_some() {
+            // What other policies make of a pipeline that may have moved without an event is looked at in its turn.
+            settlement.look_at = earliest(
+                settlement.look_at,
+                Some(self.resources.background.reserve(self.resources.clock.now())),
+            );
+        }
         settlement.revision = Some(policies.revision().as_str().to_owned());
         let observations = Observations::default();
         let conclusion = Conclusion { statements, observations, settlement, listed: false };

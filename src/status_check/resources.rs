@@ -179,10 +179,15 @@ impl Resources {
         has
     }
 
-    /// Notes GitLab's clock as it is now.
-    pub(super) fn note_time(&self, gitlab_now: Timestamp) {
-        let ahead = self.clock.now().duration_since(gitlab_now);
-        let ahead = if ahead.abs() < CLOCKS_AGREE { SignedDuration::ZERO } else { ahead };
+    /// Notes GitLab's clock as it was at some moment since `asked_at` on ours. Clocks that may agree do.
+    pub(super) fn note_time(&self, gitlab_now: Timestamp, asked_at: Timestamp) {
+        let (least, most) =
+            (asked_at.duration_since(gitlab_now), self.clock.now().duration_since(gitlab_now));
+        let ahead = match (least > CLOCKS_AGREE, most < -CLOCKS_AGREE) {
+            (true, _) => least,
+            (false, true) => most,
+            (false, false) => SignedDuration::ZERO,
+        };
         self.ahead_millis.store(i64::try_from(ahead.as_millis()).unwrap_or(0), Ordering::Relaxed);
     }
 

@@ -50,15 +50,18 @@ async fn queue_for(
     resources.queue.activate_revision(revision.to_owned()).await?;
     let mut queued = 0;
     while !stop.is_cancelled() {
-        if resources.queue.due_now(QUEUED_AT_ONCE).await? == QUEUED_AT_ONCE {
-            // Events must not wait behind all merge requests that there are.
-            tokio::time::sleep(DRAINING).await;
-            continue;
-        }
-        let some = resources.queue.queue_for_revision(QUEUED_AT_ONCE).await?;
-        queued += some;
-        if some == 0 {
+        if resources.bundle.current().revision().as_str() != revision {
+            // Others are in force by now, and these are a row of their own when they come back.
             break;
+        }
+        // Events must not wait behind all merge requests that there are; those on which a pass may show must not wait.
+        let crowded = resources.queue.due_now(QUEUED_AT_ONCE).await? == QUEUED_AT_ONCE;
+        let some = resources.queue.queue_for_revision(QUEUED_AT_ONCE, !crowded).await?;
+        queued += some;
+        match (some, crowded) {
+            (0, false) => break,
+            (0, true) => tokio::time::sleep(DRAINING).await,
+            _ => {}
         }
     }
     if queued > 0 {

@@ -36,7 +36,7 @@ enum SweepError {
 
 /// Sweeps at start and whenever something may have been lost, until `stop`.
 pub(super) async fn sweep_when_needed(resources: Arc<Resources>, stop: CancellationToken) {
-    let mut since = resources.queue.last_written();
+    let mut since = resources.queue.last_written().map(|written| written.min(resources.clock.now()));
     loop {
         if let Some(lost_since) = since.take() {
             tokio::select! {
@@ -57,44 +57,69 @@ pub(super) async fn sweep_when_needed(resources: Arc<Resources>, stop: Cancellat
     }
 }
 
-/// Owes the sweep first, so that a crash can't forget it.
+/// Owes the sweep first, so that a crash can't forget it. What was swept once is not swept again for the sake of a project
+/// that can't be.
 async fn sweep_until_done(resources: &Resources, lost_since: Timestamp) {
-    let mut since = lost_since.checked_sub(MARGIN).unwrap_or(lost_since);
+    let mut sweep =
+        Sweep { since: lost_since.checked_sub(MARGIN).unwrap_or(lost_since), left: None, found: 0 };
     for attempt in 1.. {
-        let swept = async {
-            since = resources.queue.owe_sweep(since).await?;
-            sweep(resources, since).await
-        };
-        match swept.await {
-            Ok(found) => {
+        let error = match sweep.go_on(resources).await {
+            Ok(()) => {
                 resources.metrics.sweeps.inc();
-                resources.metrics.swept.inc_by(u64::try_from(found).unwrap_or(u64::MAX));
+                resources.metrics.swept.inc_by(u64::try_from(sweep.found).unwrap_or(u64::MAX));
+                let Sweep { since, found, .. } = sweep;
                 tracing::info!(%since, found, "swept: what changed while nobody listened is queued");
                 return;
             }
-            Err(error) => {
-                tracing::warn!(%since, attempt, error = &error as &dyn std::error::Error, "not swept yet; tried again");
-                resources.clock.sleep(pause(attempt)).await;
-            }
-        }
+            Err(error) => error,
+        };
+        tracing::warn!(since = %sweep.since, attempt, error = &error as &dyn std::error::Error,
+            "not swept yet; tried again");
+        let asked = if let SweepError::Gitlab(error) = &error { error.retry_after() } else { None };
+        resources.clock.sleep(asked.unwrap_or_else(|| pause(attempt))).await;
     }
 }
 
-/// One sweep; gives how many merge requests it queued.
-async fn sweep(resources: &Resources, since: Timestamp) -> Result<usize, SweepError> {
-    let mut found = queue_what_may_pass(resources).await?;
-    for project in resources.queue.projects_seen().await? {
-        match changed_since(resources, project, since).await {
-            Ok(changed) => found += queue(resources, changed).await?,
-            // One project that is gone or hidden must not keep the others from being swept.
-            Err(error) if !error.is_curable() => {
-                tracing::warn!(%project, %error, "a project can't be swept");
+/// A sweep under way.
+struct Sweep {
+    since: Timestamp,
+    /// The projects that are not swept yet; none before it began.
+    left: Option<Vec<ProjectId>>,
+    /// How many merge requests it queued.
+    found: usize,
+}
+
+impl Sweep {
+    /// Sweeps what is left; fails with the last of the failures.
+    async fn go_on(&mut self, resources: &Resources) -> Result<(), SweepError> {
+        let left = if let Some(left) = self.left.take() {
+            left
+        } else {
+            self.since = resources.queue.owe_sweep(self.since).await?;
+            let projects = resources.queue.projects_seen().await?;
+            self.found += queue_what_may_pass(resources).await?;
+            projects
+        };
+        let (mut failed, mut failure) = (Vec::new(), None);
+        for project in left {
+            match changed_since(resources, project, self.since).await {
+                Ok(changed) => self.found += queue(resources, changed).await?,
+                // One project that is gone or hidden must not keep the others from being swept.
+                Err(error) if !error.is_curable() => {
+                    tracing::warn!(%project, %error, "a project can't be swept");
+                }
+                Err(error) => {
+                    failed.push(project);
+                    failure = Some(error);
+                }
             }
-            Err(error) => return Err(error.into()),
+        }
+        self.left = Some(failed);
+        match failure {
+            Some(error) => Err(error.into()),
+            None => Ok(resources.queue.sweep_done(self.since).await?),
         }
     }
-    resources.queue.sweep_done(since).await?;
-    Ok(found)
 }
 
 /// What changed in a project, on GitLab's clock.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::decision::Check;
 use crate::gitlab::Status;
-use crate::merge_request::StatusCheckId;
+use crate::merge_request::{CommitSha, StatusCheckId};
 use crate::policy::evaluation::{Evaluation, Verdict};
 use crate::policy::fact::MergeRequestFacts;
 use crate::store::{KnownStatus, Shown};
@@ -79,7 +79,7 @@ impl Lane<'_> {
         let shown = match listed {
             Some(listed) => {
                 let status = listed.iter().find(|(id, _)| *id == check.id).map(|(_, status)| *status);
-                status.and_then(|status| self.shown_by(status, remembered, check.id))
+                status.and_then(|status| self.shown_by(status, remembered, &subject.sha, check.id))
             }
             None => self.of_head(subject).find(|known| known.check == check.id).and_then(|known| known.shown),
         };
@@ -101,10 +101,11 @@ impl Lane<'_> {
         &self,
         status: Status,
         remembered: Option<&KnownStatus>,
+        sha: &CommitSha,
         check: StatusCheckId,
     ) -> Option<Shown> {
         let is_pending_ours = remembered.is_some_and(|known| known.pending.is_some());
-        let is_retried = self.is_retried(check);
+        let is_retried = self.is_retried(sha, check);
         match status {
             Status::Passed => Some(Shown::Passed),
             Status::Failed => {

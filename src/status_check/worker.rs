@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::decision::Failure;
 use crate::gitlab::Error;
 use crate::policy::PolicySet;
-use crate::store::{Claim, LEASE, Settlement, StoreError, Work};
+use crate::store::{Claim, KnownStatus, LEASE, Settlement, StoreError, Work};
 
 use super::aftermath::again;
 use super::lane::Lane;
@@ -29,6 +29,8 @@ use super::{revision, sweep};
 const LANES: usize = 32;
 /// How often a merge request that GitLab says is absent is looked at before it is given up.
 const ABSENT_TRIES: u32 = 3;
+/// How often one on which a pass may show: for a day.
+const HIDDEN_TRIES: u32 = ABSENT_TRIES + 144;
 /// How often a merge request that GitLab prepares, or that moves, is looked at before only an event brings it back.
 const PREPARING_TRIES: u32 = 30;
 /// How long the queue is left alone when nothing says that anything is due.
@@ -161,8 +163,8 @@ impl Worker {
             Ok(Look::Closed(open)) => lane.close(&policies, *open).await,
             Ok(Look::Superseded(settlement)) => lane.settle(*settlement).await,
             Ok(Look::Ended) => lane.settle(ended("ended")).await,
-            Ok(Look::OutOfScope) => lane.settle(ended("out of scope")).await,
-            Ok(Look::NoCheck) => lane.settle(ended("no check")).await,
+            Ok(Look::OutOfScope) => lane.settle(nothing_to_decide("out of scope", &policies)).await,
+            Ok(Look::NoCheck) => lane.settle(nothing_to_decide("no check", &policies)).await,
             Ok(Look::Preparing | Look::Moving) => {
                 // One without a single commit stays so: its first push is an event of its own.
                 let attempt = lane.claim.attempt;
@@ -192,7 +194,7 @@ impl Worker {
     }
 
     async fn fail(&self, lane: Lane<'_>, policies: &PolicySet, failure: &Failure) -> Result<(), StoreError> {
-        let settlement = self.after_failure(&lane.claim, failure);
+        let settlement = self.after_failure(&lane, failure);
         match failure {
             // Who can't read it can't answer it.
             Failure::Gitlab(Error::NotFound { .. } | Error::Unauthorized { .. }) => {
@@ -202,16 +204,22 @@ impl Worker {
         }
     }
 
-    fn after_failure(&self, claim: &Claim, failure: &Failure) -> Settlement {
-        let Claim { merge_request, attempt, .. } = claim;
+    fn after_failure(&self, lane: &Lane<'_>, failure: &Failure) -> Settlement {
+        let Claim { merge_request, attempt, .. } = &lane.claim;
         let (project, iid) = (merge_request.project, merge_request.iid);
         match failure {
             Failure::Gitlab(error @ Error::NotFound { .. }) => {
-                if *attempt >= ABSENT_TRIES {
-                    tracing::warn!(%project, %iid, %error, "given up: the merge request is absent or hidden");
-                    return ended("absent");
+                let now = self.0.clock.now();
+                // A pass that may show outlives a proxy's slip and a bot that was left out of its group for an hour.
+                let may_pass = lane.memory.statuses.iter().any(KnownStatus::may_show_passed);
+                match *attempt {
+                    attempt if attempt < ABSENT_TRIES => again("absent", pause(attempt), now),
+                    attempt if may_pass && attempt < HIDDEN_TRIES => again("hidden", PARKED_FOR, now),
+                    _ => {
+                        tracing::warn!(%project, %iid, %error, "given up: the merge request is absent or hidden");
+                        Settlement { settled_as: "absent", ..Settlement::default() }
+                    }
                 }
-                again("absent", pause(*attempt), self.0.clock.now())
             }
             Failure::Gitlab(error) if error.is_curable() => {
                 tracing::warn!(%project, %iid, attempt, %error, "not decided yet; tried again");
@@ -225,6 +233,12 @@ impl Worker {
             }
         }
     }
+}
+
+/// It is none of ours as things stand: other policies or a sweep look again, for the configuration may have been wrong.
+fn nothing_to_decide(settled_as: &'static str, policies: &PolicySet) -> Settlement {
+    let revision = Some(policies.revision().as_str().to_owned());
+    Settlement { revision, settled_as, ..Settlement::default() }
 }
 
 /// Only an event brings it back.

@@ -14,6 +14,8 @@ use super::status;
 
 /// How long a delivery that nothing vouched for leaves the field to others.
 const UNSIGNED_WAIT: Duration = Duration::from_secs(2);
+/// How many old deliveries are forgotten with one commit.
+pub const PRUNED_AT_ONCE: usize = 1000;
 /// Deliveries older than this are forgotten; only the audit of causes looks at them.
 const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -60,6 +62,14 @@ pub(super) fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Resu
         ":due": millis(if hint.unsigned { now + UNSIGNED_WAIT } else { now }),
         ":now": millis(now),
     })?;
+    if let (Some(sha), true) = (&hint.sha, user.is_some()) {
+        // A push that brings a commit back brings back what shows on it: it must be taken back before others are granted.
+        let sql =
+            "UPDATE lane SET may_pass = 1 WHERE project_id = ?1 AND iid = ?2 AND may_pass = 0 AND EXISTS
+                       (SELECT 1 FROM status WHERE project_id = ?1 AND iid = ?2 AND sha = ?3
+                            AND (shown IS NULL OR shown = 'passed'))";
+        connection.prepare_cached(sql)?.execute((project, iid, sha.as_str()))?;
+    }
     if let (None, Some(check)) = (&hint.action, hint.status_check) {
         status::doubt(connection, hint.merge_request, check)?;
     }
@@ -96,9 +106,13 @@ fn is_duplicate(connection: &Connection, hint: &Hint, now: Timestamp) -> Result<
 
 /// Forgets deliveries that nothing needs any more, a bounded number at a time.
 pub(super) fn prune(connection: &Connection, now: Timestamp) -> Result<usize, StoreError> {
+    // Only the oldest are looked at: a search by age would read all that there are.
     let sql = "DELETE FROM delivery WHERE id IN
-               (SELECT id FROM delivery WHERE taken_at < :before ORDER BY id LIMIT 1000)";
-    Ok(connection.prepare_cached(sql)?.execute(named_params! { ":before": millis(now - KEPT_FOR) })?)
+               (SELECT id FROM (SELECT id, taken_at FROM delivery ORDER BY id LIMIT :portion) WHERE taken_at < :before)";
+    let portion = i64::try_from(PRUNED_AT_ONCE).unwrap_or(i64::MAX);
+    Ok(connection
+        .prepare_cached(sql)?
+        .execute(named_params! { ":before": millis(now - KEPT_FOR), ":portion": portion })?)
 }
 
 #[cfg(test)]

@@ -75,6 +75,8 @@ pub struct Settlement {
     pub answers: Vec<decisions::NewAnswer>,
     /// What the look saw, if there was one and it got so far.
     pub look: Option<LastLook>,
+    /// Whether `statuses` is all that GitLab lists of ours for the head that the look saw.
+    pub all_listed: bool,
     /// The revision of the policies by which all checks of the merge request were decided.
     pub revision: Option<String>,
     /// The merge request can't be merged any more, or is none of ours: only an event brings it back.
@@ -102,7 +104,8 @@ pub struct Depth {
 
 /// At start: whoever held a lane is gone, since this process holds the lock. Gives the last number of a claim.
 pub(super) fn void_leases(connection: &Connection, now: Timestamp) -> Result<i64, StoreError> {
-    let sql = "UPDATE lane SET claim = NULL, due_at = :now WHERE claim IS NOT NULL";
+    let sql =
+        "UPDATE lane SET claim = NULL, due_at = :now, look_at = :now, doubted = 1 WHERE claim IS NOT NULL";
     connection.execute(sql, named_params! { ":now": millis(now) })?;
     Ok(connection.query_row("SELECT value FROM claim_counter", [], |row| row.get(0))?)
 }
@@ -138,8 +141,11 @@ fn claim_one(
     now: Timestamp,
 ) -> Result<Claim, StoreError> {
     // A recall leaves a later look to its time; a look makes every recall needless, for it decides anew.
-    let sql = "SELECT project_id, iid, generation, attempts + 1, doubted, undecided_since, waiting_since,
-                      generation <= settled_generation AND coalesce(look_at > ?3, true)
+    // What a claim that was lost had in its hands is not known: everything is looked at.
+    let sql =
+        "SELECT project_id, iid, generation, attempts + 1, doubted OR claim IS NOT NULL, undecided_since,
+                      waiting_since,
+                      claim IS NULL AND generation <= settled_generation AND coalesce(look_at > ?3, true)
                           AND coalesce(recall_at <= ?3, false)
                FROM lane WHERE project_id = ?1 AND iid = ?2";
     let mut statement = connection.prepare_cached(sql)?;
@@ -248,6 +254,10 @@ pub(super) fn settle(
         let write = if held { status::remember } else { status::leave_open };
         write(connection, claim.merge_request, known, claim.number, now)?;
     }
+    if let (true, true, Some(look)) = (held, settlement.all_listed, &settlement.look) {
+        let listed: Vec<_> = settlement.statuses.iter().map(|known| known.check).collect();
+        status::forget_others(connection, claim.merge_request, &look.sha, &listed)?;
+    }
     rank(connection, claim.merge_request)
 }
 
@@ -345,7 +355,8 @@ fn rank(connection: &Connection, merge_request: MergeRequestRef) -> Result<(), S
 /// Hands a claim back undone.
 pub(super) fn release(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE lane SET claim = NULL, due_at = :now, attempts = max(attempts - 1, 0),
-                               doubted = max(doubted, :distrust), recall_at = CASE WHEN :recall THEN :now ELSE recall_at END
+                               doubted = max(doubted, :distrust), recall_at = CASE WHEN :recall THEN :now ELSE recall_at END,
+                               look_at = CASE WHEN :recall THEN look_at ELSE :now END
                WHERE project_id = :project AND iid = :iid AND claim = :claim";
     connection.prepare_cached(sql)?.execute(named_params! {
         ":now": millis(now),

@@ -9,6 +9,7 @@ use crate::merge_request::{CheckName, CommitSha, MergeRequestRef, StatusCheckId,
 
 use super::column::{column, id, millis, timestamp};
 use super::error::StoreError;
+use super::revision;
 use super::status::{self, KnownStatus};
 
 /// What this service remembers of a merge request.
@@ -74,8 +75,8 @@ pub struct Asked {
     pub check: StatusCheckId,
     /// Our name for it by the URL that GitLab had for it then.
     pub name: Option<CheckName>,
-    /// Whether somebody pressed Retry.
-    pub by_retry: bool,
+    /// The head for which somebody pressed Retry.
+    pub retried: Option<CommitSha>,
 }
 
 /// One approval as it will be remembered.
@@ -183,7 +184,7 @@ fn newest_delivery(connection: &Connection, key: (i64, i64)) -> Result<Option<Ne
 
 /// The checks that deliveries asked which no settlement has served yet.
 fn asked(connection: &Connection, key: (i64, i64)) -> Result<Vec<Asked>, StoreError> {
-    let sql = "SELECT status_check_id, check_name, max(action IS NULL) FROM delivery
+    let sql = "SELECT status_check_id, check_name, max(CASE WHEN action IS NULL THEN sha END) FROM delivery
                WHERE project_id = ?1 AND iid = ?2 AND status_check_id IS NOT NULL AND id > coalesce(
                    (SELECT settled_generation FROM lane WHERE project_id = ?1 AND iid = ?2), 0)
                GROUP BY status_check_id, check_name";
@@ -195,7 +196,7 @@ fn asked(connection: &Connection, key: (i64, i64)) -> Result<Vec<Asked>, StoreEr
         asked.push(Asked {
             check: StatusCheckId::new(id(row.get(0)?)?),
             name: name.and_then(|name| CheckName::parse(&name).ok()),
-            by_retry: row.get(2)?,
+            retried: row.get::<_, Option<String>>(2)?.and_then(|sha| CommitSha::parse(&sha).ok()),
         });
     }
     Ok(asked)
@@ -223,9 +224,9 @@ fn reopened(connection: &Connection, key: (i64, i64)) -> Result<bool, StoreError
 
 fn last(connection: &Connection, key: (i64, i64)) -> Result<Option<LastDecision>, StoreError> {
     let sql = "SELECT sha, target_branch, facts, facts_format, is_open,
-                      (SELECT revision.revision FROM revision WHERE revision.id = lane.revision) FROM lane
+                      (SELECT revision.revision FROM revision WHERE revision.id = lane.revision AND engine = ?3) FROM lane
                WHERE project_id = ?1 AND iid = ?2 AND sha IS NOT NULL AND target_branch IS NOT NULL";
-    let last = connection.prepare_cached(sql)?.query_row(key, |row| {
+    let last = connection.prepare_cached(sql)?.query_row((key.0, key.1, revision::ENGINE), |row| {
         let (sha, target_branch): (String, String) = (row.get(0)?, row.get(1)?);
         let facts = row.get::<_, Option<[u8; 32]>>(2)?.zip(row.get(3)?);
         Ok((sha, target_branch, facts, row.get(4)?, row.get(5)?))

@@ -33,6 +33,7 @@ use crate::clock::Clock;
 pub use self::decisions::{Blob, Decisions, NewAnswer, NewDecision, StoredAnswer, StoredDecision};
 pub use self::error::StoreError;
 pub use self::hint::{Event, Hint, Taken};
+pub use self::intake::PRUNED_AT_ONCE;
 pub use self::lane::{Claim, Depth, LEASE, Recorded, Settlement, Work};
 pub use self::memory::{
     Asked, LastDecision, LastLook, Memory, NewestDelivery, Observations, SightedApproval,

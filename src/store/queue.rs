@@ -213,9 +213,10 @@ impl Queue {
     }
 
     /// Queues up to `limit` open merge requests that were not yet queued for the revision in force, those on which a
-    /// `passed` may show first; gives how many.
-    pub async fn queue_for_revision(&self, limit: usize) -> Result<usize, StoreError> {
-        let queued = self.write(move |connection, now| revision::queue(connection, limit, now)).await?;
+    /// `passed` may show first and the others only if they are wanted; gives how many.
+    pub async fn queue_for_revision(&self, limit: usize, others: bool) -> Result<usize, StoreError> {
+        let queued =
+            self.write(move |connection, now| revision::queue(connection, limit, others, now)).await?;
         if queued > 0 {
             self.woken.notify_one();
         }

@@ -10,7 +10,7 @@ use super::column::{id, millis};
 use super::error::StoreError;
 
 /// The release that evaluates: another one may come to other verdicts by the same words.
-const ENGINE: &str = env!("CARGO_PKG_VERSION");
+pub(super) const ENGINE: &str = env!("CARGO_PKG_VERSION");
 
 /// Makes a revision the one in force. Nothing is written if it is that already.
 pub(super) fn activate(connection: &Connection, revision: &str, now: Timestamp) -> Result<(), StoreError> {
@@ -28,10 +28,16 @@ pub(super) fn activate(connection: &Connection, revision: &str, now: Timestamp) 
 }
 
 /// Queues up to `limit` open lanes that were not yet queued for the revision in force; gives how many.
-pub(super) fn queue(connection: &Connection, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
+pub(super) fn queue(
+    connection: &Connection,
+    limit: usize,
+    others: bool,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut queued = 0;
-    for may_pass in [1, 0] {
+    let ranks: &[i64] = if others { &[1, 0] } else { &[1] };
+    for may_pass in ranks {
         let rest = limit - i64::try_from(queued).unwrap_or(i64::MAX);
         let sql = "UPDATE lane SET
                        queued_revision = (SELECT coalesce(max(id), 0) FROM revision),
@@ -92,11 +98,14 @@ mod tests {
     fn a_new_revision_queues_each_open_lane_once_for_a_recall() {
         let connection = decided_under("a");
         activate(&connection, "a", NOW).unwrap();
-        assert_eq!((queue(&connection, 9, NOW).unwrap(), remaining(&connection).unwrap()), (0, 0));
+        assert_eq!((queue(&connection, 9, true, NOW).unwrap(), remaining(&connection).unwrap()), (0, 0));
         activate(&connection, "b", NOW).unwrap();
         assert_eq!(remaining(&connection).unwrap(), 2);
-        assert_eq!([queue(&connection, 1, NOW), queue(&connection, 9, NOW)].map(Result::unwrap), [1, 1]);
-        assert_eq!(queue(&connection, 9, NOW).unwrap(), 0);
+        assert_eq!(
+            [queue(&connection, 1, true, NOW), queue(&connection, 9, true, NOW)].map(Result::unwrap),
+            [1, 1]
+        );
+        assert_eq!(queue(&connection, 9, true, NOW).unwrap(), 0);
         let claims = claim(&connection, 9, NOW).unwrap();
         assert!(claims.len() == 2 && claims.iter().all(|claim| claim.work == Work::Recall));
         for (claim, revision) in claims.iter().zip(["b", "a"]) {

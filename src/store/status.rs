@@ -155,6 +155,28 @@ pub(super) fn remember(
     Ok(())
 }
 
+/// Forgets what is remembered of a head for checks that GitLab lists no more.
+pub(super) fn forget_others(
+    connection: &Connection,
+    merge_request: MergeRequestRef,
+    sha: &CommitSha,
+    listed: &[StatusCheckId],
+) -> Result<(), StoreError> {
+    let key = (column(merge_request.project.get())?, column(merge_request.iid.get())?);
+    let sql = "SELECT status_check_id FROM status WHERE project_id = ?1 AND iid = ?2 AND sha = ?3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let known: Vec<i64> =
+        statement.query_map((key.0, key.1, sha.as_str()), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for check in known {
+        if !listed.contains(&StatusCheckId::new(id(check)?)) {
+            let sql =
+                "DELETE FROM status WHERE project_id = ?1 AND iid = ?2 AND sha = ?3 AND status_check_id = ?4";
+            connection.prepare_cached(sql)?.execute((key.0, key.1, sha.as_str(), check))?;
+        }
+    }
+    Ok(())
+}
+
 /// All that is remembered of a merge request, newest first. What a claim up to `claims_before` wrote is not believed.
 pub(super) fn of(
     connection: &Connection,
