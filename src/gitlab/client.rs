@@ -276,7 +276,8 @@ fn judge(route: &'static str, status: StatusCode, headers: &HeaderMap, body: &[u
         404 => Err(Error::NotFound { route }),
         409 => Err(Error::HeadMoved { head: error::head_in(&error::message(body)) }),
         429 => Err(Error::RateLimited { route, retry_after: retry_after() }),
-        500.. => Err(Error::Unavailable { route, status: code, retry_after: retry_after() }),
+        // 408 also stands on a connection that was closed for being idle, before our request was even sent.
+        408 | 425 | 500.. => Err(Error::Unavailable { route, status: code, retry_after: retry_after() }),
         _ => Err(Error::Refused { route, status: code, message: error::message(body) }),
     }
 }

@@ -53,7 +53,7 @@ pub enum Error {
         /// GitLab's words, clipped.
         message: String,
     },
-    /// 5xx, from GitLab or a proxy before it.
+    /// 5xx, from GitLab or a proxy before it; 408 and 425, by which either asks for the same once more.
     #[error("GitLab answered {status} to {route}")]
     Unavailable {
         /// The route's template.

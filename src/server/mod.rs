@@ -29,6 +29,10 @@ use crate::scope::WEBHOOK_PATH;
 /// (contract section 3.1), since a status code loses a status check's delivery: where this machine is the slow one,
 /// GitLab gives up first and comes again.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(35);
+/// How long a connection is kept when nothing comes: longer than the proxies that may stand before us keep theirs (a
+/// minute as a rule). Who closes first while the other one sends loses a delivery: a proxy makes a 502 of it, after which
+/// GitLab does not come again.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long requests in flight may take once the server stops.
 const SHUTDOWN_SECONDS: u64 = 3;
 
@@ -91,6 +95,7 @@ pub fn bind(
     })
     .on_connect(connection::remember)
     .client_request_timeout(HEAD_TIMEOUT)
+    .keep_alive(KEEP_ALIVE)
     .shutdown_timeout(SHUTDOWN_SECONDS)
     .disable_signals()
     .listen(listener)?;

@@ -33,6 +33,7 @@ const WORLDS: usize = 20;
 fn faults_on(route: &str) -> Vec<(&'static str, Fault)> {
     vec![
         ("503 with HTML", Fault::error_page(route, 503)),
+        ("408 of a connection that was idle", Fault::error_page(route, 408)),
         ("429 with Retry-After", Fault::rate_limited(route, 1)),
         ("429 without it", Fault::rate_limited_json(route)),
         ("200 with HTML", Fault::error_page(route, 200)),
