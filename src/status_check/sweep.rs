@@ -5,6 +5,7 @@
 //! found becomes rows of the queue, within the budget of calls that nobody waits for. A sweep that fails is owed, also
 //! after a restart, until it was made.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,10 +76,12 @@ async fn sweep_until_done(resources: &Resources, lost_since: Timestamp) {
 
 /// One sweep; gives how many merge requests it queued.
 async fn sweep(resources: &Resources, since: Timestamp) -> Result<usize, SweepError> {
-    let mut found = queue_what_may_pass(resources).await?;
+    // What may pass and has changed is queued once: a second turn in the budget would be taken from others.
+    let mut found = HashSet::new();
+    queue_what_may_pass(resources, &mut found).await?;
     for project in resources.queue.projects_seen().await? {
         match changed_since(resources, project, since).await {
-            Ok(changed) => found += queue(resources, changed).await?,
+            Ok(changed) => queue(resources, changed, &mut found).await?,
             // One project that is gone or hidden must not keep the others from being swept.
             Err(error) if !error.is_curable() => {
                 tracing::warn!(%project, %error, "a project can't be swept");
@@ -87,7 +90,7 @@ async fn sweep(resources: &Resources, since: Timestamp) -> Result<usize, SweepEr
         }
     }
     resources.queue.sweep_done(since).await?;
-    Ok(found)
+    Ok(found.len())
 }
 
 /// What changed in a project, on GitLab's clock.
@@ -107,24 +110,32 @@ async fn changed_since(
 
 /// GitLab dates neither a pipeline nor a membership nor a foreign status into the merge request: where a `passed` may
 /// show it is looked at in any case.
-async fn queue_what_may_pass(resources: &Resources) -> Result<usize, StoreError> {
-    let (mut found, mut after) = (0, None);
+async fn queue_what_may_pass(
+    resources: &Resources,
+    found: &mut HashSet<MergeRequestRef>,
+) -> Result<(), StoreError> {
+    let mut after = None;
     loop {
         let page = resources.queue.that_may_pass(after, QUEUED_AT_ONCE).await?;
         after = page.last().copied();
         if after.is_none() {
-            return Ok(found);
+            return Ok(());
         }
-        found += queue(resources, page).await?;
+        queue(resources, page, found).await?;
     }
 }
 
-async fn queue(resources: &Resources, which: Vec<MergeRequestRef>) -> Result<usize, StoreError> {
-    let found = which.len();
+/// Queues those that were not found before.
+async fn queue(
+    resources: &Resources,
+    mut which: Vec<MergeRequestRef>,
+    found: &mut HashSet<MergeRequestRef>,
+) -> Result<(), StoreError> {
+    which.retain(|merge_request| found.insert(*merge_request));
     for some in which.chunks(QUEUED_AT_ONCE) {
         let now = resources.clock.now();
         let slots = some.iter().map(|merge_request| (*merge_request, resources.background.reserve(now)));
         resources.queue.ask_for_look(slots.collect()).await?;
     }
-    Ok(found)
+    Ok(())
 }
