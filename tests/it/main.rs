@@ -41,6 +41,7 @@ mod sender;
 mod shutdown;
 mod simulator;
 mod statuses;
+mod sweep;
 mod taking_back;
 mod versions;
 mod world;

@@ -297,9 +297,14 @@ impl World {
     }
 
     /// Waits until as many sweeps came to their end since the service started, and what they found was looked at.
-    pub async fn swept(&self, sweeps: u32) {
-        until("it has swept", || self.metric("countersign_sweeps_total") >= f64::from(sweeps)).await;
+    pub async fn swept(&self, sweeps: u64) {
+        until("it has swept", || self.sweeps() >= sweeps).await;
         self.rest().await;
+    }
+
+    /// How many sweeps came to their end since the service started.
+    pub fn sweeps(&self) -> u64 {
+        self.app().metrics().sweeps.get()
     }
 
     /// What GitLab shows for our check.
