@@ -66,6 +66,9 @@ pub(super) async fn receive(
         Ok(taken) => taken,
         Err((kind, refusal)) => {
             shared.intake.metrics.count_delivery(refusal.outcome);
+            if refusal.outcome == DeliveryOutcome::NotDurable {
+                shared.intake.queue.note_turned_away();
+            }
             tracing::warn!(outcome = refusal.outcome.as_str(), why = refusal.why, "delivery refused");
             if is_answered(kind, refusal.outcome) {
                 body::discard(&mut payload).await;

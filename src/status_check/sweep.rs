@@ -21,6 +21,8 @@ use super::resources::Resources;
 
 /// How much further back a sweep looks than the last durable write: clocks differ, and deliveries are under way.
 const MARGIN: Duration = Duration::from_secs(600);
+/// The least time between two sweeps.
+const REST: Duration = Duration::from_secs(30);
 /// How many merge requests are queued with one commit.
 const QUEUED_AT_ONCE: usize = 200;
 
@@ -41,6 +43,11 @@ pub(super) async fn sweep_when_needed(resources: Arc<Resources>, stop: Cancellat
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = sweep_until_done(&resources, lost_since) => {}
+            }
+            // Whoever makes us turn deliveries away must not make us sweep without end.
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = resources.clock.sleep(REST) => {}
             }
         }
         tokio::select! {

@@ -70,7 +70,7 @@ impl Store {
             path,
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
-        reading.busy_timeout(schema::BUSY)?;
+        schema::keep_plans(&reading)?;
         let (writer, writing) = Thread::writing(connection, clock.clone())?;
         let (reader, reading) = Thread::reading(reading)?;
         let queue = Queue::new(writer.clone(), reader.clone(), clock.clone(), claims_before, last_written);

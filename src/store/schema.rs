@@ -3,22 +3,34 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use super::error::StoreError;
 
 /// The steps, one per release that changed the schema; a step is never edited once released.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
 /// How long a connection waits for another one's lock (backups and the `sqlite3` shell take some).
-pub(super) const BUSY: Duration = Duration::from_secs(5);
+const BUSY: Duration = Duration::from_secs(5);
+
+/// More statements than there are: each is compiled once.
+const STATEMENTS: usize = 128;
+
+/// Sets what every connection needs. A plan depends on no bound value: SQLite would compile a statement anew each time that
+/// such a value changes, which costs more than the statement itself.
+pub(super) fn keep_plans(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(BUSY)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}
 
 /// Sets what a writing connection needs.
 pub(super) fn prepare(connection: &Connection) -> Result<(), StoreError> {
-    connection.busy_timeout(BUSY)?;
+    keep_plans(connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // FULL: the WAL is synced at each commit, before anyone hears of it.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
-    connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
 

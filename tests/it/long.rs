@@ -2,12 +2,19 @@
 //! other tests.
 
 use crate::world::{scale, seed};
-use crate::{bent, kill, policy_properties, races};
+use crate::{bent, burst, kill, policy_properties, races};
 
 #[test]
 #[ignore = "long: `tests/long fuzz-policy`"]
 fn fuzz_policy() {
     policy_properties::compile_mutated_texts(seed(), 6_000 * scale());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: `tests/long burst`"]
+async fn burst() {
+    burst::burst().await;
+    burst::burst_within_a_rate().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -19,12 +26,15 @@ async fn fuzz_webhook() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: `tests/long kill`"]
 async fn kill() {
-    kill::random_kills().await;
+    kill::kills_under_load().await;
+    kill::answers_that_outlive_their_sender().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: `tests/long races`"]
 async fn races() {
     races::withdrawn_approvals().await;
+    races::late_answers().await;
+    races::there_and_back().await;
     races::pushes_between_reads().await;
 }

@@ -13,6 +13,7 @@
 )]
 
 mod bent;
+mod burst;
 mod cli_check;
 mod config;
 mod credentials;

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use countersign::merge_request::{CommitSha, MergeRequestRef};
+use countersign::merge_request::{CommitSha, MergeRequestRef, UserId};
 use countersign::simulator::{CheckStatus, Fault, FaultKind, FileChange, Gitlab, Moment, Push};
+use jiff::{SignedDuration, Timestamp};
 
-use crate::world::{Chance, DISCUSSIONS, LIST, ONE, PLAIN_POLICY, RESPOND, VERSION, VERSIONS, World, scale};
+use crate::world::{
+    Chance, DISCUSSIONS, Ground, LIST, ONE, PLAIN_POLICY, RESPOND, REVIEW_POLICY, VERSION, VERSIONS, World,
+    scale,
+};
 
 const REVIEW: &str = r#"
 policy: review
@@ -77,6 +81,109 @@ pub async fn withdrawn_approvals() {
     world.end().await;
 }
 
+/// How many merge requests have a late answer at the same time: no more than are decided at once.
+const LATE_AT_ONCE: usize = 25;
+/// How much faster than the machine's the clock runs where nothing real is waited for.
+const SPEED: u32 = 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_passed_that_is_applied_after_we_gave_it_up_and_spoke_again_does_not_stay() {
+    late_answers().await;
+}
+
+/// A `passed` is held up for longer than we wait for an answer, and applied when it is long withdrawn.
+pub async fn late_answers() {
+    let ground = Ground::prepare(REVIEW_POLICY).await.configure("GITLAB__TIMEOUT", "1s");
+    let world = World::start_on(ground).await;
+    let bea = world.ground.reviewer();
+    let mut chance = Chance::new("late answers");
+    // What is printed of the full size was waited for in real time.
+    let (waves, speed) = if scale() > 1 { (4, 1) } else { (1, SPEED) };
+    let mut late = Vec::new();
+    for _ in 0..waves {
+        late.extend(wave_of_late_answers(&world, bea, &mut chance, speed).await);
+    }
+    let all = waves * LATE_AT_ONCE;
+    let after_newer = late.iter().filter(|late| late.after_newer).count();
+    let mut wrong_for: Vec<_> = late.iter().map(|late| late.wrong_for.as_secs_f64()).collect();
+    wrong_for.sort_by(f64::total_cmp);
+    println!(
+        "{all} answers held up longer than our timeout: {} passed were applied when they were withdrawn, \
+         {after_newer} of them after something newer was said; wrong for {:.1} s in the median, {:.1} s at most \
+         (clock at {speed} x); 0 ended as passed",
+        late.len(),
+        wrong_for[wrong_for.len() / 2],
+        wrong_for[wrong_for.len() - 1],
+    );
+    assert!(after_newer > 0, "nothing was late: the race was not run");
+    world.end().await;
+}
+
+/// A `passed` that was applied when it was no longer true.
+struct Late {
+    /// From its row to the next one that does not say `passed`.
+    wrong_for: SignedDuration,
+    /// Whether a newer word was there before it.
+    after_newer: bool,
+}
+
+async fn wave_of_late_answers(world: &World, bea: UserId, chance: &mut Chance, speed: u32) -> Vec<Late> {
+    let gitlab = &world.gitlab;
+    let all: Vec<_> = (0..LATE_AT_ONCE).map(|_| world.open(world.merge_request())).collect();
+    world.settle().await;
+    let before = world.calls(RESPOND);
+    for index in 0..all.len() {
+        let held_up = Duration::from_millis(1200 + chance.below(4800));
+        let fault = Fault::on(RESPOND, FaultKind::ApplyAfter(held_up));
+        gitlab.fault(fault.skip(u64::try_from(index).unwrap()).times(1));
+    }
+    for which in &all {
+        gitlab.approve(*which, bea).unwrap();
+    }
+    let held_up = before + u64::try_from(all.len()).unwrap();
+    world.until("the answers are held up", |gitlab| gitlab.calls_to(RESPOND) >= held_up).await;
+    let mut moments: Vec<_> = all.iter().map(|which| (chance.below(4000), *which)).collect();
+    moments.sort_unstable();
+    let mut withdrawn = BTreeMap::new();
+    let mut passed = 0;
+    for (millis, which) in moments {
+        tokio::time::sleep(Duration::from_millis(millis - passed)).await;
+        passed = millis;
+        // Without the approval it waits, with a bad title it fails.
+        if chance.coin() {
+            gitlab.unapprove(which, bea).unwrap();
+        } else {
+            gitlab.edit_title(which, "bad").unwrap();
+        }
+        withdrawn.insert(which, gitlab.now());
+    }
+    let is_applied =
+        |gitlab: &Gitlab| gitlab.calls_to(RESPOND) == u64::try_from(gitlab.all_responses().len()).unwrap();
+    world.until("every answer is applied", is_applied).await;
+    let none_passes = || all.iter().all(|which| world.status(*which) != CheckStatus::Passed);
+    world.until_with_the_clock_at(speed, "no late passed shows any more", none_passes).await;
+    // Nothing is under way any more: what is left of the minute may pass at once.
+    let over = gitlab.now() + Duration::from_secs(70);
+    world.until_with_the_clock_at(SPEED, "every doubt is over", || gitlab.now() > over).await;
+    world.settle().await;
+    for which in &all {
+        assert_ne!(world.status(*which), CheckStatus::Passed, "{which}: {}", world.account(*which).await);
+    }
+    gitlab.lift_all();
+    withdrawn.into_iter().filter_map(|(which, at)| late(world, which, at)).collect()
+}
+
+/// The `passed` that a merge request got after it was withdrawn at an instant, if it got one.
+fn late(world: &World, which: MergeRequestRef, withdrawn_at: Timestamp) -> Option<Late> {
+    let rows = world.gitlab.responses(which, world.check);
+    let is_passed = |posted: CheckStatus| posted == CheckStatus::Passed;
+    let first = rows.iter().position(|row| is_passed(row.posted) && row.created_at > withdrawn_at)?;
+    let mended = rows.iter().skip(first).find(|row| !is_passed(row.posted)).unwrap();
+    let wrong_for = mended.created_at.duration_since(rows[first].created_at);
+    let after_newer = rows.iter().take(first).any(|row| row.created_at > withdrawn_at);
+    Some(Late { wrong_for, after_newer })
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn facts_of_one_push_never_decide_for_another() {
     pushes_between_reads().await;
@@ -118,6 +225,65 @@ pub async fn pushes_between_reads() {
         let right = if head_is_good { CheckStatus::Passed } else { CheckStatus::Failed };
         world.expect(which, right, &format!("round {round}: {first}, {second}, {route}, back: {back}")).await;
     }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_head_that_was_gone_for_a_moment_does_not_pass_with_the_files_of_that_moment() {
+    there_and_back().await;
+}
+
+/// A is bad, B is good; B is pushed and then A again, both at random moments of our reads.
+pub async fn there_and_back() {
+    let world = World::start(CODE).await;
+    let mut chance = Chance::new("there and back");
+    let rounds = if scale() > 1 { 200 } else { 20 };
+    let mut heads = Vec::new();
+    for round in 0..rounds {
+        let which = world.open(world.merge_request().file(BAD).quietly());
+        let head = world.gitlab.head(which).unwrap();
+        heads.push((which, head.clone()));
+        let mut moment = |routes: &[&str]| {
+            let route = chance.pick(routes);
+            let moment = if chance.coin() { Moment::before(route) } else { Moment::after(route) };
+            moment.skip(chance.below(8) / 7)
+        };
+        let (there, back) =
+            (moment(&[ONE, LIST, VERSIONS]), moment(&[VERSIONS, VERSION, DISCUSSIONS, RESPOND]));
+        // Where no event tells of the pushes, the facts alone must.
+        let (at_once, silent) = (chance.below(8) == 0, chance.below(3) > 0);
+        world.gitlab.on_call(there, move |gitlab| {
+            if silent {
+                gitlab.hold_deliveries();
+            }
+            gitlab.push(which, Push::new().file(GOOD)).unwrap();
+            let again = move |gitlab: &Gitlab| _ = gitlab.push(which, Push::to(&head)).unwrap();
+            if at_once {
+                again(gitlab);
+            } else {
+                gitlab.on_call(back, again);
+            }
+        });
+        world.gitlab.add_label(which, "look").unwrap();
+        world.settle().await;
+        no_bad_head_ever_passed(&world, which, round);
+        world.gitlab.release_deliveries();
+        world.settle().await;
+        no_bad_head_ever_passed(&world, which, round);
+    }
+    // A push whose moment did not come in its own round came in a later one.
+    world.settle().await;
+    let mut back = 0;
+    for (round, (which, head)) in heads.iter().enumerate() {
+        no_bad_head_ever_passed(&world, *which, round);
+        let now = world.gitlab.merge_request(*which).unwrap();
+        if now.versions.len() == 3 && now.head() == Some(head) {
+            back += 1;
+            assert_ne!(world.status(*which), CheckStatus::Passed, "round {round}");
+        }
+    }
+    println!("{rounds} bad heads, {back} of them back after a good one in between, 0 passed");
+    assert!(back * 2 > rounds, "{back}: the pushes did not come");
     world.end().await;
 }
 

@@ -32,6 +32,11 @@ impl Chance {
         self.0.u64(..bound)
     }
 
+    /// Any order.
+    pub fn shuffle<T>(&mut self, what: &mut [T]) {
+        self.0.shuffle(what);
+    }
+
     pub fn coin(&mut self) -> bool {
         self.0.bool()
     }

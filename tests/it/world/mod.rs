@@ -34,6 +34,8 @@ pub const SECRET: &str = "sesame-of-the-status-check";
 pub const HOOK_TOKEN: &str = "sesame-of-the-hook";
 /// How long anything may take before a test gives up. Nothing asserts that it took less.
 pub const BOUND: Duration = Duration::from_secs(30);
+/// How often the clock is moved where it runs faster.
+const TICK: Duration = Duration::from_millis(10);
 const DEVELOPER: u8 = 30;
 
 /// The routes that a look at a merge request can call, and the one that answers.
@@ -344,6 +346,17 @@ impl World {
     /// Waits until `done` says so.
     pub async fn until(&self, what: &str, done: impl Fn(&Gitlab) -> bool) {
         until(what, || done(&self.gitlab)).await;
+    }
+
+    /// Waits until `done` says so, with the clock that the service and GitLab share running that much faster than the
+    /// machine's. What is real (a call, a held-up answer) must be over before, or it would be slower than it is.
+    pub async fn until_with_the_clock_at(&self, speed: u32, what: &str, done: impl Fn() -> bool) {
+        let begun = self.gitlab.now();
+        while !done() {
+            assert!(self.ground.clock.since(begun) < 4 * BOUND, "in vain: {what}\n{}", self.history());
+            tokio::time::sleep(TICK).await;
+            self.ground.clock.advance(TICK * (speed - 1));
+        }
     }
 
     /// How often a route was called so far.
