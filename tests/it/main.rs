@@ -32,6 +32,7 @@ mod memory;
 mod overload;
 mod payloads;
 mod policies;
+mod policy_change;
 mod policy_properties;
 mod races;
 mod readme;
