@@ -45,5 +45,6 @@ mod simulator;
 mod statuses;
 mod sweep;
 mod taking_back;
+mod time;
 mod versions;
 mod world;

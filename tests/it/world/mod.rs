@@ -77,7 +77,7 @@ pub struct Ground {
     pub bot: UserId,
     pub token: String,
     pub folder: TempDir,
-    /// What time it is, for GitLab and for a service in this process.
+    /// What time it is for a service in this process; for GitLab as well, unless a test says otherwise.
     pub clock: Clock,
     more: Vec<(String, String)>,
 }
@@ -111,6 +111,12 @@ impl Ground {
     /// Sets a key of the configuration, such as `ANSWERS__WAITING`.
     pub fn configure(mut self, key: &str, value: &str) -> Self {
         self.more.push((format!("COUNTERSIGN__{key}"), value.to_owned()));
+        self
+    }
+
+    /// Gives the service a clock of its own.
+    pub fn with_own_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
         self
     }
 
