@@ -64,6 +64,7 @@ impl Scene {
         deaf(&self.world);
         gitlab.edit_title(self.bad, "bad").unwrap();
         gitlab.unapprove(self.unapproved, self.bea).unwrap();
+        // GitLab dates no status into the merge request: this one is found because it changed not long ago.
         gitlab.post_status_as(ground.author, self.foreign, self.world.check, Passed).unwrap();
         gitlab.edit_title(self.mended, "good").unwrap();
         let new = self.world.open(self.world.merge_request());
