@@ -67,8 +67,11 @@ pub struct Asking<'a> {
     pub listing: Listing,
     /// Which checks GitLab lists, as far as that is remembered for that SHA and target branch; where it tells nothing,
     /// the list is read.
-    pub known: &'a (dyn Fn(&MergeRequestFacts) -> Vec<Check> + Sync),
+    pub known: &'a KnownChecks<'a>,
 }
+
+/// Which checks are remembered for a head and target branch; none where the list must tell.
+pub type KnownChecks<'a> = dyn Fn(&MergeRequestFacts) -> Vec<Check> + Sync + 'a;
 
 /// One of our checks on the merge request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,7 +195,7 @@ impl Decider {
         &self,
         subject: &MergeRequestFacts,
         listed: Option<Vec<gitlab::StatusCheck>>,
-        known: Option<&(dyn Fn(&MergeRequestFacts) -> Vec<Check> + Sync)>,
+        known: Option<&KnownChecks<'_>>,
     ) -> Result<(Vec<Check>, Option<Vec<(StatusCheckId, gitlab::Status)>>), Failure> {
         let known = known.map(|known| known(subject)).unwrap_or_default();
         if !known.is_empty() {

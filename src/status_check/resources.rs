@@ -70,8 +70,8 @@ pub struct Resources {
     /// Whether GitLab can be reached.
     pub(super) outage: Outage,
     version: Mutex<Version>,
-    /// Whether a project may have merge trains, and until when that is believed.
-    trains: SyncMutex<HashMap<ProjectId, Arc<Mutex<Option<(bool, Instant)>>>>>,
+    /// What is believed of projects and merge trains.
+    trains: SyncMutex<HashMap<ProjectId, Arc<Mutex<Option<Believed>>>>>,
     /// How far our clock is ahead of GitLab's, in milliseconds.
     ahead_millis: AtomicI64,
     /// Until when GitLab wants to hear nothing.
@@ -84,6 +84,9 @@ struct Version {
     proven: Option<Vocabulary>,
     asked_again_at: Option<Instant>,
 }
+
+/// Whether a project may have merge trains, and until when that is believed.
+type Believed = (bool, Instant);
 
 impl Resources {
     /// Puts the parts together; nothing is known of GitLab's version yet.

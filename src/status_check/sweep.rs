@@ -5,6 +5,7 @@
 //! found becomes rows of the queue, within the budget of calls that nobody waits for. A sweep that fails is owed, also
 //! after a restart, until it was made.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,15 +61,18 @@ pub(super) async fn sweep_when_needed(resources: Arc<Resources>, stop: Cancellat
 /// Owes the sweep first, so that a crash can't forget it. What was swept once is not swept again for the sake of a project
 /// that can't be.
 async fn sweep_until_done(resources: &Resources, lost_since: Timestamp) {
-    let mut sweep =
-        Sweep { since: lost_since.checked_sub(MARGIN).unwrap_or(lost_since), left: None, found: 0 };
+    let mut sweep = Sweep {
+        since: lost_since.checked_sub(MARGIN).unwrap_or(lost_since),
+        left: None,
+        found: HashSet::new(),
+    };
     for attempt in 1.. {
         let error = match sweep.go_on(resources).await {
             Ok(()) => {
                 resources.metrics.sweeps.inc();
-                resources.metrics.swept.inc_by(u64::try_from(sweep.found).unwrap_or(u64::MAX));
+                resources.metrics.swept.inc_by(u64::try_from(sweep.found.len()).unwrap_or(u64::MAX));
                 let Sweep { since, found, .. } = sweep;
-                tracing::info!(%since, found, "swept: what changed while nobody listened is queued");
+                tracing::info!(%since, found = found.len(), "swept: what changed while nobody listened is queued");
                 return;
             }
             Err(error) => error,
@@ -85,8 +89,8 @@ struct Sweep {
     since: Timestamp,
     /// The projects that are not swept yet; none before it began.
     left: Option<Vec<ProjectId>>,
-    /// How many merge requests it queued.
-    found: usize,
+    /// The merge requests that it queued: each once, for a second turn in the budget would be taken from others.
+    found: HashSet<MergeRequestRef>,
 }
 
 impl Sweep {
@@ -97,13 +101,13 @@ impl Sweep {
         } else {
             self.since = resources.queue.owe_sweep(self.since).await?;
             let projects = resources.queue.projects_seen().await?;
-            self.found += queue_what_may_pass(resources).await?;
+            queue_what_may_pass(resources, &mut self.found).await?;
             projects
         };
         let (mut failed, mut failure) = (Vec::new(), None);
         for project in left {
             match changed_since(resources, project, self.since).await {
-                Ok(changed) => self.found += queue(resources, changed).await?,
+                Ok(changed) => queue(resources, changed, &mut self.found).await?,
                 // One project that is gone or hidden must not keep the others from being swept.
                 Err(error) if !error.is_curable() => {
                     tracing::warn!(%project, %error, "a project can't be swept");
@@ -139,24 +143,32 @@ async fn changed_since(
 
 /// GitLab dates neither a pipeline nor a membership nor a foreign status into the merge request: where a `passed` may
 /// show it is looked at in any case.
-async fn queue_what_may_pass(resources: &Resources) -> Result<usize, StoreError> {
-    let (mut found, mut after) = (0, None);
+async fn queue_what_may_pass(
+    resources: &Resources,
+    found: &mut HashSet<MergeRequestRef>,
+) -> Result<(), StoreError> {
+    let mut after = None;
     loop {
         let page = resources.queue.that_may_pass(after, QUEUED_AT_ONCE).await?;
         after = page.last().copied();
         if after.is_none() {
-            return Ok(found);
+            return Ok(());
         }
-        found += queue(resources, page).await?;
+        queue(resources, page, found).await?;
     }
 }
 
-async fn queue(resources: &Resources, which: Vec<MergeRequestRef>) -> Result<usize, StoreError> {
-    let found = which.len();
+/// Queues those that were not found before.
+async fn queue(
+    resources: &Resources,
+    mut which: Vec<MergeRequestRef>,
+    found: &mut HashSet<MergeRequestRef>,
+) -> Result<(), StoreError> {
+    which.retain(|merge_request| found.insert(*merge_request));
     for some in which.chunks(QUEUED_AT_ONCE) {
         let now = resources.clock.now();
         let slots = some.iter().map(|merge_request| (*merge_request, resources.background.reserve(now)));
         resources.queue.ask_for_look(slots.collect()).await?;
     }
-    Ok(found)
+    Ok(())
 }

@@ -64,6 +64,7 @@ pub enum Recorded {
 
 /// How a claim ends.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub struct Settlement {
     /// Decisions that were not recorded before because they had nothing to say to GitLab.
     pub decisions: Vec<NewDecision>,

@@ -12,12 +12,12 @@ use crate::world::{DISCUSSIONS, HOOK_TOKEN, LIST, PLAIN_POLICY, RESPOND, REVIEW_
 use CheckStatus::{Failed, Passed, Pending};
 
 /// Passes every merge request without an open thread, and has to read for it.
-const THREADS: &str = r#"
+const THREADS: &str = r"
 policy: threads
 rules:
   - id: threads
     require: { unresolved_threads: { at_most: 0 } }
-"#;
+";
 
 /// Where nothing listens.
 const NOWHERE: &str = "http://127.0.0.1:9/";

@@ -77,7 +77,7 @@ pub struct Ground {
     pub bot: UserId,
     pub token: String,
     pub folder: TempDir,
-    /// What time it is, for GitLab and for a service in this process.
+    /// What time it is for a service in this process; for GitLab as well, unless a test says otherwise.
     pub clock: Clock,
     more: Vec<(String, String)>,
 }
@@ -111,6 +111,12 @@ impl Ground {
     /// Sets a key of the configuration, such as `ANSWERS__WAITING`.
     pub fn configure(mut self, key: &str, value: &str) -> Self {
         self.more.push((format!("COUNTERSIGN__{key}"), value.to_owned()));
+        self
+    }
+
+    /// Gives the service a clock of its own.
+    pub fn with_own_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
         self
     }
 
@@ -299,9 +305,14 @@ impl World {
     }
 
     /// Waits until as many sweeps came to their end since the service started, and what they found was looked at.
-    pub async fn swept(&self, sweeps: u32) {
-        until("it has swept", || self.metric("countersign_sweeps_total") >= f64::from(sweeps)).await;
+    pub async fn swept(&self, sweeps: u64) {
+        until("it has swept", || self.sweeps() >= sweeps).await;
         self.rest().await;
+    }
+
+    /// How many sweeps came to their end since the service started.
+    pub fn sweeps(&self) -> u64 {
+        self.app().metrics().sweeps.get()
     }
 
     /// What GitLab shows for our check.
