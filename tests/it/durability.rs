@@ -165,6 +165,8 @@ fn body_about(which: countersign::merge_request::MergeRequestRef, action: Option
     let mut body = samples::merge_request("opened", action);
     body["object_attributes"]["target_project_id"] = json!(which.project);
     body["object_attributes"]["iid"] = json!(which.iid);
+    // A head that GitLab does not show would be looked for a few times.
+    body["object_attributes"]["last_commit"] = json!(null);
     body
 }
 

@@ -203,7 +203,7 @@ impl Scene {
         }
         self.world.swept(1).await;
         // What failed meanwhile waits for its next try.
-        for _ in 0..4 {
+        for _ in 0..20 {
             self.world.pass(MINUTE).await;
         }
     }
