@@ -202,9 +202,17 @@ impl Scene {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         self.world.swept(1).await;
-        // What failed meanwhile waits for its next try.
-        for _ in 0..20 {
-            self.world.pass(MINUTE).await;
+        // What failed meanwhile waits for its next try; in small steps, so that no heartbeat is missed.
+        let database = rusqlite::Connection::open(self.world.ground.database()).unwrap();
+        let left = || {
+            let sql = "SELECT count(*) FROM lane WHERE attempts > 0 OR look_at IS NOT NULL";
+            database.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        for _ in 0..60 {
+            self.world.pass(Duration::from_secs(10)).await;
+            if left() == 0 {
+                return;
+            }
         }
     }
 }
