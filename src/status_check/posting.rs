@@ -103,7 +103,9 @@ async fn after_refusal(resources: &Resources, claim: &Claim, error: &Error, list
         | Error::Refused { .. } => {
             metrics.count_answer("refused");
             metrics.parked.inc();
-            resources.doubt_version().await;
+            if matches!(error, Error::NotFound { .. } | Error::Refused { status: 400, .. }) {
+                resources.doubt_version().await;
+            }
             PARKED_FOR
         }
     }

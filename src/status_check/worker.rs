@@ -196,10 +196,10 @@ impl Worker {
     async fn fail(&self, lane: Lane<'_>, policies: &PolicySet, failure: &Failure) -> Result<(), StoreError> {
         let settlement = self.after_failure(&lane, failure);
         match failure {
-            // Who can't read it can't answer it.
-            Failure::Gitlab(Error::NotFound { .. } | Error::Unauthorized { .. }) => {
-                lane.settle(settlement).await
-            }
+            // Who can't read it can't answer it, and who asks too much is not heard.
+            Failure::Gitlab(
+                Error::NotFound { .. } | Error::Unauthorized { .. } | Error::RateLimited { .. },
+            ) => lane.settle(settlement).await,
             _ => lane.withdraw(policies, failure, settlement).await,
         }
     }
