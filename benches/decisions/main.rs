@@ -33,7 +33,7 @@ use self::stage::options::{Known, Options};
 
 /// The route that answers a check.
 const RESPOND: &str = "POST /projects/:id/merge_requests/:iid/status_check_responses";
-/// The product decides so many merge requests at a time.
+/// The aim is set for so many merge requests at a time; the product decides up to 32.
 const LANES: usize = 16;
 
 const OPTIONS: &[Known] = &[
