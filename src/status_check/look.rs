@@ -7,7 +7,7 @@ use crate::gitlab::Status;
 use crate::merge_request::CommitSha;
 use crate::policy::PolicySet;
 use crate::policy::evaluation::{Evaluation, Verdict};
-use crate::policy::fact::{Facts, MergeRequestFacts, Sightings};
+use crate::policy::fact::{Facts, Known, MergeRequestFacts, Sightings};
 use crate::store::{Asked, KnownStatus, LastLook, Observations, Settlement, Shown, StoreError};
 
 use super::aftermath::{after, again, earliest, observations};
@@ -244,7 +244,7 @@ impl Lane<'_> {
             return self.settle(settlement).await;
         }
         let is_silent = statements.iter().all(|statement| statement.status.is_none());
-        if is_silent && self.is_behind(subject) {
+        if is_silent && self.is_behind(&decided.facts) {
             settlement.unfinished = true;
             let next = self.resources.clock.now() + pause(self.claim.attempt);
             settlement.look_at = earliest(settlement.look_at, Some(next));
@@ -265,11 +265,15 @@ impl Lane<'_> {
     }
 
     /// Whether the newest delivery names a head that GitLab did not show us: a replica of its database may lag behind. An
-    /// answer would meet a 409 there; silence would not.
-    fn is_behind(&self, subject: &MergeRequestFacts) -> bool {
+    /// answer would meet a 409 there; silence would not. What is among the versions came before the head, or was it.
+    fn is_behind(&self, facts: &Facts) -> bool {
         let newest = self.memory.newest_delivery.as_ref().and_then(|delivery| delivery.sha.as_ref());
+        let versions =
+            if let Some(Known::Value(versions)) = &facts.versions { versions.as_slice() } else { &[] };
         let is_new = |sha: &CommitSha| {
-            *sha != subject.sha && !self.memory.statuses.iter().any(|known| known.sha == *sha)
+            *sha != facts.merge_request.sha
+                && !versions.iter().any(|version| version.head == *sha)
+                && !self.memory.statuses.iter().any(|known| known.sha == *sha)
         };
         let is_owed = self.claim.waiting_since.is_some() && self.claim.attempt < BEHIND_TRIES;
         is_owed && newest.is_some_and(is_new)

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::samples;
 use crate::sender::{self, Headers, hook, signed};
-use crate::world::{Ground, HOOK_TOKEN, PLAIN_POLICY, Process, SECRET, World, signal};
+use crate::world::{Ground, HOOK_TOKEN, ONE, PLAIN_POLICY, Process, SECRET, World, signal};
 
 /// One finished system call.
 #[derive(Debug)]
@@ -274,5 +274,25 @@ async fn what_was_taken_before_a_restart_is_known_after_it() {
         gitlab.status(merge_request, shown).is_ok_and(|status| status == CheckStatus::Passed)
     };
     world.until("it stays answered", passed).await;
+    world.end().await;
+}
+
+/// A replica of GitLab's database may lag behind what its deliveries tell of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_a_delivery_names_and_gitlab_does_not_show_yet_is_looked_for_again() {
+    let (world, merge_request) = quiet_world().await;
+    let mut body = body_about(merge_request, Some("update"));
+    let update = serde_json::to_vec(&body).unwrap();
+    assert_eq!(send(&world, &hook("Merge Request Hook", HOOK_TOKEN), &update).await, 202);
+    let looks = world.calls(ONE);
+    body["object_attributes"]["last_commit"] = json!({ "id": "b".repeat(40) });
+    let ahead = serde_json::to_vec(&body).unwrap();
+    let url = format!("{}/webhooks/gitlab", world.url());
+    assert_eq!(sender::post(&url, &hook("Merge Request Hook", HOOK_TOKEN), ahead).await.status, 202);
+    for _ in 0..8 {
+        world.pass(std::time::Duration::from_secs(10)).await;
+    }
+    assert_eq!(world.calls(ONE), looks + 4, "a few times, and not for ever");
+    assert_eq!(world.status(merge_request), CheckStatus::Passed);
     world.end().await;
 }
