@@ -296,12 +296,7 @@ fn evaluate_all(policies: &PolicySet, checks: &[Check], facts: &Facts) -> Evalua
 }
 
 fn undecidable(why: &str) -> Evaluation {
-    Evaluation {
-        verdict: Verdict::UndecidedIncurable,
-        summary: format!("could not be decided: {why}"),
-        policies: Vec::new(),
-        recheck_at: None,
-    }
+    Evaluation::without_policies(Verdict::UndecidedIncurable, format!("could not be decided: {why}"))
 }
 
 fn subject_of(

@@ -48,6 +48,13 @@ pub struct Evaluation {
     pub recheck_at: Option<Timestamp>,
 }
 
+impl Evaluation {
+    /// A verdict that no rule led to: it could not be had, or what it was given for is over.
+    pub fn without_policies(verdict: Verdict, summary: String) -> Self {
+        Self { verdict, summary, policies: Vec::new(), recheck_at: None }
+    }
+}
+
 /// One policy's part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyEvaluation {

@@ -38,10 +38,11 @@ pub(super) fn after(
     let now = resources.clock.now();
     let mut settlement = Settlement { settled_as: "answered", ..Settlement::default() };
     for (_, evaluation) in checks {
-        let recheck = evaluation.recheck_at.map(|at| resources.on_our_clock(at).max(now + LEAST_PAUSE));
-        settlement.recall_at = earliest(settlement.recall_at, recheck);
+        if let Some(at) = evaluation.recheck_at {
+            settlement.recall_by(resources.on_our_clock(at).max(now + LEAST_PAUSE));
+        }
         if is_unsettled(evaluation) {
-            settlement.look_at = earliest(settlement.look_at, Some(now + UNSETTLED_LOOK));
+            settlement.look_by(now + UNSETTLED_LOOK);
         }
     }
     let curable = weighed.iter().any(|weighed| weighed.verdict == Verdict::UndecidedCurable);
@@ -50,17 +51,17 @@ pub(super) fn after(
     if unsayable().any(|weighed| weighed.vocabulary == Vocabulary::OnlyPassed) {
         resources.metrics.parked.inc();
         settlement.settled_as = "unsayable";
-        settlement.look_at = earliest(settlement.look_at, Some(now + PARKED_FOR));
+        settlement.look_by(now + PARKED_FOR);
     }
     // A pass that stays on a merge train stays only for as long as it is on it.
     if weighed.iter().any(|weighed| weighed.on_merge_train && weighed.answer == Answer::Silence) {
-        settlement.look_at = earliest(settlement.look_at, Some(now + UNSETTLED_LOOK));
+        settlement.look_by(now + UNSETTLED_LOOK);
     }
     if curable || unsayable().any(|weighed| weighed.vocabulary != Vocabulary::OnlyPassed) {
         settlement.unfinished = true;
         settlement.undecided = curable;
         settlement.settled_as = "undecided";
-        settlement.look_at = earliest(settlement.look_at, Some(now + pause(claim.attempt)));
+        settlement.look_by(now + pause(claim.attempt));
     }
     settlement.statuses = weighed.into_iter().map(|weighed| weighed.known).collect();
     settlement
@@ -70,19 +71,21 @@ pub(super) fn after(
 /// fate by the list of statuses, a few times until it can't arrive any more.
 pub(super) fn plan_heartbeats(settlement: &mut Settlement, resources: &Resources) {
     let now = resources.clock.now();
-    for known in &settlement.statuses {
+    let statuses = std::mem::take(&mut settlement.statuses);
+    for known in &statuses {
         if let Some(confirm_at) = known.confirm_at.filter(|at| *at > now) {
             let glance = confirm_at.min(now + UNCLEAR_LOOK);
-            settlement.look_at = earliest(settlement.look_at, Some(glance));
+            settlement.look_by(glance);
         }
         let Some(pending) = known.pending.filter(|_| known.shown == Some(Shown::PostedPending)) else {
             continue;
         };
         let next = next_heartbeat(pending.said_at).max(now + LATE_HEARTBEAT);
         if !settlement.ended && next < pending.since + resources.settings.heartbeat_for {
-            settlement.recall_at = earliest(settlement.recall_at, Some(next));
+            settlement.recall_by(next);
         }
     }
+    settlement.statuses = statuses;
 }
 
 /// What later evaluations need of this one's reads.
@@ -112,16 +115,11 @@ pub(super) fn is_unsettled(evaluation: &Evaluation) -> bool {
     })
 }
 
-/// The earlier of two instants.
-pub(super) fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
-    one.into_iter().chain(other).min()
-}
-
 /// Something newer came, or the right to speak was lost: nothing that was asked is served yet.
 pub(super) fn supersede(settlement: &mut Settlement, now: Timestamp) {
     settlement.settled_as = "superseded";
     settlement.unfinished = true;
-    settlement.look_at = earliest(settlement.look_at, Some(now));
+    settlement.look_by(now);
     // What was decided is not what will be said.
     settlement.revision = None;
 }

@@ -63,6 +63,16 @@ pub enum Answer {
     Unsayable,
 }
 
+impl Answer {
+    /// What is said, if anything is.
+    pub fn status(self) -> Option<Status> {
+        match self {
+            Self::Post(status) => Some(status),
+            Self::Silence | Self::Unsayable => None,
+        }
+    }
+}
+
 /// One check's verdict and what will be said about it.
 pub(super) struct Weighed {
     pub(super) verdict: Verdict,

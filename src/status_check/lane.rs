@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::decision::Check;
 use crate::gitlab::Status;
-use crate::merge_request::{CheckName, CommitSha, StatusCheckId};
+use crate::merge_request::{CommitSha, StatusCheckId};
 use crate::policy::PolicySet;
 use crate::policy::evaluation::Evaluation;
 use crate::policy::fact::MergeRequestFacts;
@@ -61,21 +60,15 @@ impl<'a> Lane<'a> {
     }
 
     /// What is remembered of a check on a SHA, whatever the target branch: rows of GitLab's know none.
-    pub(super) fn remembered(
-        &self,
-        subject: &MergeRequestFacts,
-        check: StatusCheckId,
-    ) -> Option<&KnownStatus> {
-        self.memory.statuses.iter().find(|known| known.sha == subject.sha && known.check == check)
+    pub(super) fn remembered(&self, sha: &CommitSha, check: StatusCheckId) -> Option<&KnownStatus> {
+        self.memory.statuses.iter().find(|known| known.sha == *sha && known.check == check)
     }
 
     /// Whether somebody pressed Retry for a check on a head since the lane was served last, and nothing was said since.
     pub(super) fn is_retried(&self, sha: &CommitSha, check: StatusCheckId) -> bool {
         let mut asked = self.memory.asked.iter();
         let is_asked = asked.any(|asked| asked.check == check && asked.retried.as_ref() == Some(sha));
-        let mut statuses = self.memory.statuses.iter();
-        let remembered = statuses.find(|known| known.sha == *sha && known.check == check);
-        is_asked && remembered.is_none_or(|known| known.shown.is_none())
+        is_asked && self.remembered(sha, check).is_none_or(|known| known.shown.is_none())
     }
 
     /// Records what was decided, says what is to be said (what is taken back before what is granted), and settles.
@@ -167,24 +160,11 @@ impl<'a> Lane<'a> {
         Ok(is_current && proven.elapsed() + self.resources.decider.gitlab.timeout() < LEASE)
     }
 
-    /// One decision in canonical bytes, with what it says.
+    /// One decision on one check, in canonical bytes, with what it says.
     pub(super) fn statement(
         &self,
         shared: &Shared<'_>,
-        subject: &MergeRequestFacts,
-        check: &Check,
-        evaluation: &Evaluation,
-        status: Option<Status>,
-    ) -> Result<Statement, StoreError> {
-        let known = (&subject.sha, check.id, &check.name);
-        self.statement_on(shared, known, evaluation, status)
-    }
-
-    /// One decision on a check whose merge request could not be read.
-    pub(super) fn statement_on(
-        &self,
-        shared: &Shared<'_>,
-        (sha, check, check_name): (&CommitSha, StatusCheckId, &CheckName),
+        KnownStatus { sha, check, name, .. }: &KnownStatus,
         evaluation: &Evaluation,
         status: Option<Status>,
     ) -> Result<Statement, StoreError> {
@@ -194,17 +174,17 @@ impl<'a> Lane<'a> {
             cause: &self.cause(shared.revision()),
             merge_request: self.claim.merge_request,
             sha,
-            check,
-            check_name,
+            check: *check,
+            check_name: name,
             evaluation,
             answer: status,
         };
-        let record = canonical(shared, &particulars).map_err(|error| StoreError::Row(error.to_string()))?;
+        let record = canonical(shared, &particulars)?;
         let decision = NewDecision {
             decided_at,
             sha: sha.clone(),
-            check,
-            name: check_name.clone(),
+            check: *check,
+            name: name.clone(),
             verdict: verdict_word(evaluation.verdict),
             record,
             blobs: Arc::clone(&shared.blobs),

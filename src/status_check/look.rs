@@ -10,7 +10,7 @@ use crate::policy::evaluation::{Evaluation, Verdict};
 use crate::policy::fact::{Facts, Known, MergeRequestFacts, Sightings};
 use crate::store::{Asked, KnownStatus, LastLook, Observations, Settlement, Shown, StoreError};
 
-use super::aftermath::{after, again, earliest, observations};
+use super::aftermath::{after, again, observations};
 use super::answer::{Answer, Vocabulary};
 use super::lane::{Conclusion, Lane};
 use super::pause::pause;
@@ -153,21 +153,12 @@ impl Lane<'_> {
             "it has to be decided anew: reopened, or another target branch or commit than before"
         };
         let facts = Facts::new(open.subject.clone(), Sightings::default());
-        let shared = Shared::new(&facts, policies).map_err(|error| StoreError::Row(error.to_string()))?;
-        let evaluation = Evaluation {
-            verdict: Verdict::Waiting,
-            summary: format!("a pass is taken back: {why}"),
-            policies: Vec::new(),
-            recheck_at: None,
-        };
+        let shared = Shared::new(&facts, policies)?;
+        let evaluation =
+            Evaluation::without_policies(Verdict::Waiting, format!("a pass is taken back: {why}"));
         let checks: Vec<_> = passed.into_iter().map(|check| (check, evaluation.clone())).collect();
         let weighed = self.weigh(&open.subject, &checks, &open.listed).await;
-        self.tell(&open.subject, &checks, &weighed);
-        let mut statements = Vec::new();
-        for (weighed, (check, evaluation)) in weighed.iter().zip(&checks) {
-            let status = if let Answer::Post(status) = weighed.answer { Some(status) } else { None };
-            statements.push(self.statement(&shared, &open.subject, check, evaluation, status)?);
-        }
+        let statements = self.state(&shared, &checks, &weighed)?;
         if statements.iter().all(|statement| statement.status.is_none()) {
             // This GitLab has no word for it; what is decided next says what can be said.
             return Ok(None);
@@ -221,14 +212,8 @@ impl Lane<'_> {
         let subject = &decided.facts.merge_request;
         self.resources.metrics.panics.inc_by(decided.panics.try_into().unwrap_or(u64::MAX));
         let weighed = self.weigh(subject, &decided.checks, &decided.listed).await;
-        self.tell(subject, &decided.checks, &weighed);
-        let shared =
-            Shared::new(&decided.facts, policies).map_err(|error| StoreError::Row(error.to_string()))?;
-        let mut statements = Vec::new();
-        for (weighed, (check, evaluation)) in weighed.iter().zip(&decided.checks) {
-            let status = if let Answer::Post(status) = weighed.answer { Some(status) } else { None };
-            statements.push(self.statement(&shared, subject, check, evaluation, status)?);
-        }
+        let shared = Shared::new(&decided.facts, policies)?;
+        let statements = self.state(&shared, &decided.checks, &weighed)?;
         let mut settlement = after(self.resources, &self.claim, &decided.checks, weighed);
         settlement.look = Some(LastLook {
             sha: subject.sha.clone(),
@@ -246,8 +231,7 @@ impl Lane<'_> {
         let is_silent = statements.iter().all(|statement| statement.status.is_none());
         if is_silent && self.is_behind(&decided.facts) {
             settlement.unfinished = true;
-            let next = self.resources.clock.now() + pause(self.claim.attempt);
-            settlement.look_at = earliest(settlement.look_at, Some(next));
+            settlement.look_by(self.resources.clock.now() + pause(self.claim.attempt));
         }
         let observations = observations(&decided);
         let listed = decided.listed.is_some();
@@ -291,19 +275,14 @@ impl Lane<'_> {
         let vocabulary =
             if of_head.is_empty() { Vocabulary::Unproven } else { self.resources.vocabulary().await };
         let shared = Shared::without_facts(policies);
-        let evaluation = Evaluation {
-            verdict: Verdict::UndecidedCurable,
-            summary: format!("could not be decided: {failure}"),
-            policies: Vec::new(),
-            recheck_at: None,
-        };
+        let summary = format!("could not be decided: {failure}");
+        let evaluation = Evaluation::without_policies(Verdict::UndecidedCurable, summary);
         let mut statements = Vec::new();
         for known in of_head {
             let believed = KnownStatus { shown: shown_by_memory(&known), ..known };
             let circumstances = self.circumstances(&believed, vocabulary);
             let Answer::Post(status) = self.answer_to(evaluation.verdict, circumstances) else { continue };
-            let on = (&believed.sha, believed.check, &believed.name);
-            statements.push(self.statement_on(&shared, on, &evaluation, Some(status))?);
+            statements.push(self.statement(&shared, &believed, &evaluation, Some(status))?);
             settlement.statuses.push(believed);
         }
         if statements.is_empty() {

@@ -11,7 +11,6 @@ use crate::gitlab::{Error, Status};
 use crate::merge_request::{CheckName, CommitSha, StatusCheckId};
 use crate::store::{Claim, NewAnswer, Settlement, Shown, UNCLEAR_FOR};
 
-use super::aftermath::earliest;
 use super::pause::{PARKED_FOR, pause};
 use super::resources::Resources;
 
@@ -123,7 +122,7 @@ pub(super) fn take_in(settlement: &mut Settlement, check: StatusCheckId, outcome
     if let Some(pause) = outcome.again {
         settlement.unfinished = true;
         settlement.settled_as = "not answered";
-        settlement.look_at = earliest(settlement.look_at, Some(now + pause));
+        settlement.look_by(now + pause);
         settlement.revision = None;
     }
 }

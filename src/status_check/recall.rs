@@ -10,7 +10,7 @@ use crate::policy::evaluation::Verdict;
 use crate::policy::fact::Facts;
 use crate::store::{Observations, Settlement, Shown, StoreError};
 
-use super::aftermath::{after, earliest};
+use super::aftermath::after;
 use super::answer::{Answer, Weighed};
 use super::lane::{Conclusion, Lane};
 use super::record::Shared;
@@ -35,18 +35,12 @@ impl Lane<'_> {
         if checks.is_empty() || checks.iter().any(|(_, evaluation)| is_undecided(evaluation.verdict)) {
             return Ok(Recalled::Look);
         }
-        let subject = &facts.merge_request;
-        let weighed = self.weigh(subject, &checks, &None).await;
+        let weighed = self.weigh(&facts.merge_request, &checks, &None).await;
         if !weighed.iter().all(|weighed| self.is_sayable_from_memory(weighed, &facts)) {
             return Ok(Recalled::Look);
         }
-        self.tell(subject, &checks, &weighed);
-        let shared = Shared::new(&facts, policies).map_err(|error| StoreError::Row(error.to_string()))?;
-        let mut statements = Vec::new();
-        for (weighed, (check, evaluation)) in weighed.iter().zip(&checks) {
-            let status = if let Answer::Post(status) = weighed.answer { Some(status) } else { None };
-            statements.push(self.statement(&shared, subject, check, evaluation, status)?);
-        }
+        let shared = Shared::new(&facts, policies)?;
+        let mut statements = self.state(&shared, &checks, &weighed)?;
         // Where nothing is said and no other policies decided, the decision before says it all.
         if self.is_decided_under(policies) && statements.iter().all(|statement| statement.status.is_none()) {
             statements.clear();
@@ -55,10 +49,7 @@ impl Lane<'_> {
         settlement.settled_as = "recalled";
         if !self.is_decided_under(policies) && facts.pipeline.is_some() {
             // What other policies make of a pipeline that may have moved without an event is looked at in its turn.
-            settlement.look_at = earliest(
-                settlement.look_at,
-                Some(self.resources.background.reserve(self.resources.clock.now())),
-            );
+            settlement.look_by(self.resources.background.reserve(self.resources.clock.now()));
         }
         settlement.revision = Some(policies.revision().as_str().to_owned());
         let observations = Observations::default();

@@ -14,7 +14,7 @@ use crate::merge_request::{CheckName, CommitSha, MergeRequestRef, StatusCheckId}
 use crate::policy::evaluation::{Evaluation, Verdict};
 use crate::policy::fact::Facts;
 use crate::policy::{PolicySet, Revision};
-use crate::store::Blob;
+use crate::store::{Blob, StoreError};
 
 /// The version of the record's form.
 const FORMAT: u32 = 1;
@@ -69,8 +69,8 @@ pub(super) struct Shared<'a> {
 }
 
 impl<'a> Shared<'a> {
-    pub(super) fn new(facts: &Facts, policies: &'a PolicySet) -> Result<Self, serde_json::Error> {
-        Ok(Self::of(Some(Blob::of(serde_json::to_vec(facts)?)), policies))
+    pub(super) fn new(facts: &Facts, policies: &'a PolicySet) -> Result<Self, StoreError> {
+        Ok(Self::of(Some(Blob::of(bytes_of(facts)?)), policies))
     }
 
     /// For what is said because there are no facts.
@@ -119,11 +119,8 @@ pub(super) struct Particulars<'a> {
 }
 
 /// The canonical bytes of a decision.
-pub(super) fn canonical(
-    shared: &Shared<'_>,
-    particulars: &Particulars<'_>,
-) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec(&Record {
+pub(super) fn canonical(shared: &Shared<'_>, particulars: &Particulars<'_>) -> Result<Vec<u8>, StoreError> {
+    bytes_of(&Record {
         format: FORMAT,
         engine: env!("CARGO_PKG_VERSION"),
         decided_at: particulars.decided_at,
@@ -139,6 +136,10 @@ pub(super) fn canonical(
         evaluation: particulars.evaluation,
         answer: particulars.answer,
     })
+}
+
+fn bytes_of(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|error| StoreError::Row(error.to_string()))
 }
 
 /// The verdict in the word of tables and metrics.

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use crate::bundle::Bundle;
 use crate::clock::Clock;
@@ -82,11 +81,11 @@ pub struct Resources {
 #[derive(Default)]
 struct Version {
     proven: Option<Vocabulary>,
-    asked_again_at: Option<Instant>,
+    asked_again_at: Option<Timestamp>,
 }
 
 /// Whether a project may have merge trains, and until when that is believed.
-type Believed = (bool, Instant);
+type Believed = (bool, Timestamp);
 
 impl Resources {
     /// Puts the parts together; nothing is known of GitLab's version yet.
@@ -120,17 +119,17 @@ impl Resources {
     /// while the next question finds no answer: an outage must not keep a `passed` from being taken back.
     pub(super) async fn vocabulary(&self) -> Vocabulary {
         let mut version = self.version.lock().await;
-        if version.asked_again_at.is_none_or(|at| at <= Instant::now()) {
+        if version.asked_again_at.is_none_or(|at| at <= self.clock.now()) {
             match self.decider.gitlab.gitlab_version().await {
                 Ok(found) => {
                     let vocabulary = Vocabulary::from(found);
                     tracing::info!(version = %found, ?vocabulary, "GitLab's version is known");
                     version.proven = Some(vocabulary);
-                    version.asked_again_at = Some(Instant::now() + VERSION_BELIEVED_FOR);
+                    version.asked_again_at = Some(self.clock.now() + VERSION_BELIEVED_FOR);
                 }
                 Err(error) => {
                     tracing::warn!(%error, proven = ?version.proven, "GitLab does not say its version");
-                    version.asked_again_at = Some(Instant::now() + VERSION_ASKED_AGAIN);
+                    version.asked_again_at = Some(self.clock.now() + VERSION_ASKED_AGAIN);
                 }
             }
         }
@@ -167,7 +166,7 @@ impl Resources {
         };
         let mut believed = asked.lock().await;
         if let Some((has, until)) = *believed
-            && until > Instant::now()
+            && until > self.clock.now()
         {
             return has;
         }
@@ -178,7 +177,7 @@ impl Resources {
                 (true, TRAINS_ASKED_AGAIN)
             }
         };
-        *believed = Some((has, Instant::now() + time));
+        *believed = Some((has, self.clock.now() + time));
         has
     }
 

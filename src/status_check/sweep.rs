@@ -164,11 +164,13 @@ async fn queue(
     mut which: Vec<MergeRequestRef>,
     found: &mut HashSet<MergeRequestRef>,
 ) -> Result<(), StoreError> {
-    which.retain(|merge_request| found.insert(*merge_request));
+    which.retain(|merge_request| !found.contains(merge_request));
     for some in which.chunks(QUEUED_AT_ONCE) {
         let now = resources.clock.now();
         let slots = some.iter().map(|merge_request| (*merge_request, resources.background.reserve(now)));
         resources.queue.ask_for_look(slots.collect()).await?;
+        // Not before: what could not be written down is to be queued by the next try.
+        found.extend(some);
     }
     Ok(())
 }

@@ -7,12 +7,12 @@ use crate::gitlab::Status;
 use crate::merge_request::{CommitSha, StatusCheckId};
 use crate::policy::evaluation::{Evaluation, Verdict};
 use crate::policy::fact::MergeRequestFacts;
-use crate::store::{KnownStatus, Shown};
+use crate::store::{KnownStatus, Shown, StoreError};
 use crate::telemetry::EvaluationLabels;
 
 use super::answer::{Answer, Circumstances, Vocabulary, Weighed, answer};
-use super::lane::Lane;
-use super::record::verdict_word;
+use super::lane::{Lane, Statement};
+use super::record::{Shared, verdict_word};
 
 /// GitLab turns a `pending` that is older than two minutes to `failed`, by a job that runs each minute (16.6 and later,
 /// contract section 1.3).
@@ -75,7 +75,7 @@ impl Lane<'_> {
 
     /// What shows for a check, by the list if it was read, else by memory.
     fn known(&self, subject: &MergeRequestFacts, check: &Check, listed: &Listed) -> KnownStatus {
-        let remembered = self.remembered(subject, check.id);
+        let remembered = self.remembered(&subject.sha, check.id);
         let shown = match listed {
             Some(listed) => {
                 let status = listed.iter().find(|(id, _)| *id == check.id).map(|(_, status)| *status);
@@ -146,28 +146,35 @@ impl Lane<'_> {
         known.pending.is_some_and(|pending| now < pending.since + self.resources.settings.heartbeat_for)
     }
 
-    /// Logs and counts what was decided.
-    pub(super) fn tell(
+    /// Logs and counts what was decided, and puts it into the form that is recorded and said.
+    pub(super) fn state(
         &self,
-        subject: &MergeRequestFacts,
+        shared: &Shared<'_>,
         checks: &[(Check, Evaluation)],
         weighed: &[Weighed],
-    ) {
-        let (project, iid, sha) =
-            (subject.merge_request.project, subject.merge_request.iid, subject.sha.short());
-        for (weighed, (check, evaluation)) in weighed.iter().zip(checks) {
-            let Weighed { answer, vocabulary, .. } = weighed;
-            let (check, verdict) = (&check.name, verdict_word(evaluation.verdict));
-            self.resources.metrics.evaluations.get_or_create(&EvaluationLabels { verdict }).inc();
-            tracing::info!(%project, %iid, sha, %check, verdict, ?answer, summary = evaluation.summary, "decided");
-            if *answer == Answer::Unsayable {
-                tracing::error!(%project, %iid, sha, %check, verdict, ?vocabulary,
-                    "the verdict can't be said to this GitLab now; what it shows may be wrong");
-            }
-            if weighed.on_merge_train && *answer == Answer::Silence {
-                tracing::warn!(%project, %iid, sha, %check, verdict,
-                    "a pass stays while the merge request is on a merge train: what is missing now was there before");
-            }
+    ) -> Result<Vec<Statement>, StoreError> {
+        let pairs = weighed.iter().zip(checks);
+        pairs
+            .map(|(weighed, (_, evaluation))| {
+                self.tell(weighed, evaluation);
+                self.statement(shared, &weighed.known, evaluation, weighed.answer.status())
+            })
+            .collect()
+    }
+
+    fn tell(&self, weighed: &Weighed, evaluation: &Evaluation) {
+        let Weighed { answer, vocabulary, known, .. } = weighed;
+        let (project, iid) = (self.claim.merge_request.project, self.claim.merge_request.iid);
+        let (sha, check, verdict) = (known.sha.short(), &known.name, verdict_word(evaluation.verdict));
+        self.resources.metrics.evaluations.get_or_create(&EvaluationLabels { verdict }).inc();
+        tracing::info!(%project, %iid, sha, %check, verdict, ?answer, summary = evaluation.summary, "decided");
+        if *answer == Answer::Unsayable {
+            tracing::error!(%project, %iid, sha, %check, verdict, ?vocabulary,
+                "the verdict can't be said to this GitLab now; what it shows may be wrong");
+        }
+        if weighed.on_merge_train && *answer == Answer::Silence {
+            tracing::warn!(%project, %iid, sha, %check, verdict,
+                "a pass stays while the merge request is on a merge train: what is missing now was there before");
         }
     }
 }

@@ -51,6 +51,26 @@ pub struct Hint {
     pub idempotency_key: Option<String>,
 }
 
+#[cfg(test)]
+impl Hint {
+    /// A signed update, for the tests of this room; `byte` tells its body from others.
+    pub(super) fn example(merge_request: MergeRequestRef, byte: u8) -> Self {
+        Self {
+            merge_request,
+            event: Event::MergeRequest,
+            action: Some("update".to_owned()),
+            status_check: None,
+            check_name: None,
+            sha: None,
+            pusher: None,
+            distrust: false,
+            unsigned: false,
+            digest: [byte; 32],
+            idempotency_key: None,
+        }
+    }
+}
+
 /// What became of a delivery, after the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {

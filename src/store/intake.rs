@@ -125,18 +125,12 @@ mod tests {
     use super::*;
 
     fn hint(action: Option<&str>, key: Option<&str>) -> Hint {
+        let merge_request = MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(1) };
         Hint {
-            merge_request: MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(1) },
             event: Event::StatusCheck,
             action: action.map(str::to_owned),
-            status_check: None,
-            check_name: None,
-            sha: None,
-            pusher: None,
-            distrust: false,
-            unsigned: false,
-            digest: [1; 32],
             idempotency_key: key.map(str::to_owned),
+            ..Hint::example(merge_request, 1)
         }
     }
 

@@ -94,6 +94,18 @@ pub struct Settlement {
     pub settled_as: &'static str,
 }
 
+impl Settlement {
+    /// Asks GitLab again at an instant, or earlier.
+    pub fn look_by(&mut self, at: Timestamp) {
+        self.look_at = Some(self.look_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// Decides again from memory at an instant, or earlier.
+    pub fn recall_by(&mut self, at: Timestamp) {
+        self.recall_at = Some(self.recall_at.map_or(at, |earlier| earlier.min(at)));
+    }
+}
+
 /// How much is waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Depth {
@@ -246,15 +258,8 @@ pub(super) fn settle(
         decisions::insert(connection, claim.merge_request, decision)?;
     }
     observe(connection, claim.merge_request, &settlement.observations)?;
-    for answer in &settlement.answers {
-        decisions::insert_answer(connection, answer)?;
-    }
     let held = settle_lane(connection, claim, settlement, now)?;
-    for known in &settlement.statuses {
-        // A claim that lost its lane may have been overtaken: what it believes to show is not known.
-        let write = if held { status::remember } else { status::leave_open };
-        write(connection, claim.merge_request, known, claim.number, now)?;
-    }
+    keep_answers(connection, claim, settlement, held, now)?;
     if let (true, true, Some(look)) = (held, settlement.all_listed, &settlement.look) {
         let listed: Vec<_> = settlement.statuses.iter().map(|known| known.check).collect();
         status::forget_others(connection, claim.merge_request, &look.sha, &listed)?;
@@ -269,15 +274,28 @@ pub(super) fn note(
     settlement: &Settlement,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let held = renew(connection, claim, now)?;
+    keep_answers(connection, claim, settlement, held, now)?;
+    rank(connection, claim.merge_request)
+}
+
+/// What was said, and what shows since.
+fn keep_answers(
+    connection: &Connection,
+    claim: &Claim,
+    settlement: &Settlement,
+    held: bool,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     for answer in &settlement.answers {
         decisions::insert_answer(connection, answer)?;
     }
-    let held = renew(connection, claim, now)?;
     for known in &settlement.statuses {
+        // A claim that lost its lane may have been overtaken: what it believes to show is not known.
         let write = if held { status::remember } else { status::leave_open };
         write(connection, claim.merge_request, known, claim.number, now)?;
     }
-    rank(connection, claim.merge_request)
+    Ok(())
 }
 
 /// Whether the claim still held its lane. What was asked for while it ran stays asked for.
@@ -380,7 +398,7 @@ pub(super) fn depth(connection: &Connection, now: Timestamp) -> Result<Depth, St
 
 #[cfg(test)]
 mod tests {
-    use super::super::hint::{Event, Hint};
+    use super::super::hint::Hint;
     use super::super::intake::take;
     use super::super::schema::empty_database;
     use super::super::status::Shown;
@@ -397,19 +415,7 @@ mod tests {
     }
 
     fn hint(iid: u64, byte: u8) -> Hint {
-        Hint {
-            merge_request: of(iid),
-            event: Event::MergeRequest,
-            action: Some("update".to_owned()),
-            status_check: None,
-            check_name: None,
-            sha: None,
-            pusher: None,
-            distrust: false,
-            unsigned: false,
-            digest: [byte; 32],
-            idempotency_key: None,
-        }
+        Hint::example(of(iid), byte)
     }
 
     /// A database with one delivery and its claim, taken at second 0.

@@ -250,20 +250,10 @@ mod tests {
         MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(1) };
 
     fn tell(connection: &Connection, action: &str, event: Event) {
-        let mut digest = [0; 32];
-        digest[0] = fastrand::u8(..);
         let hint = Hint {
-            merge_request: MERGE_REQUEST,
             event,
             action: Some(action.to_owned()),
-            status_check: None,
-            check_name: None,
-            sha: None,
-            pusher: None,
-            distrust: false,
-            unsigned: false,
-            digest,
-            idempotency_key: None,
+            ..Hint::example(MERGE_REQUEST, action.as_bytes()[0])
         };
         take(connection, &hint, NOW).unwrap();
     }
