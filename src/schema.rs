@@ -34,7 +34,7 @@ impl Table {
 }
 
 /// One key of a mapping.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Key {
     /// The key as written.
     pub name: &'static str,

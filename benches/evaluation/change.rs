@@ -49,6 +49,13 @@ pub fn facts(files: usize) -> Facts {
         source_project: Some(ProjectId::new(7)),
         author,
         created_at: at,
+        milestone: None,
+        assignees: BTreeSet::new(),
+        reviewers: BTreeSet::new(),
+        squash: false,
+        removes_source_branch: true,
+        has_conflicts: Some(false),
+        first_contribution: Some(false),
     };
     let email = "ana@example.com".to_owned();
     let commit = Commit {
@@ -61,7 +68,7 @@ pub fn facts(files: usize) -> Facts {
     let files = (0..files).map(file).collect();
     let mut facts = Facts::new(merge_request, Sightings::default());
     facts.now = Some(at);
-    facts.versions = Some(Known::Value(vec![Version { id: version, head: sha, created_at: at }]));
+    facts.versions = Some(Known::Value(vec![Version { id: version, head: sha, base: None, created_at: at }]));
     facts.code = Some(Known::Value(Code { version, files, complete: true, commits: vec![commit] }));
     facts.approvals = Some(Known::Value(Vec::new()));
     facts
@@ -91,6 +98,8 @@ fn file(number: usize) -> ChangedFile {
         new_mode: "100644".to_owned(),
         kind: if renamed { ChangeKind::Renamed } else { ChangeKind::Modified },
         lines: Some(LineCount { added: amount % 40, removed: amount % 7 }),
+        binary: Some(false),
+        generated: Some(false),
         hunks_sha256: Some(format!("{number:064x}")),
     }
 }

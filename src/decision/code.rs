@@ -65,6 +65,8 @@ fn file_of(diff: &gitlab::Diff) -> ChangedFile {
         new_mode: diff.b_mode.clone().unwrap_or_default(),
         kind,
         lines: text.map(count_lines),
+        binary: text.map(is_binary),
+        generated: diff.generated_file,
         hunks_sha256: text.filter(|_| says_what).and_then(hunks_digest),
     }
 }
@@ -86,6 +88,11 @@ fn hunk_lines(text: &str) -> impl Iterator<Item = &str> {
     text.split_inclusive('\n').skip_while(|line| !line.starts_with("@@"))
 }
 
+/// git writes one line about a binary file, and no hunk.
+fn is_binary(text: &str) -> bool {
+    !text.is_empty() && hunk_lines(text).next().is_none()
+}
+
 fn count_lines(text: &str) -> LineCount {
     let count = |sign: char| hunk_lines(text).filter(|line| line.starts_with(sign)).count() as u64;
     LineCount { added: count('+'), removed: count('-') }
@@ -93,7 +100,7 @@ fn count_lines(text: &str) -> LineCount {
 
 /// The digest of the hunks without their line numbers; none for binary files, whose text says nothing of the content.
 fn hunks_digest(text: &str) -> Option<String> {
-    if !text.is_empty() && hunk_lines(text).next().is_none() {
+    if is_binary(text) {
         return None;
     }
     let mut digest = Sha256::new();

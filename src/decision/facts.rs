@@ -4,6 +4,14 @@
 //! first and the versions after them: every approval then belongs to a version that the list already has, and a push
 //! in between shows as another head.
 
+mod code_owners;
+mod commits;
+mod people;
+mod pipeline;
+mod project;
+mod relations;
+mod review;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{BoxFuture, FutureExt};
@@ -12,21 +20,13 @@ use jiff::Timestamp;
 
 use crate::gitlab::{self, Client, Error};
 use crate::merge_request::{CommitSha, User, UserId, VersionId};
-use crate::policy::fact::{
-    AccessLevel, Approval, Code, FactKey, Facts, Known, Pipeline, Thread, Unknown, Version,
-};
+use crate::policy::fact::{Approval, FactKey, Facts, Known, Unknown, Version};
 
 use super::code::code_of;
 use super::doubt::{known, unknown, unreadable};
 
-/// How many merge commits are looked at to find the pipeline of the head.
-const PIPELINES_TRACED: usize = 5;
-
 /// How many questions of one merge request GitLab is asked at the same time.
 const AT_ONCE: usize = 8;
-/// GitLab: below a guest's 10 stand "no access" (0) and "minimal access" (5), which single sign-on gives everybody of a
-/// top-level group: they can see nothing in it.
-const LEAST_ACCESS: u8 = 10;
 /// How many commit emails are looked up for one merge request: anybody can write thousands of them into commits.
 const EMAILS_SOUGHT: usize = 300;
 
@@ -61,17 +61,19 @@ pub(super) struct Reader<'a> {
 
 /// The answers to one question or a family of them.
 enum Answer {
+    /// A fact, with the place where it belongs.
+    Fact(Box<dyn FnOnce(&mut Facts) + Send>),
+    /// The list of versions.
     Versions(Known<Vec<Version>>),
-    Code(Known<Code>),
-    Patch(VersionId, Known<Code>),
+    /// Who approves.
     Approvals(Known<Vec<Approval>>, Option<ReadApprovals>),
-    Pipeline(Known<Option<Pipeline>>),
-    Threads(Known<Vec<Thread>>),
-    Group(String, Known<()>),
-    GroupMember(String, UserId, Known<Option<AccessLevel>>),
-    ProjectMember(UserId, Known<Option<AccessLevel>>),
-    Email(String, Known<Option<UserId>>),
+    /// Another push showed up.
     Moved,
+}
+
+/// An answer that is one fact.
+fn fact(file: impl FnOnce(&mut Facts) + Send + 'static) -> Answer {
+    Answer::Fact(Box::new(file))
 }
 
 /// The machine's own clock: the one place where it becomes a fact.
@@ -101,7 +103,9 @@ impl Reader<'_> {
                     FactKey::Email(email) if emails == EMAILS_SOUGHT => {
                         let why = format!("more than {EMAILS_SOUGHT} emails stand in its commits");
                         let unknown = Known::Unknown(Unknown { why, curable: false });
-                        calls.push(std::future::ready(vec![Answer::Email(email.clone(), unknown)]).boxed());
+                        let email = email.clone();
+                        let answer = fact(|facts| drop(facts.emails.insert(email, unknown)));
+                        calls.push(std::future::ready(vec![answer]).boxed());
                     }
                     FactKey::Email(email) => {
                         emails += 1;
@@ -137,20 +141,11 @@ fn settle(facts: &mut Facts, answers: impl Iterator<Item = Answer>) -> Result<Op
                 }
                 facts.versions = Some(versions);
             }
-            Answer::Code(code) => facts.code = Some(code),
-            Answer::Patch(version, code) => drop(facts.patches.insert(version, code)),
+            Answer::Fact(file) => file(facts),
             Answer::Approvals(known, read) => {
                 facts.approvals = Some(known);
                 approvals = read;
             }
-            Answer::Pipeline(pipeline) => facts.pipeline = Some(pipeline),
-            Answer::Threads(threads) => facts.threads = Some(threads),
-            Answer::Group(path, group) => drop(facts.groups.insert(path, group)),
-            Answer::GroupMember(path, user, member) => {
-                facts.group_members.entry(path).or_default().insert(user, member);
-            }
-            Answer::ProjectMember(user, member) => drop(facts.project_members.insert(user, member)),
-            Answer::Email(email, user) => drop(facts.emails.insert(email, user)),
             Answer::Moved => return Err(Moved),
         }
     }
@@ -172,40 +167,112 @@ fn doubt_members_of_unread_groups(facts: &mut Facts) {
     }
 }
 impl Reader<'_> {
+    #[expect(clippy::too_many_lines, reason = "one arm for each question")]
     async fn one(&self, facts: &Facts, key: FactKey) -> Answer {
-        let subject = &facts.merge_request;
         match key {
-            FactKey::Pipeline => Answer::Pipeline(self.pipeline(facts).await.unwrap_or_else(Known::Unknown)),
+            FactKey::Pipeline => {
+                let pipeline = self.pipeline(facts).await;
+                fact(|facts| facts.pipeline = Some(pipeline))
+            }
+            FactKey::Jobs(pipeline) => {
+                let jobs = self.jobs(facts, pipeline).await;
+                fact(move |facts| drop(facts.jobs.insert(pipeline, jobs)))
+            }
+            FactKey::CommitStatuses => {
+                let statuses = self.commit_statuses(facts).await;
+                fact(|facts| facts.commit_statuses = Some(statuses))
+            }
             FactKey::Threads => {
-                let read = self.gitlab.discussions(subject.merge_request).await;
-                Answer::Threads(known(read.map(unresolved)))
+                let threads = self.threads(facts).await;
+                fact(|facts| facts.threads = Some(threads))
+            }
+            FactKey::Comments => {
+                let comments = self.comments(facts).await;
+                fact(|facts| facts.comments = Some(comments))
+            }
+            FactKey::Awards => {
+                let awards = self.awards(facts).await;
+                fact(|facts| facts.awards = Some(awards))
+            }
+            FactKey::Reviewers => {
+                let reviewers = self.reviewers(facts).await;
+                fact(|facts| facts.reviewers = Some(reviewers))
+            }
+            FactKey::LabelEvents => {
+                let events = self.label_events(facts).await;
+                fact(|facts| facts.label_events = Some(events))
             }
             FactKey::Patch(version) => {
-                let read = self.gitlab.version(subject.merge_request, version).await;
-                Answer::Patch(version, read.map_err(unknown).and_then(|detail| code_of(&detail)).into())
+                let read = self.gitlab.version(facts.merge_request.merge_request, version).await;
+                let code = read.map_err(unknown).and_then(|detail| code_of(&detail)).into();
+                fact(move |facts| drop(facts.patches.insert(version, code)))
             }
             FactKey::Group(path) => {
                 let proof = known(self.gitlab.prove_group(&path).await);
-                Answer::Group(path, proof)
+                fact(|facts| drop(facts.groups.insert(path, proof)))
             }
             FactKey::GroupMember(path, user) => {
-                let member = self.gitlab.group_member(&path, user).await;
-                let level = self.active_level(member);
-                Answer::GroupMember(path, user, level)
+                let level = self.group_level(&path, user).await;
+                fact(move |facts| drop(facts.group_members.entry(path).or_default().insert(user, level)))
             }
             FactKey::ProjectMember(user) => {
-                // The project was read with the merge request, so a 404 means "no member".
-                let member = self.gitlab.project_member(subject.merge_request.project, user).await;
-                Answer::ProjectMember(user, self.active_level(member))
+                let level = self.project_level(facts, user).await;
+                fact(move |facts| drop(facts.project_members.insert(user, level)))
             }
             FactKey::Email(email) => {
-                let found = known(self.gitlab.users_by_email(&email).await.map(|users| match &*users {
-                    [user] => Some(UserId::new(user.id)),
-                    _ => None,
-                }));
-                Answer::Email(email, found)
+                let user = self.owner_of(&email).await;
+                fact(|facts| drop(facts.emails.insert(email, user)))
             }
-            FactKey::Now | FactKey::Versions | FactKey::Code | FactKey::Approvals => Answer::Moved,
+            FactKey::Username(username) => {
+                let user = self.user_named(&username).await;
+                fact(|facts| drop(facts.usernames.insert(username, user)))
+            }
+            FactKey::Account(user) => {
+                let account = self.account(user).await;
+                fact(move |facts| drop(facts.accounts.insert(user, account)))
+            }
+            FactKey::Project => {
+                let project = self.project(facts).await;
+                fact(|facts| facts.project = Some(project))
+            }
+            FactKey::Behind => match self.behind(facts).await {
+                Ok(behind) => fact(|facts| facts.behind = Some(behind)),
+                Err(Moved) => Answer::Moved,
+            },
+            FactKey::ClosingIssues => {
+                let issues = self.closing_issues(facts).await;
+                fact(|facts| facts.closing_issues = Some(issues))
+            }
+            FactKey::RelatedIssues => {
+                let issues = self.related_issues(facts).await;
+                fact(|facts| facts.related_issues = Some(issues))
+            }
+            FactKey::BlockingMergeRequests => {
+                let blocking = self.blocking_merge_requests(facts).await;
+                fact(|facts| facts.blocking_merge_requests = Some(blocking))
+            }
+            FactKey::OtherMergeRequest(reference) => {
+                let other = self.other_merge_request(&reference).await;
+                fact(|facts| drop(facts.other_merge_requests.insert(reference, other)))
+            }
+            FactKey::CodeOwners => {
+                let owners = self.code_owners(facts).await;
+                fact(|facts| facts.code_owners = Some(owners))
+            }
+            FactKey::Parentage => {
+                let parentage = self.parentage(facts).await;
+                fact(|facts| facts.parentage = Some(parentage))
+            }
+            FactKey::Signature(sha) => {
+                let signature = self.signature(facts, &sha).await;
+                fact(|facts| drop(facts.signatures.insert(sha, signature)))
+            }
+            // Approvals, versions and what depends on them are read together: see `code_family`.
+            FactKey::Now
+            | FactKey::Versions
+            | FactKey::Code
+            | FactKey::Approvals
+            | FactKey::MatchingLines(_) => Answer::Moved,
         }
     }
 
@@ -233,7 +300,8 @@ impl Reader<'_> {
                     }
                 }
                 if wanted.code {
-                    answers.push(Answer::Code(Known::Unknown(unknown.clone())));
+                    let code = Known::Unknown(unknown.clone());
+                    answers.push(fact(|facts| facts.code = Some(code)));
                 }
                 answers.push(Answer::Versions(Known::Unknown(unknown)));
                 return answers;
@@ -256,8 +324,8 @@ impl Reader<'_> {
         answers.push(Answer::Versions(Known::Value(versions)));
         if wanted.code {
             let read = self.gitlab.version(subject.merge_request, newest).await;
-            let code = read.map_err(unknown).and_then(|detail| code_of(&detail));
-            answers.push(Answer::Code(code.into()));
+            let code = read.map_err(unknown).and_then(|detail| code_of(&detail)).into();
+            answers.push(fact(|facts| facts.code = Some(code)));
         }
         answers
     }
@@ -269,6 +337,7 @@ impl Reader<'_> {
                 Ok(Version {
                     id: VersionId::new(version.id),
                     head: CommitSha::parse(&version.head_commit_sha).map_err(unreadable)?,
+                    base: version.base_commit_sha.as_deref().and_then(|sha| CommitSha::parse(sha).ok()),
                     created_at: version.created_at,
                 })
             })
@@ -314,57 +383,6 @@ impl Reader<'_> {
         let read_at = read.date.map(|date| date.min(self.now));
         Answer::Approvals(Known::Value(approvals), Some(ReadApprovals { read_at, approvals: all }))
     }
-
-    /// The newest pipeline whose commit is the head or merges it, merge trains left out (design section 4).
-    async fn pipeline(&self, facts: &Facts) -> Result<Known<Option<Pipeline>>, Unknown> {
-        let subject = &facts.merge_request;
-        let pipelines = self.gitlab.pipelines(subject.merge_request).await.map_err(unknown)?;
-        let mut traced = 0;
-        for pipeline in pipelines {
-            if pipeline.is_on("train", subject.merge_request) {
-                continue;
-            }
-            let sha = CommitSha::parse(&pipeline.sha).map_err(unreadable)?;
-            let mut of_head = sha == subject.sha;
-            if !of_head && pipeline.is_on("merge", subject.merge_request) {
-                if traced == PIPELINES_TRACED {
-                    let why = "too many pipelines of other commits stand before the head's".to_owned();
-                    return Err(Unknown { why, curable: true });
-                }
-                traced += 1;
-                let commit =
-                    self.gitlab.commit(subject.merge_request.project, &sha).await.map_err(unknown)?;
-                of_head = commit.parent_ids.iter().any(|parent| parent == subject.sha.as_str());
-            }
-            if of_head {
-                return Ok(Known::Value(Some(Pipeline {
-                    id: pipeline.id,
-                    status: pipeline.status,
-                    sha,
-                    r#ref: pipeline.r#ref,
-                })));
-            }
-        }
-        Ok(Known::Value(None))
-    }
-
-    /// The role of an active, unexpired membership; a 404 proves that there is none.
-    fn active_level(&self, member: Result<gitlab::Member, Error>) -> Known<Option<AccessLevel>> {
-        let member = match member {
-            Ok(member) => member,
-            Err(Error::NotFound { .. }) => return Known::Value(None),
-            Err(error) => return Known::Unknown(unknown(error)),
-        };
-        let is_active = |state: &Option<String>| state.as_deref().is_none_or(|state| state == "active");
-        let today = self.now.to_zoned(jiff::tz::TimeZone::UTC).date();
-        let expired = member.expires_at.is_some_and(|day| day <= today);
-        let has_access = member.access_level >= LEAST_ACCESS;
-        if is_active(&member.state) && is_active(&member.membership_state) && !expired && has_access {
-            Known::Value(Some(AccessLevel(member.access_level)))
-        } else {
-            Known::Value(None)
-        }
-    }
 }
 
 /// An approval that was not there at the last read, with a push since: it may have been given for what was there before
@@ -404,25 +422,11 @@ impl CodeFamily {
     }
 }
 
-fn unresolved(discussions: Vec<gitlab::Discussion>) -> Vec<Thread> {
-    discussions
-        .into_iter()
-        .filter(|discussion| {
-            discussion.notes.iter().any(|note| note.resolvable && note.resolved != Some(true))
-        })
-        .filter_map(|discussion| {
-            let author = &discussion.notes.first()?.author;
-            let author = User { id: UserId::new(author.id), username: author.username.clone() };
-            Some(Thread { id: discussion.id, author })
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
-    use crate::policy::fact::{MergeRequestFacts, Sightings};
+    use crate::policy::fact::{AccessLevel, MergeRequestFacts, Sightings};
     use secrecy::SecretString;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -471,6 +475,7 @@ mod tests {
         let version = |id, head: &CommitSha, created_at| Version {
             id: VersionId::new(id),
             head: head.clone(),
+            base: None,
             created_at,
         };
         let within = |second: i64| at(second) + Duration::from_millis(400);
@@ -548,6 +553,13 @@ mod tests {
                 source_project: None,
                 author: User { id: UserId::new(1), username: "a".to_owned() },
                 created_at: at(0),
+                milestone: None,
+                assignees: BTreeSet::new(),
+                reviewers: BTreeSet::new(),
+                squash: false,
+                removes_source_branch: false,
+                has_conflicts: None,
+                first_contribution: None,
             },
             Sightings::default(),
         );
@@ -572,7 +584,8 @@ mod tests {
         let request = serde_json::json!({"iid": 1, "project_id": 1, "title": "x", "description": null,
             "state": "opened", "labels": [], "draft": false, "source_branch": "a", "target_branch": "b",
             "author": {"id": 1, "username": "a"}, "created_at": "2026-01-01T00:00:00Z",
-            "references": {"full": "a/b!1"}});
+            "references": {"full": "a/b!1"}, "milestone": null, "assignees": [], "reviewers": [], "squash": false,
+            "has_conflicts": false});
         let without = |whole: &serde_json::Value, key: &str| {
             let mut whole = whole.clone();
             whole.as_object_mut().unwrap().remove(key);
@@ -586,7 +599,8 @@ mod tests {
                 "{key}"
             );
         }
-        for key in ["labels", "description"] {
+        for key in ["labels", "description", "milestone", "assignees", "reviewers", "squash", "has_conflicts"]
+        {
             assert!(serde_json::from_value::<gitlab::MergeRequest>(without(&request, key)).is_err(), "{key}");
         }
     }

@@ -299,6 +299,19 @@ fn undecidable(why: &str) -> Evaluation {
     Evaluation::without_policies(Verdict::UndecidedIncurable, format!("could not be decided: {why}"))
 }
 
+fn user_of(user: &gitlab::BasicUser) -> User {
+    User { id: UserId::new(user.id), username: user.username.clone() }
+}
+
+/// GitLab: `has_conflicts` is false until somebody has tried (contract section 5.4).
+fn conflicts_of(read: &gitlab::MergeRequest) -> Option<bool> {
+    match read.merge_status.as_deref() {
+        _ if read.has_conflicts => Some(true),
+        Some("can_be_merged" | "cannot_be_merged") => Some(false),
+        _ => None,
+    }
+}
+
 fn subject_of(
     merge_request: MergeRequestRef,
     sha: &str,
@@ -321,7 +334,17 @@ fn subject_of(
         source_branch: read.source_branch.clone(),
         target_branch: read.target_branch.clone(),
         source_project: read.source_project_id.map(ProjectId::new),
-        author: User { id: UserId::new(read.author.id), username: read.author.username.clone() },
+        author: user_of(&read.author),
         created_at: read.created_at,
+        milestone: read.milestone.as_ref().map(|milestone| milestone.title.clone()),
+        assignees: read.assignees.iter().map(user_of).collect(),
+        reviewers: read.reviewers.iter().map(user_of).collect(),
+        squash: read.squash,
+        removes_source_branch: read
+            .should_remove_source_branch
+            .or(read.force_remove_source_branch)
+            .unwrap_or_default(),
+        has_conflicts: conflicts_of(read),
+        first_contribution: read.first_contribution,
     })
 }

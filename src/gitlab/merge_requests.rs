@@ -48,6 +48,33 @@ pub struct MergeRequest {
     pub created_at: Timestamp,
     /// How people refer to it.
     pub references: References,
+    /// Its milestone; null for none, and never left out.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub milestone: Option<Milestone>,
+    /// Who is assigned.
+    pub assignees: Vec<BasicUser>,
+    /// Who was asked to review (13.9 and later).
+    pub reviewers: Vec<BasicUser>,
+    /// Whether its commits will be squashed.
+    pub squash: bool,
+    /// Whether the source branch will be deleted, as its author or the project wants it.
+    pub force_remove_source_branch: Option<bool>,
+    /// The same wish of whoever set it to merge.
+    pub should_remove_source_branch: Option<bool>,
+    /// Whether it conflicts with its target; false also while GitLab has not found out.
+    pub has_conflicts: bool,
+    /// How far GitLab is with that: `unchecked`, `checking`, `cannot_be_merged_recheck`, `can_be_merged`,
+    /// `cannot_be_merged`, `preparing`.
+    pub merge_status: Option<String>,
+    /// Whether it is its author's first in the project.
+    pub first_contribution: Option<bool>,
+}
+
+/// A milestone.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Milestone {
+    /// Its title.
+    pub title: String,
 }
 
 /// The ways to refer to a merge request.

@@ -23,7 +23,7 @@ pub use self::client::{Client, ClientError, Dated};
 pub use self::discussions::{Discussion, Note};
 pub use self::error::Error;
 pub use self::members::Member;
-pub use self::merge_requests::{MergeRequest, References};
+pub use self::merge_requests::{MergeRequest, Milestone, References};
 pub use self::metadata::GitlabVersion;
 pub use self::pipelines::{Commit, Pipeline};
 pub use self::status_checks::{Status, StatusCheck};

@@ -19,6 +19,8 @@ pub struct Version {
     pub id: u64,
     /// The head of that push.
     pub head_commit_sha: String,
+    /// Where the source branch leaves the target branch.
+    pub base_commit_sha: Option<String>,
     /// When GitLab made it.
     pub created_at: Timestamp,
 }
@@ -82,6 +84,8 @@ pub struct Diff {
     pub collapsed: Option<bool>,
     /// Whether the hunks were left out as too large (18.x; absent before).
     pub too_large: Option<bool>,
+    /// Whether it was generated, by git attributes or by its name (16.9; absent before).
+    pub generated_file: Option<bool>,
 }
 
 impl Client {

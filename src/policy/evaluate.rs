@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::clause::Aim;
 use super::evaluation::{
     Evaluation, PolicyEvaluation, Reason, Remedy, RuleEvaluation, RuleState, Step, Truth,
 };
-use super::expression::Aim;
 use super::fact::{FactKey, Facts};
 use super::finding::{Finding, earliest};
 use super::frame::{Policy, Rule};

@@ -43,6 +43,13 @@ pub(super) fn facts() -> Facts {
         source_project: Some(ProjectId::new(7)),
         author: user(AUTHOR),
         created_at: at(0),
+        milestone: None,
+        assignees: BTreeSet::new(),
+        reviewers: BTreeSet::new(),
+        squash: false,
+        removes_source_branch: true,
+        has_conflicts: Some(false),
+        first_contribution: Some(false),
     };
     Facts::new(merge_request, Sightings::default())
 }
@@ -55,6 +62,8 @@ pub(super) fn file(path: &str) -> ChangedFile {
         new_mode: "100644".to_owned(),
         kind: ChangeKind::Modified,
         lines: Some(LineCount { added: 10, removed: 5 }),
+        binary: Some(false),
+        generated: Some(false),
         hunks_sha256: Some(format!("hash of {path}")),
     }
 }
@@ -80,6 +89,7 @@ pub(super) fn versions(count: u64) -> Known<Vec<Version>> {
     let version = |id: u64| Version {
         id: VersionId::new(id),
         head: sha('b'),
+        base: Some(sha('a')),
         created_at: at(10 * (i64::try_from(id).unwrap() - 1)),
     };
     Known::Value((1..=count).rev().map(version).collect())

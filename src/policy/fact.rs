@@ -5,12 +5,31 @@
 //! (format [`Facts::FORMAT`]), so a decision can be replayed without GitLab. Everything about code here was read by
 //! diff version or SHA, never from an endpoint that means "latest".
 
-use std::collections::{BTreeMap, BTreeSet};
+mod code;
+mod family;
+mod merge_request;
+mod person;
+mod pipeline;
+mod relation;
+mod review;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::merge_request::{CommitSha, MergeRequestRef, ProjectId, User, UserId, VersionId};
+use crate::merge_request::{CommitSha, UserId, VersionId};
+
+pub use self::code::{
+    ChangeKind, ChangedFile, Code, CodeOwnersFile, Commit, LineCount, LinePattern, LineSide, MatchingLines,
+    Parentage, Signature, Version,
+};
+pub use self::family::Family;
+pub use self::merge_request::{MergeRequestFacts, ProjectFacts};
+pub use self::person::{AccessLevel, Account, Sightings};
+pub use self::pipeline::{CommitStatus, Job, Pipeline};
+pub use self::relation::{Dependency, Issue};
+pub use self::review::{Approval, Award, Comment, LabelEvent, Reviewer, Thread};
 
 /// One question about a merge request. A closed set: what is not here can't be asked by a policy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +56,42 @@ pub enum FactKey {
     ProjectMember(UserId),
     /// Which user a commit's email address belongs to ([`Facts::emails`]).
     Email(String),
+    /// Which user has a username ([`Facts::usernames`]).
+    Username(String),
+    /// What kind of account a user is ([`Facts::accounts`]).
+    Account(UserId),
+    /// The target project ([`Facts::project`]).
+    Project,
+    /// How many commits of the target branch the head does not have ([`Facts::behind`]).
+    Behind,
+    /// How far the reviewers are ([`Facts::reviewers`]).
+    Reviewers,
+    /// Who added and removed which label ([`Facts::label_events`]).
+    LabelEvents,
+    /// Comments and system notes ([`Facts::comments`]).
+    Comments,
+    /// Emoji awarded to the merge request ([`Facts::awards`]).
+    Awards,
+    /// The jobs of a pipeline, by its id ([`Facts::jobs`]).
+    Jobs(u64),
+    /// What others said of the head commit ([`Facts::commit_statuses`]).
+    CommitStatuses,
+    /// Issues that the merge closes ([`Facts::closing_issues`]).
+    ClosingIssues,
+    /// Issues that are mentioned or closed ([`Facts::related_issues`]).
+    RelatedIssues,
+    /// Merge requests that block this one in GitLab ([`Facts::blocking_merge_requests`]).
+    BlockingMergeRequests,
+    /// Another merge request, by its reference `group/project!12` ([`Facts::other_merge_requests`]).
+    OtherMergeRequest(String),
+    /// The CODEOWNERS file of the target branch ([`Facts::code_owners`]).
+    CodeOwners,
+    /// The parents of the newest version's commits ([`Facts::parentage`]).
+    Parentage,
+    /// A commit's signature ([`Facts::signatures`]).
+    Signature(CommitSha),
+    /// Lines of the newest version that match ([`Facts::matching_lines`]).
+    MatchingLines(LinePattern),
 }
 
 /// An answer: the value, or why it could not be had.
@@ -56,161 +111,6 @@ pub struct Unknown {
     pub why: String,
     /// Whether asking again later may help (a timeout does, a missing group does not).
     pub curable: bool,
-}
-
-/// What GitLab says of the merge request itself, from one read. Everything else is a further fact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MergeRequestFacts {
-    /// Which one.
-    pub merge_request: MergeRequestRef,
-    /// The target project's full path at the time of the read.
-    pub project_path: String,
-    /// The head of the newest diff version (`sha`, contract section 1.5).
-    pub sha: CommitSha,
-    /// The title, `Draft:` prefix included.
-    pub title: String,
-    /// The description, empty when there is none.
-    pub description: String,
-    /// Label titles, sorted.
-    pub labels: BTreeSet<String>,
-    /// Whether it is marked as draft.
-    pub draft: bool,
-    /// The branch that would be merged.
-    pub source_branch: String,
-    /// The branch it would be merged into.
-    pub target_branch: String,
-    /// The project of the source branch; none when a fork was deleted.
-    pub source_project: Option<ProjectId>,
-    /// Who opened it.
-    pub author: User,
-    /// When it was opened.
-    pub created_at: Timestamp,
-}
-
-/// One push, as GitLab keeps it (`/versions`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Version {
-    /// GitLab's id; larger is newer.
-    pub id: VersionId,
-    /// The head that was pushed.
-    pub head: CommitSha,
-    /// When GitLab made the version: the only trustworthy time of a push.
-    pub created_at: Timestamp,
-}
-
-/// Files and commits of one diff version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Code {
-    /// Of which version.
-    pub version: VersionId,
-    /// The files that GitLab listed.
-    pub files: Vec<ChangedFile>,
-    /// Whether that is all of them: only then does an absent file prove anything.
-    pub complete: bool,
-    /// The commits of the version, newest first.
-    pub commits: Vec<Commit>,
-}
-
-/// One changed file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChangedFile {
-    /// The path before the change (equal to `new_path` unless renamed).
-    pub old_path: String,
-    /// The path after the change.
-    pub new_path: String,
-    /// The mode before, as git writes it (`100644`; `120000` is a symlink, `160000` a submodule, `0` absent).
-    pub old_mode: String,
-    /// The mode after.
-    pub new_mode: String,
-    /// Added, deleted, renamed or modified.
-    pub kind: ChangeKind,
-    /// Lines added and removed; none when GitLab left the text out (collapsed, too large).
-    pub lines: Option<LineCount>,
-    /// SHA-256 (hex) over the byte-exact hunks with their line numbers left out; none when the text was left out.
-    pub hunks_sha256: Option<String>,
-}
-
-/// What happened to a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChangeKind {
-    /// It did not exist before.
-    Added,
-    /// It does not exist any more.
-    Deleted,
-    /// It has another path; both paths are touched.
-    Renamed,
-    /// Its text or mode changed.
-    Modified,
-}
-
-/// Lines of one file's change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LineCount {
-    /// Lines that start with `+` in the diff.
-    pub added: u64,
-    /// Lines that start with `-` in the diff.
-    pub removed: u64,
-}
-
-/// One commit of a version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Commit {
-    /// Its SHA.
-    pub sha: CommitSha,
-    /// The whole message.
-    pub message: String,
-    /// The author's email as the commit claims it.
-    pub author_email: String,
-    /// The committer's email as the commit claims it.
-    pub committer_email: String,
-}
-
-/// Who approves at the moment, per GitLab.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Approval {
-    /// The approver.
-    pub user: User,
-    /// The earliest moment at which it can have been given: GitLab's `approved_at`, else the last moment at which
-    /// this service saw that it was not yet there. None: neither is known, and the approval counts for no version.
-    pub not_before: Option<Timestamp>,
-}
-
-/// The newest pipeline whose commit is the head or has the head as a parent, merge train pipelines left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pipeline {
-    /// GitLab's id.
-    pub id: u64,
-    /// GitLab's status word: `success`, `failed`, `running`, `manual`, … An unknown word counts as unsettled.
-    pub status: String,
-    /// The commit it ran on.
-    pub sha: CommitSha,
-    /// The ref it ran on.
-    pub r#ref: String,
-}
-
-/// A thread that is not resolved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Thread {
-    /// GitLab's discussion id.
-    pub id: String,
-    /// Who opened it.
-    pub author: User,
-}
-
-/// A role on a project or in a group: GitLab's access level (10 guest, 15 planner, 20 reporter, 30 developer,
-/// 40 maintainer, 50 owner).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AccessLevel(pub u8);
-
-/// What this service saw itself, from its store: it can only make an approval count for less.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sightings {
-    /// Users whom a delivery named as having pushed to the source branch.
-    pub pushers: BTreeSet<UserId>,
-    /// The target branch that the merge request had when a version was first seen as the newest.
-    pub version_targets: BTreeMap<VersionId, String>,
 }
 
 /// All that is known in one evaluation. An absent entry has not been asked for.
@@ -242,11 +142,47 @@ pub struct Facts {
     pub project_members: BTreeMap<UserId, Known<Option<AccessLevel>>>,
     /// See [`FactKey::Email`]: `Value(None)`: no user is known by that address.
     pub emails: BTreeMap<String, Known<Option<UserId>>>,
+    /// See [`FactKey::Username`]: `Value(None)`: no user has that name.
+    pub usernames: BTreeMap<String, Known<Option<UserId>>>,
+    /// See [`FactKey::Account`].
+    pub accounts: BTreeMap<UserId, Known<Account>>,
+    /// See [`FactKey::Project`].
+    pub project: Option<Known<ProjectFacts>>,
+    /// See [`FactKey::Behind`].
+    pub behind: Option<Known<u64>>,
+    /// See [`FactKey::Reviewers`].
+    pub reviewers: Option<Known<Vec<Reviewer>>>,
+    /// See [`FactKey::LabelEvents`]: oldest first.
+    pub label_events: Option<Known<Vec<LabelEvent>>>,
+    /// See [`FactKey::Comments`]: oldest first.
+    pub comments: Option<Known<Vec<Comment>>>,
+    /// See [`FactKey::Awards`].
+    pub awards: Option<Known<Vec<Award>>>,
+    /// See [`FactKey::Jobs`].
+    pub jobs: BTreeMap<u64, Known<Vec<Job>>>,
+    /// See [`FactKey::CommitStatuses`].
+    pub commit_statuses: Option<Known<Vec<CommitStatus>>>,
+    /// See [`FactKey::ClosingIssues`].
+    pub closing_issues: Option<Known<Vec<Issue>>>,
+    /// See [`FactKey::RelatedIssues`].
+    pub related_issues: Option<Known<Vec<Issue>>>,
+    /// See [`FactKey::BlockingMergeRequests`].
+    pub blocking_merge_requests: Option<Known<Vec<Dependency>>>,
+    /// See [`FactKey::OtherMergeRequest`]: `Value(None)`: there is none, or the token can't see it.
+    pub other_merge_requests: BTreeMap<String, Known<Option<Dependency>>>,
+    /// See [`FactKey::CodeOwners`]: `Value(None)` is the proof that there is none.
+    pub code_owners: Option<Known<Option<CodeOwnersFile>>>,
+    /// See [`FactKey::Parentage`].
+    pub parentage: Option<Known<Vec<Parentage>>>,
+    /// See [`FactKey::Signature`]: `Value(None)` is the proof that it has none.
+    pub signatures: BTreeMap<CommitSha, Known<Option<Signature>>>,
+    /// See [`FactKey::MatchingLines`], by the pattern's own words.
+    pub matching_lines: BTreeMap<String, Known<MatchingLines>>,
 }
 
 impl Facts {
     /// The version of the recorded format: it changes when a field changes its meaning.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: u32 = 2;
 
     /// Starts from the merge request alone.
     pub fn new(merge_request: MergeRequestFacts, sightings: Sightings) -> Self {
@@ -264,6 +200,24 @@ impl Facts {
             group_members: BTreeMap::new(),
             project_members: BTreeMap::new(),
             emails: BTreeMap::new(),
+            usernames: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            project: None,
+            behind: None,
+            reviewers: None,
+            label_events: None,
+            comments: None,
+            awards: None,
+            jobs: BTreeMap::new(),
+            commit_statuses: None,
+            closing_issues: None,
+            related_issues: None,
+            blocking_merge_requests: None,
+            other_merge_requests: BTreeMap::new(),
+            code_owners: None,
+            parentage: None,
+            signatures: BTreeMap::new(),
+            matching_lines: BTreeMap::new(),
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::builder::Builder;
+use super::clause::Clause;
 use super::condition::vocabulary::CONDITIONS;
 use super::diagnostic::Collector;
 use super::document::Node;
 use super::evaluation::Enforce;
-use super::expression::Expression;
 use super::pattern::{Names, PathGlobsBuilder, ProjectGlobs, check_project_glob};
 use super::reader::Words;
 use crate::merge_request::CheckName;
@@ -98,8 +98,8 @@ pub(super) struct Scope {
 pub(super) struct Rule {
     pub(super) id: String,
     pub(super) name: String,
-    pub(super) when: Option<Expression>,
-    pub(super) require: Expression,
+    pub(super) when: Option<Clause>,
+    pub(super) require: Clause,
     pub(super) enforce: Enforce,
 }
 
@@ -140,8 +140,8 @@ impl Rule {
             );
         }
         let id = id.and_then(|id| slug(id, "id", builder.notes));
-        let when = node.get("when").map(|when| Expression::build(when, builder));
-        let require = node.get("require").and_then(|require| Expression::build(require, builder));
+        let when = node.get("when").map(|when| Clause::build(when, builder));
+        let require = node.get("require").and_then(|require| Clause::build(require, builder));
         // A `when` that can't be read must not become a rule that always applies, nor the reverse.
         let when = match when {
             Some(expression) => Some(expression?),

@@ -19,11 +19,12 @@
 //! # Inside
 //!
 //! ```text
-//! source ▶ document ▶ reader (checks against the tables) ▶ frame ▶ expression ▶ condition     texts become a set
-//! facts  ▶ view ▶ condition ▶ finding ▶ expression (truth) ▶ evaluate ▶ wording               facts become a verdict
+//! source ▶ document ▶ reader (checks against the tables) ▶ frame ▶ clause ▶ condition     texts become a set
+//! facts  ▶ view ▶ condition ▶ finding ▶ clause (truth) ▶ evaluate ▶ wording               facts become a verdict
 //! ```
 
 mod builder;
+mod clause;
 mod condition;
 mod diagnostic;
 mod document;
@@ -32,7 +33,6 @@ mod evaluate;
 pub mod evaluation;
 #[cfg(test)]
 mod example;
-mod expression;
 pub mod fact;
 mod finding;
 mod frame;

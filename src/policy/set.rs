@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::clause::Clause;
 use super::diagnostic::{Collector, Diagnostic, Diagnostics};
 use super::document::{self, Node};
 use super::evaluation::Enforce;
-use super::expression::Expression;
 use super::frame::{self, Policy};
 use super::pattern::{PathGlobs, PathGlobsBuilder};
 use super::reader;
@@ -88,7 +88,7 @@ impl PolicySet {
             self.policies.iter().flat_map(|policy| policy.rules.iter().map(move |rule| (policy, rule)));
         rules.filter(|(_, rule)| rule.enforce == Enforce::Block).filter_map(|(policy, rule)| {
             let parts = rule.when.iter().chain([&rule.require]);
-            let conditions: BTreeSet<_> = parts.flat_map(Expression::changeable).collect();
+            let conditions: BTreeSet<_> = parts.flat_map(Clause::changeable).collect();
             (!conditions.is_empty()).then_some(ChangeableRule {
                 policy: &policy.name,
                 rule: &rule.id,

@@ -70,6 +70,13 @@ impl Story {
                 source_project: Some(ProjectId::new(7)),
                 author: user(1),
                 created_at: at(0),
+                milestone: None,
+                assignees: BTreeSet::new(),
+                reviewers: BTreeSet::new(),
+                squash: false,
+                removes_source_branch: true,
+                has_conflicts: Some(false),
+                first_contribution: Some(false),
             },
             Sightings::default(),
         )
@@ -83,6 +90,8 @@ impl Story {
             new_mode: "100644".to_owned(),
             kind: ChangeKind::Modified,
             lines: Some(LineCount { added: 3, removed: 1 }),
+            binary: Some(false),
+            generated: Some(false),
             hunks_sha256: Some("0".repeat(64)),
         };
         let commit = Commit {
@@ -104,7 +113,7 @@ impl Story {
         match key {
             FactKey::Now => facts.now = Some(at(60)),
             FactKey::Versions => {
-                let version = Version { id: VersionId::new(1), head: sha(), created_at: at(0) };
+                let version = Version { id: VersionId::new(1), head: sha(), base: None, created_at: at(0) };
                 facts.versions = Some(Known::Value(vec![version]));
             }
             FactKey::Code => facts.code = Some(Known::Value(self.code())),
@@ -141,6 +150,7 @@ impl Story {
             FactKey::Email(address) => {
                 facts.emails.insert(address, Known::Value(Some(UserId::new(1))));
             }
+            other => panic!("no shipped policy asks for {other:?}"),
         }
     }
 

@@ -194,6 +194,13 @@ impl World {
             source_project: None,
             author: user(1),
             created_at: at(0),
+            milestone: None,
+            assignees: BTreeSet::new(),
+            reviewers: BTreeSet::new(),
+            squash: false,
+            removes_source_branch: true,
+            has_conflicts: Some(false),
+            first_contribution: Some(false),
         };
         let version_targets = (1..self.pushes).map(|id| (VersionId::new(id), seen.clone())).collect();
         Facts::new(request, Sightings { pushers: BTreeSet::from([UserId::new(4)]), version_targets })
@@ -207,6 +214,8 @@ impl World {
             new_mode: "100644".to_owned(),
             kind: ChangeKind::Modified,
             lines: (!self.text_left_out).then_some(LineCount { added: 3, removed: 1 }),
+            binary: Some(false),
+            generated: Some(false),
             hunks_sha256: Some(if self.rebased { "same".to_owned() } else { version.to_string() }),
         };
         let commit = |email: &String| Commit {
@@ -235,6 +244,7 @@ impl World {
                 let version = |id: u64| Version {
                     id: VersionId::new(id),
                     head: sha(),
+                    base: None,
                     created_at: at(10 * (i64::try_from(id).unwrap() - 1)),
                 };
                 facts.versions = Some(mask.veil(key, (1..=self.pushes).rev().map(version).collect()));
@@ -277,6 +287,7 @@ impl World {
                 let owner = self.emails.get(&address).copied().flatten().map(UserId::new);
                 facts.emails.insert(address, mask.veil(key, owner));
             }
+            other => panic!("no condition here asks for {other:?}"),
         }
     }
 

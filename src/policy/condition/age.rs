@@ -5,16 +5,39 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::kind::{Kind, Test, test};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::duration::render;
 use crate::policy::evaluation::{Remedy, Truth};
+use crate::policy::fact::Family;
 use crate::policy::finding::{Finding, Stop, both, earliest};
 use crate::policy::view::View;
+use crate::schema::{Key, Shape, Table};
+
+/// How long it has been there.
+pub(super) const AGE: Kind = Kind {
+    key: Key::new("age", Shape::Mapping(&TABLE), "How long the merge request has been there."),
+    build: |node, builder| test(Age::build(node, builder)),
+    reads: &[Family::MergeRequest, Family::Time, Family::Versions],
+    unmet: &[Truth::Violated, Truth::Waiting],
+    settled_by_commit: false,
+};
+
+static TABLE: Table = Table {
+    name: "age",
+    doc: "How long ago the merge request was opened or pushed to.",
+    hint: Some("write `age: {since: opened, at_least: 2h}`"),
+    keys: &[
+        Key::required("since", Shape::Choice(&["opened", "last_push"]), "From when on the time is counted."),
+        Key::new("at_least", Shape::Duration, "The shortest time that holds."),
+        Key::new("at_most", Shape::Duration, "The longest time that holds."),
+    ],
+};
 
 /// How old it must and may be.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::policy) struct Age {
+struct Age {
     since: Since,
     at_least: Option<SignedDuration>,
     at_most: Option<SignedDuration>,
@@ -27,7 +50,7 @@ enum Since {
 }
 
 impl Age {
-    pub(super) fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
+    fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
         let bound = |key| node.get(key).and_then(Node::duration);
         let (at_least, at_most) = (bound("at_least"), bound("at_most"));
         if node.get("at_least").or(node.get("at_most")).is_none() && node.get("since").is_some() {
@@ -48,18 +71,6 @@ impl Age {
             _ => return None,
         };
         (at_least.is_some() || at_most.is_some()).then_some(Self { since, at_least, at_most })
-    }
-
-    pub(super) fn evaluate(self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
-        let opened = view.facts.merge_request.created_at;
-        let (now, since) = match self.since {
-            Since::Opened => (view.now()?, opened),
-            Since::LastPush => {
-                let (now, version) = both(view.now(), view.newest_version())?;
-                (now, version.created_at)
-            }
-        };
-        Ok(self.judge(now, since, wanted))
     }
 
     fn judge(self, now: Timestamp, since: Timestamp, wanted: bool) -> Finding {
@@ -95,6 +106,20 @@ impl Age {
         let least = self.at_least.map(|least| format!("at least {}", render(least)));
         let most = self.at_most.map(|most| format!("at most {}", render(most)));
         least.into_iter().chain(most).collect::<Vec<_>>().join(" and ")
+    }
+}
+
+impl Test for Age {
+    fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
+        let opened = view.facts.merge_request.created_at;
+        let (now, since) = match self.since {
+            Since::Opened => (view.now()?, opened),
+            Since::LastPush => {
+                let (now, version) = both(view.now(), view.newest_version())?;
+                (now, version.created_at)
+            }
+        };
+        Ok(self.judge(now, since, wanted))
     }
 }
 

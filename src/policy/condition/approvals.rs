@@ -8,18 +8,69 @@
 use std::collections::BTreeSet;
 
 use super::excluded::{Excluded, Exclusion, is_access_token};
+use super::kind::{Kind, Test, test};
 use super::people::{Membership, People};
 use super::same_patch::{ResetOn, Standing};
+use super::vocabulary::PEOPLE;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Reason, Remedy, Truth};
-use crate::policy::fact::{Approval, FactKey, Unknown};
+use crate::policy::fact::{Approval, FactKey, Family, Unknown};
 use crate::policy::finding::{Finding, Stop, known};
 use crate::policy::view::View;
+use crate::schema::{Key, Shape, Table};
+
+const SHAPES: &[Shape] = &[Shape::Number, Shape::Mapping(&TABLE)];
+
+/// Who approves.
+pub(super) const APPROVALS: Kind = Kind {
+    key: Key::new(
+        "approvals",
+        Shape::OneOf(SHAPES),
+        "How many approvals count; a number alone means that many of anybody.",
+    ),
+    build: |node, builder| test(Approvals::build(node, builder)),
+    reads: &[
+        Family::Approvals,
+        Family::Versions,
+        Family::Code,
+        Family::OlderCode,
+        Family::Memberships,
+        Family::Emails,
+    ],
+    unmet: &[Truth::Waiting],
+    settled_by_commit: false,
+};
+
+static TABLE: Table = Table {
+    name: "approvals",
+    doc: "Approvals that count.",
+    hint: Some("write `approvals: {count: 2}`"),
+    keys: &[
+        Key::required("count", Shape::Number, "How many are needed."),
+        Key::new("from", Shape::Mapping(&PEOPLE), "Whose count; without it anybody's do."),
+        Key::new("allow_author", Shape::Flag, "Whether the author's own approval counts (no)."),
+        Key::new(
+            "allow_committers",
+            Shape::Flag,
+            "Whether approvals of people who committed or pushed count (no).",
+        ),
+        Key::new(
+            "unmatched_committers",
+            Shape::Choice(&["wait", "allow"]),
+            "What a commit email that belongs to no user does: wait (the default) or nothing.",
+        ),
+        Key::new(
+            "reset_on",
+            Shape::Choice(&["change", "never"]),
+            "When approvals stop counting: when the change differs (the default) or never.",
+        ),
+    ],
+};
 
 /// Which approvals are needed.
 #[derive(Debug, Clone)]
-pub(in crate::policy) struct Approvals {
+struct Approvals {
     count: usize,
     from: Option<People>,
     excluded: Excluded,
@@ -37,7 +88,7 @@ enum Weight {
 }
 
 impl Approvals {
-    pub(super) fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
+    fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
         let count_node = node.get("count").unwrap_or(node);
         let count = count_node.number();
         if count == Some(0) {
@@ -60,24 +111,6 @@ impl Approvals {
         };
         let count = usize::try_from(count?).ok().filter(|count| *count > 0)?;
         Some(Self { count, from, excluded, reset_on })
-    }
-
-    pub(super) fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
-        let approvals = known(view.facts.approvals.as_ref(), FactKey::Approvals)?;
-        let mut seen = BTreeSet::new();
-        let weighed: Vec<_> = approvals
-            .iter()
-            .filter(|approval| seen.insert(approval.user.id))
-            .map(|approval| (approval, self.weigh(approval, view)))
-            .collect();
-        let mut tally = Tally::default();
-        for (_, weight) in &weighed {
-            tally.add(weight);
-        }
-        if tally.counting < self.count && !tally.needs.is_empty() {
-            return Err(Stop::Needs(tally.needs));
-        }
-        Ok(self.finding(&weighed, &tally, wanted))
     }
 
     /// Weighs one approval: what is proven against it settles it, else everything open is asked for at once.
@@ -168,6 +201,26 @@ impl Approvals {
             }
         }
         remedies
+    }
+}
+
+impl Test for Approvals {
+    fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
+        let approvals = known(view.facts.approvals.as_ref(), FactKey::Approvals)?;
+        let mut seen = BTreeSet::new();
+        let weighed: Vec<_> = approvals
+            .iter()
+            .filter(|approval| seen.insert(approval.user.id))
+            .map(|approval| (approval, self.weigh(approval, view)))
+            .collect();
+        let mut tally = Tally::default();
+        for (_, weight) in &weighed {
+            tally.add(weight);
+        }
+        if tally.counting < self.count && !tally.needs.is_empty() {
+            return Err(Stop::Needs(tally.needs));
+        }
+        Ok(self.finding(&weighed, &tally, wanted))
     }
 }
 

@@ -2,28 +2,58 @@
 //!
 //! Violated when they do not fit: only the author can choose other branches.
 
+use super::kind::{Kind, Test, test};
+use super::vocabulary::TEXTS;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::MergeRequestFacts;
-use crate::policy::finding::Finding;
+use crate::policy::fact::{Family, MergeRequestFacts};
+use crate::policy::finding::{Finding, Stop};
 use crate::policy::pattern::Names;
+use crate::policy::view::View;
+use crate::schema::Key;
+
+/// The branch that would be merged.
+pub(super) const SOURCE_BRANCH: Kind = Kind {
+    key: Key::new(
+        "source_branch",
+        TEXTS,
+        "The branch that would be merged; `*` crosses `/`, a quoted leading `!` excludes.",
+    ),
+    build: |node, _| test(Branch::build(node).map(Source)),
+    reads: &[Family::MergeRequest],
+    unmet: &[Truth::Violated],
+    settled_by_commit: true,
+};
+
+/// The branch it would be merged into.
+pub(super) const TARGET_BRANCH: Kind = Kind {
+    key: Key::new(
+        "target_branch",
+        TEXTS,
+        "The branch it would be merged into; `*` crosses `/`, a quoted leading `!` excludes.",
+    ),
+    build: |node, _| test(Branch::build(node).map(Target)),
+    reads: &[Family::MergeRequest],
+    unmet: &[Truth::Violated],
+    settled_by_commit: false,
+};
 
 /// Which branches fit.
 #[derive(Debug, Clone)]
-pub(in crate::policy) struct Branch(Names);
+struct Branch(Names);
 
 impl Branch {
-    pub(super) fn build(node: &Node) -> Option<Self> {
+    fn build(node: &Node) -> Option<Self> {
         let words = node.all_words();
         (!words.is_empty()).then(|| Self(Names::new(words.iter().map(|words| words.text))))
     }
 
-    pub(super) fn of_source(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
+    fn of_source(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
         let remedy = Remedy::ChangeSourceBranch { to: self.wish(wanted) };
         self.judge("source", &request.source_branch).mended_by(wanted, [remedy])
     }
 
-    pub(super) fn of_target(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
+    fn of_target(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
         let remedy = Remedy::ChangeTargetBranch { to: self.wish(wanted) };
         self.judge("target", &request.target_branch).mended_by(wanted, [remedy])
     }
@@ -45,6 +75,24 @@ impl Branch {
     fn wish(&self, wanted: bool) -> String {
         let names = self.0.describe();
         if wanted { names } else { format!("none of {names}") }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Source(Branch);
+
+impl Test for Source {
+    fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
+        Ok(self.0.of_source(&view.facts.merge_request, wanted))
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Target(Branch);
+
+impl Test for Target {
+    fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
+        Ok(self.0.of_target(&view.facts.merge_request, wanted))
     }
 }
 

@@ -14,19 +14,46 @@ use std::ops::Range;
 use jiff::Timestamp;
 use jiff::tz::{AmbiguousTimestamp, TimeZone, TimeZoneDatabase};
 
+use super::kind::{Kind, Test, test};
 use crate::policy::builder::Builder;
 use crate::policy::diagnostic::Collector;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
+use crate::policy::fact::Family;
 use crate::policy::finding::{Finding, Stop};
 use crate::policy::moment::Moment;
 use crate::policy::reader::Words;
 use crate::policy::view::View;
 use crate::schema::nearest;
+use crate::schema::{Key, Shape, Table};
+
+/// Whether it is a given time.
+pub(super) const DURING: Kind = Kind {
+    key: Key::new("during", Shape::Mapping(&TABLE), "Whether it is a given time now: from when, to when."),
+    build: |node, builder| test(During::build(node, builder)),
+    reads: &[Family::Time],
+    unmet: &[Truth::Violated, Truth::Waiting],
+    settled_by_commit: false,
+};
+
+static TABLE: Table = Table {
+    name: "during",
+    doc: "A window of time: it holds at `from` and no longer at `to`; one of them may be left out.",
+    hint: Some("write `during: {from: 2026-12-20T00:00, to: 2027-01-03T00:00, timezone: Europe/Berlin}`"),
+    keys: &[
+        Key::new("from", Shape::Time, "The first moment of the window."),
+        Key::new("to", Shape::Time, "The first moment after the window."),
+        Key::new(
+            "timezone",
+            Shape::Text,
+            "Where the clocks show these times, as an IANA name; for times without an offset.",
+        ),
+    ],
+};
 
 /// From when to when.
 #[derive(Debug, Clone)]
-pub(in crate::policy) struct During {
+struct During {
     from: Option<Bound>,
     to: Option<Bound>,
     timezone: Option<TimeZone>,
@@ -40,7 +67,7 @@ struct Bound {
 }
 
 impl During {
-    pub(super) fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
+    fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
         let (from, to) = (node.get("from"), node.get("to"));
         if from.or(to).is_none() && !node.entries().is_empty() {
             builder.notes.error(&node.span, "no bound is given", "write `from` or `to`");
@@ -70,10 +97,6 @@ impl During {
             to,
             timezone: timezone.map(|(zone, _)| zone),
         })
-    }
-
-    pub(super) fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
-        Ok(self.judge(view.now()?, wanted))
     }
 
     fn judge(&self, now: Timestamp, wanted: bool) -> Finding {
@@ -117,6 +140,12 @@ impl During {
             _ if self.to.is_none() => format!("{from} or later"),
             _ => format!("within {from} to {to}"),
         }
+    }
+}
+
+impl Test for During {
+    fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
+        Ok(self.judge(view.now()?, wanted))
     }
 }
 

@@ -3,26 +3,56 @@
 //! Violated when they do not fit: the change itself must differ. A rename touches both of its paths. Of a list that
 //! is not complete only what is there proves anything: a match that was found, never one that was not.
 
+use super::kind::{Kind, Test, test};
+use super::vocabulary::TEXTS;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::Code;
+use crate::policy::fact::{Code, Family};
 use crate::policy::finding::{Finding, Stop};
 use crate::policy::pattern::GlobIds;
 use crate::policy::view::{Touched, TouchedPath, View};
+use crate::schema::{Key, Shape, Table};
+
+/// Which paths change.
+pub(super) const CHANGED_FILES: Kind = Kind {
+    key: Key::new(
+        "changed_files",
+        Shape::Mapping(&TABLE),
+        "Which paths change; a rename touches both of its paths.",
+    ),
+    build: |node, builder| test(ChangedFiles::build(node, builder)),
+    reads: &[Family::Code],
+    unmet: &[Truth::Violated],
+    settled_by_commit: true,
+};
+
+static TABLE: Table = Table {
+    name: "changed_files",
+    doc: "Which paths change; gitignore-like globs, where `*` stops at `/`.",
+    hint: Some(
+        "write `changed_files: {any: […]}` if one such file is enough, or `changed_files: {all: […]}` if every file must be one",
+    ),
+    keys: &[
+        Key::new("any", TEXTS, "At least one changed path matches."),
+        Key::new("all", TEXTS, "Every changed path matches, and something changes."),
+        Key::new("none", TEXTS, "No changed path matches."),
+        Key::new("except", TEXTS, "Paths that none of the globs above means."),
+    ],
+};
 
 /// Paths named in a sentence; more are counted.
 const SHOWN: usize = 3;
 
 /// Which paths must and must not change.
 #[derive(Debug, Clone)]
-pub(in crate::policy) struct ChangedFiles {
-    tests: Vec<Test>,
+struct ChangedFiles {
+    tests: Vec<Demand>,
     except: GlobIds,
 }
 
 #[derive(Debug, Clone)]
-struct Test {
+struct Demand {
     quantity: Quantity,
     globs: GlobIds,
     words: Vec<String>,
@@ -52,12 +82,12 @@ pub(super) fn build_globs(node: Option<&Node>, builder: &mut Builder<'_, '_>) ->
 }
 
 impl ChangedFiles {
-    pub(super) fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
+    fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
         let mut tests = Vec::new();
         for (key, quantity) in [("any", Quantity::Any), ("all", Quantity::All), ("none", Quantity::None)] {
             let (globs, words) = build_globs(node.get(key), builder);
             if !words.is_empty() {
-                tests.push(Test { quantity, globs, words });
+                tests.push(Demand { quantity, globs, words });
             }
         }
         let (except, exceptions) = build_globs(node.get("except"), builder);
@@ -70,8 +100,10 @@ impl ChangedFiles {
         }
         Some(Self { tests, except })
     }
+}
 
-    pub(super) fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
+impl Test for ChangedFiles {
+    fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let code = view.code()?;
         let found: Vec<_> =
             self.tests.iter().map(|test| (test, test.judge(view, code, &self.except))).collect();
@@ -81,7 +113,7 @@ impl ChangedFiles {
             .map(|(test, found)| test.sentence(found, code.files.len()))
             .collect::<Vec<_>>()
             .join(", ");
-        let to = self.tests.iter().map(Test::wish).collect::<Vec<_>>().join(" and ");
+        let to = self.tests.iter().map(Demand::wish).collect::<Vec<_>>().join(" and ");
         let to = if wanted { to } else { format!("not {to}") };
         Ok(Finding::new("changed_files", truth, sentence).mended_by(wanted, [Remedy::ChangeFiles { to }]))
     }
@@ -94,7 +126,7 @@ struct Found {
     count: usize,
 }
 
-impl Test {
+impl Demand {
     fn judge(&self, view: &View<'_>, code: &Code, except: &GlobIds) -> Found {
         // What to look for: a path that matches, or for `all` one that does not.
         let sought = |path: &TouchedPath<'_>| {

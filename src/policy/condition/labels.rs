@@ -4,22 +4,48 @@
 
 use std::collections::BTreeSet;
 
+use super::kind::{Kind, Test, test};
+use super::vocabulary::TEXTS;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::MergeRequestFacts;
-use crate::policy::finding::Finding;
+use crate::policy::fact::{Family, MergeRequestFacts};
+use crate::policy::finding::{Finding, Stop};
 use crate::policy::pattern::Wildcard;
+use crate::policy::view::View;
+use crate::schema::{Key, Shape, Table};
+
+/// Which labels are there.
+pub(super) const LABELS: Kind = Kind {
+    key: Key::new("labels", Shape::Mapping(&TABLE), "Which labels are there; `*` stands for any characters."),
+    build: |node, _| test(Labels::build(node)),
+    reads: &[Family::MergeRequest],
+    unmet: &[Truth::Waiting],
+    settled_by_commit: false,
+};
+
+static TABLE: Table = Table {
+    name: "labels",
+    doc: "Which labels are there; `*` stands for any characters.",
+    hint: Some(
+        "write `labels: {all: […]}` if every one must be there, or `labels: {any: […]}` if one is enough",
+    ),
+    keys: &[
+        Key::new("all", TEXTS, "Each of these is there."),
+        Key::new("any", TEXTS, "At least one of these is there."),
+        Key::new("none", TEXTS, "None of these is there."),
+    ],
+};
 
 /// Which labels must and must not be there.
 #[derive(Debug, Clone)]
-pub(in crate::policy) struct Labels {
+struct Labels {
     all: Vec<Wildcard>,
     any: Vec<Wildcard>,
     none: Vec<Wildcard>,
 }
 
 impl Labels {
-    pub(super) fn build(node: &Node) -> Option<Self> {
+    fn build(node: &Node) -> Option<Self> {
         let wildcards = |key| {
             let node: Option<&Node> = node.get(key);
             node.map(Node::all_words)
@@ -33,7 +59,7 @@ impl Labels {
         says_something.then_some(labels)
     }
 
-    pub(super) fn evaluate(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
+    fn judge(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
         let there = |wildcard: &&Wildcard| request.labels.iter().any(|label| wildcard.matches(label));
         let missing: Vec<_> = self.all.iter().filter(|wildcard| !there(wildcard)).collect();
         let no_alternative = !self.any.is_empty() && !self.any.iter().any(|wildcard| there(&wildcard));
@@ -87,6 +113,12 @@ impl Labels {
             }];
         }
         there.into_iter().map(|label| Remedy::RemoveLabel { label: label.clone() }).collect()
+    }
+}
+
+impl Test for Labels {
+    fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
+        Ok(self.judge(&view.facts.merge_request, wanted))
     }
 }
 

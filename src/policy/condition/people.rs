@@ -6,14 +6,29 @@
 
 use std::collections::BTreeSet;
 
-use super::vocabulary::ROLES;
+use super::kind::{Kind, Test, test};
+use super::vocabulary::{PEOPLE, ROLES};
 use crate::merge_request::User;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::{AccessLevel, FactKey, Known, Unknown};
+use crate::policy::fact::{AccessLevel, FactKey, Family, Known, Unknown};
 use crate::policy::finding::{Finding, Stop, both, known};
 use crate::policy::view::View;
+use crate::schema::{Key, Shape};
+
+/// Who opened it.
+pub(super) const AUTHOR: Kind = Kind {
+    key: Key::new(
+        "author",
+        Shape::Mapping(&PEOPLE),
+        "Who opened the merge request; each key is an alternative.",
+    ),
+    build: |node, builder| test(People::build(node, builder).map(Author)),
+    reads: &[Family::MergeRequest, Family::Memberships],
+    unmet: &[Truth::Violated],
+    settled_by_commit: false,
+};
 
 /// GitLab's access levels of [`ROLES`], in the same order.
 const LEVELS: [u8; 6] = [10, 15, 20, 30, 40, 50];
@@ -124,14 +139,10 @@ fn has_role(level: AccessLevel, user: &User, view: &View<'_>) -> Result<bool, St
 
 /// Who must have opened the merge request.
 #[derive(Debug, Clone)]
-pub(in crate::policy) struct Author(People);
+struct Author(People);
 
-impl Author {
-    pub(super) fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
-        People::build(node, builder).map(Self)
-    }
-
-    pub(super) fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
+impl Test for Author {
+    fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let author = &view.facts.merge_request.author;
         let people = self.0.describe().join(" or ");
         let finding = match self.0.includes(author, view)? {

@@ -6,13 +6,44 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::vocabulary::PIPELINE_STATUSES;
+use super::kind::{Kind, Test, test};
 use crate::policy::document::Node;
 use crate::policy::duration::render;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::{FactKey, Pipeline};
+use crate::policy::fact::{FactKey, Family, Pipeline};
 use crate::policy::finding::{Finding, Stop, both, known};
 use crate::policy::view::View;
+use crate::schema::{Key, Shape, Table};
+
+const SHAPES: &[Shape] = &[STATUS, STATUS_LIST, Shape::Mapping(&TABLE)];
+
+/// How the pipeline of the head ended.
+pub(super) const PIPELINE: Kind = Kind {
+    key: Key::new(
+        "pipeline",
+        Shape::OneOf(SHAPES),
+        "How the pipeline of the head ended; one of the statuses listed is enough.",
+    ),
+    build: |node, _| test(PipelineStatus::build(node)),
+    reads: &[Family::Pipeline, Family::Versions, Family::Time],
+    unmet: &[Truth::Violated, Truth::Waiting],
+    settled_by_commit: false,
+};
+
+/// Pipeline statuses at which a pipeline stays, and `missing` for none at all.
+const STATUSES: &[&str] = &["success", "failed", "canceled", "skipped", "manual", "missing"];
+const STATUS: Shape = Shape::Choice(STATUSES);
+const STATUS_LIST: Shape = Shape::List(&STATUS);
+
+static TABLE: Table = Table {
+    name: "pipeline",
+    doc: "How the pipeline of the head ended.",
+    hint: Some("write `pipeline: success`"),
+    keys: &[
+        Key::required("status", Shape::OneOf(&[STATUS, STATUS_LIST]), "One of these statuses is enough."),
+        Key::new("missing_after", Shape::Duration, "How long after a push a pipeline may be missing (10m)."),
+    ],
+};
 
 /// The word for no pipeline at all.
 const MISSING: &str = "missing";
@@ -21,33 +52,22 @@ const MISSING_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 /// Which statuses are enough.
 #[derive(Debug, Clone)]
-pub(in crate::policy) struct PipelineStatus {
+struct PipelineStatus {
     allowed: Vec<String>,
     missing_after: SignedDuration,
 }
 
 impl PipelineStatus {
-    pub(super) fn build(node: &Node) -> Option<Self> {
+    fn build(node: &Node) -> Option<Self> {
         let statuses = node.get("status").unwrap_or(node);
         let allowed: Vec<_> = statuses.all_words().iter().map(|words| words.text.to_owned()).collect();
         let missing_after = node.get("missing_after").and_then(Node::duration).unwrap_or(MISSING_AFTER);
         (!allowed.is_empty()).then_some(Self { allowed, missing_after })
     }
 
-    pub(super) fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
-        let pipeline = known(view.facts.pipeline.as_ref(), FactKey::Pipeline)?;
-        let finding = if let Some(pipeline) = pipeline {
-            self.judge(pipeline)
-        } else {
-            let (now, version) = both(view.now(), view.newest_version())?;
-            self.judge_missing(now, version.created_at)
-        };
-        Ok(finding.mended_by(wanted, wanted.then(|| Remedy::RunPipeline { statuses: self.allowed.clone() })))
-    }
-
     fn judge(&self, pipeline: &Pipeline) -> Finding {
         let status = pipeline.status.as_str();
-        let final_status = PIPELINE_STATUSES.contains(&status) && status != MISSING;
+        let final_status = STATUSES.contains(&status) && status != MISSING;
         let truth = match status {
             _ if final_status && self.allows(status) => Truth::True,
             "manual" => Truth::Waiting,
@@ -88,6 +108,19 @@ impl PipelineStatus {
 
     fn describe(&self) -> String {
         self.allowed.iter().map(|status| format!("`{status}`")).collect::<Vec<_>>().join(" or ")
+    }
+}
+
+impl Test for PipelineStatus {
+    fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
+        let pipeline = known(view.facts.pipeline.as_ref(), FactKey::Pipeline)?;
+        let finding = if let Some(pipeline) = pipeline {
+            self.judge(pipeline)
+        } else {
+            let (now, version) = both(view.now(), view.newest_version())?;
+            self.judge_missing(now, version.created_at)
+        };
+        Ok(finding.mended_by(wanted, wanted.then(|| Remedy::RunPipeline { statuses: self.allowed.clone() })))
     }
 }
 

@@ -5,24 +5,67 @@
 
 use super::bounds::{Bounds, Count};
 use super::files::build_globs;
+use super::kind::{Kind, Test, test};
+use super::vocabulary::{AT_LEAST, AT_MOST, BOUNDS, NUMBER_HINT, TEXTS};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::ChangedFile;
+use crate::policy::fact::{ChangedFile, Family};
 use crate::policy::finding::{Finding, Stop};
 use crate::policy::pattern::GlobIds;
 use crate::policy::view::{Touched, View};
+use crate::schema::{Key, Shape, Table};
+
+/// How many files change.
+pub(super) const CHANGED_FILES_COUNT: Kind = Kind {
+    key: Key::new("changed_files_count", Shape::Mapping(&FILES_TABLE), "How many files change."),
+    build: |node, builder| test(ChangedFilesCount::build(node, builder)),
+    reads: &[Family::Code],
+    unmet: &[Truth::Violated],
+    settled_by_commit: true,
+};
+
+/// How many lines change.
+pub(super) const CHANGED_LINES: Kind = Kind {
+    key: Key::new("changed_lines", Shape::Mapping(&LINES_TABLE), "How many lines change."),
+    build: |node, builder| test(ChangedLines::build(node, builder)),
+    reads: &[Family::Code],
+    unmet: &[Truth::Violated],
+    settled_by_commit: true,
+};
+
+const UNCOUNTED: Key = Key::new("except", TEXTS, "Files that are not counted.");
+
+static FILES_TABLE: Table = Table {
+    name: "changed_files_count",
+    doc: "How many files change.",
+    hint: NUMBER_HINT,
+    keys: &[AT_LEAST, AT_MOST, UNCOUNTED],
+};
+
+static LINES_TABLE: Table = Table {
+    name: "changed_lines",
+    doc: "How many lines change: added and removed ones together, or each alone.",
+    hint: NUMBER_HINT,
+    keys: &[
+        AT_LEAST,
+        AT_MOST,
+        Key::new("added", Shape::Mapping(&BOUNDS), "Bounds of the added lines alone."),
+        Key::new("removed", Shape::Mapping(&BOUNDS), "Bounds of the removed lines alone."),
+        UNCOUNTED,
+    ],
+};
 
 /// How many files may change.
 #[derive(Debug, Clone)]
-pub(in crate::policy) struct ChangedFilesCount {
+struct ChangedFilesCount {
     bounds: Bounds,
     except: GlobIds,
 }
 
 /// How many lines may change.
 #[derive(Debug, Clone)]
-pub(in crate::policy) struct ChangedLines {
+struct ChangedLines {
     total: Option<Bounds>,
     added: Option<Bounds>,
     removed: Option<Bounds>,
@@ -30,13 +73,15 @@ pub(in crate::policy) struct ChangedLines {
 }
 
 impl ChangedFilesCount {
-    pub(super) fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
+    fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
         let bounds = Bounds::require(node, builder);
         let (except, _) = build_globs(node.get("except"), builder);
         Some(Self { bounds: bounds?, except })
     }
+}
 
-    pub(super) fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
+impl Test for ChangedFilesCount {
+    fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let complete = view.code()?.complete;
         let low = counted(view, &self.except)?.len() as u64;
         let count = Count { low, high: complete.then_some(low) };
@@ -45,7 +90,7 @@ impl ChangedFilesCount {
 }
 
 impl ChangedLines {
-    pub(super) fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
+    fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
         let total = Bounds::build(node, builder);
         let mut part = |key| node.get(key).and_then(|node| Bounds::require(node, builder));
         let (added, removed) = (part("added"), part("removed"));
@@ -58,8 +103,10 @@ impl ChangedLines {
         }
         Some(Self { total, added, removed, except })
     }
+}
 
-    pub(super) fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
+impl Test for ChangedLines {
+    fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let complete = view.code()?.complete;
         let files = counted(view, &self.except)?;
         let whole = complete && files.iter().all(|file| file.lines.is_some());

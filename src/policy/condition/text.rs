@@ -5,19 +5,93 @@
 use git_conventional::Commit;
 use regex::Regex;
 
+use super::kind::{Kind, Test, test};
+use super::vocabulary::TEXTS;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::MergeRequestFacts;
-use crate::policy::finding::Finding;
+use crate::policy::fact::{Family, MergeRequestFacts};
+use crate::policy::finding::{Finding, Stop};
 use crate::policy::pattern::{Wildcard, partial_regex, whole_regex};
+use crate::policy::view::View;
+use crate::schema::{Key, Shape, Table};
+
+/// The title's words.
+pub(super) const TITLE: Kind = Kind {
+    key: Key::new("title", Shape::Mapping(&TITLE_TABLE), "What the title says."),
+    build: |node, builder| test(Text::build("title", node, builder).map(Title)),
+    reads: &[Family::MergeRequest],
+    unmet: &[Truth::Violated],
+    settled_by_commit: false,
+};
+
+/// The description's words.
+pub(super) const DESCRIPTION: Kind = Kind {
+    key: Key::new("description", Shape::Mapping(&DESCRIPTION_TABLE), "What the description says."),
+    build: |node, builder| test(Text::build("description", node, builder).map(Description)),
+    reads: &[Family::MergeRequest],
+    unmet: &[Truth::Violated],
+    settled_by_commit: false,
+};
+
+static TITLE_TABLE: Table = Table {
+    name: "title",
+    doc: "What the title says; all keys must hold, one entry of a list is enough.",
+    hint: Some(
+        "write `title: {glob: \"fix*\"}`, `title: {regex: …}`, `title: {contains: …}` or `title: {conventional_commit: true}`",
+    ),
+    keys: &[
+        Key::new("glob", TEXTS, "The whole text, where `*` stands for any characters."),
+        Key::new("regex", TEXTS, "A regular expression that matches the whole text."),
+        Key::new("contains", CONTAINS, "Words that occur somewhere, exactly as written, or `{regex: …}`."),
+        Key::new(
+            "conventional_commit",
+            Shape::OneOf(&[Shape::Flag, Shape::Mapping(&CONVENTIONAL_COMMIT)]),
+            "The title is a Conventional Commit; GitLab's draft mark in front of it is overlooked.",
+        ),
+    ],
+};
+
+static DESCRIPTION_TABLE: Table = Table {
+    name: "description",
+    doc: "What the description says; all keys must hold, one entry of a list is enough.",
+    hint: Some(
+        "write `description: {contains: …}`, `description: {regex: …}` or `description: {not_empty: true}`",
+    ),
+    keys: &[
+        Key::new("glob", TEXTS, "The whole text, where `*` stands for any characters."),
+        Key::new("regex", TEXTS, "A regular expression that matches the whole text."),
+        Key::new("contains", CONTAINS, "Words that occur somewhere, exactly as written, or `{regex: …}`."),
+        Key::new("not_empty", Shape::Flag, "Something is written in it."),
+    ],
+};
+
+const CONTAINS: Shape =
+    Shape::OneOf(&[Shape::Text, Shape::List(&Shape::Text), Shape::Mapping(&CONTAINS_TABLE)]);
+
+static CONTAINS_TABLE: Table = Table {
+    name: "contains",
+    doc: "A regular expression that matches somewhere in the text.",
+    hint: None,
+    keys: &[Key::required("regex", TEXTS, "A regular expression; `^` and `$` match at the ends of lines.")],
+};
+
+static CONVENTIONAL_COMMIT: Table = Table {
+    name: "conventional_commit",
+    doc: "Which Conventional Commits are meant.",
+    hint: Some("write `conventional_commit: true`, or `conventional_commit: {types: [feat, fix]}`"),
+    keys: &[
+        Key::new("types", Shape::List(&Shape::Text), "The types, of which it has one."),
+        Key::new("scopes", Shape::List(&Shape::Text), "The scopes, of which it has one."),
+    ],
+};
 
 /// What a text must say; every test holds.
 #[derive(Debug, Clone)]
-pub(in crate::policy) struct Text(Vec<Test>);
+pub(super) struct Text(Vec<Demand>);
 
 #[derive(Debug, Clone)]
-enum Test {
+enum Demand {
     Glob(Vec<Wildcard>),
     Regex(Vec<Regex>),
     Contains(Vec<String>),
@@ -33,7 +107,7 @@ impl Text {
         tests.into_iter().collect::<Option<Vec<_>>>().filter(|tests| !tests.is_empty()).map(Self)
     }
 
-    pub(super) fn of_title(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
+    fn of_title(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
         let (truth, tests) = self.judge(&request.title, request.draft);
         let shown: String = request.title.chars().take(80).collect();
         let sentence = match truth {
@@ -44,7 +118,7 @@ impl Text {
             .mended_by(wanted, [Remedy::EditTitle { to: wish(wanted, &tests) }])
     }
 
-    pub(super) fn of_description(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
+    fn of_description(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
         let (truth, tests) = self.judge(&request.description, false);
         let sentence = match truth {
             Truth::True => format!("the description {tests}"),
@@ -59,7 +133,27 @@ impl Text {
         let (held, failed): (Vec<_>, Vec<_>) = self.0.iter().partition(|test| test.holds(text, draft));
         let truth = if failed.is_empty() { Truth::True } else { Truth::Violated };
         let decisive = if failed.is_empty() { held } else { failed };
-        (truth, decisive.into_iter().map(Test::describe).collect::<Vec<_>>().join(" and "))
+        (truth, decisive.into_iter().map(Demand::describe).collect::<Vec<_>>().join(" and "))
+    }
+}
+
+/// What the title must say.
+#[derive(Debug, Clone)]
+struct Title(Text);
+
+impl Test for Title {
+    fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
+        Ok(self.0.of_title(&view.facts.merge_request, wanted))
+    }
+}
+
+/// What the description must say.
+#[derive(Debug, Clone)]
+struct Description(Text);
+
+impl Test for Description {
+    fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
+        Ok(self.0.of_description(&view.facts.merge_request, wanted))
     }
 }
 
@@ -67,24 +161,23 @@ fn wish(wanted: bool, tests: &str) -> String {
     if wanted { format!("one that {tests}") } else { format!("one of which it is not true that it {tests}") }
 }
 
-fn build_test(what: &str, key: &str, node: &Node, builder: &mut Builder<'_, '_>) -> Option<Test> {
+fn build_test(what: &str, key: &str, node: &Node, builder: &mut Builder<'_, '_>) -> Option<Demand> {
     let texts = || node.all_words().into_iter().map(|words| words.text.to_owned()).collect::<Vec<_>>();
     match key {
-        "glob" => {
-            non_empty(texts()).map(|texts| Test::Glob(texts.iter().map(|text| Wildcard::new(text)).collect()))
-        }
-        "regex" => regexes(node, whole_regex, builder).map(Test::Regex),
+        "glob" => non_empty(texts())
+            .map(|texts| Demand::Glob(texts.iter().map(|text| Wildcard::new(text)).collect())),
+        "regex" => regexes(node, whole_regex, builder).map(Demand::Regex),
         "contains" => match node.get("regex") {
-            Some(inner) => regexes(inner, partial_regex, builder).map(Test::ContainsRegex),
-            None => non_empty(texts()).map(Test::Contains),
+            Some(inner) => regexes(inner, partial_regex, builder).map(Demand::ContainsRegex),
+            None => non_empty(texts()).map(Demand::Contains),
         },
         "conventional_commit" => build_conventional(node, builder),
-        "not_empty" => only_true(what, key, node, builder).then_some(Test::NotEmpty),
+        "not_empty" => only_true(what, key, node, builder).then_some(Demand::NotEmpty),
         _ => None,
     }
 }
 
-fn build_conventional(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Test> {
+fn build_conventional(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Demand> {
     if node.words().is_some() && !only_true("title", "conventional_commit", node, builder) {
         return None;
     }
@@ -93,7 +186,7 @@ fn build_conventional(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Test
         node.map(|node| node.all_words().into_iter().map(|words| words.text.to_owned()).collect())
             .unwrap_or_default()
     };
-    Some(Test::ConventionalCommit { types: words("types"), scopes: words("scopes") })
+    Some(Demand::ConventionalCommit { types: words("types"), scopes: words("scopes") })
 }
 
 /// `true` means something and `false` would mean nothing: the opposite is said with `not`.
@@ -132,7 +225,7 @@ fn regexes(
     non_empty(regexes).filter(|regexes| regexes.len() == words.len())
 }
 
-impl Test {
+impl Demand {
     fn holds(&self, text: &str, draft: bool) -> bool {
         match self {
             Self::Glob(wildcards) => wildcards.iter().any(|wildcard| wildcard.matches(text)),

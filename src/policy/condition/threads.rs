@@ -3,23 +3,44 @@
 //! Waiting when out of bounds: whoever takes part in a thread can resolve it, no push is needed.
 
 use super::bounds::{Bounds, Count};
+use super::kind::{Kind, Test, test};
+use super::vocabulary::{AT_LEAST, AT_MOST};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::FactKey;
+use crate::policy::fact::{FactKey, Family};
 use crate::policy::finding::{Finding, Stop, known};
 use crate::policy::view::View;
+use crate::schema::{Key, Shape, Table};
+
+/// How many threads are open.
+pub(super) const UNRESOLVED_THREADS: Kind = Kind {
+    key: Key::new("unresolved_threads", Shape::Mapping(&TABLE), "How many threads are not resolved."),
+    build: |node, builder| test(UnresolvedThreads::build(node, builder)),
+    reads: &[Family::Threads],
+    unmet: &[Truth::Waiting],
+    settled_by_commit: false,
+};
+
+static TABLE: Table = Table {
+    name: "unresolved_threads",
+    doc: "How many threads are not resolved.",
+    hint: Some("write `unresolved_threads: {at_most: 0}`"),
+    keys: &[AT_LEAST, AT_MOST],
+};
 
 /// How many threads may be open.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::policy) struct UnresolvedThreads(Bounds);
+struct UnresolvedThreads(Bounds);
 
 impl UnresolvedThreads {
-    pub(super) fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
+    fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
         Bounds::require(node, builder).map(Self)
     }
+}
 
-    pub(super) fn evaluate(self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
+impl Test for UnresolvedThreads {
+    fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let threads = known(view.facts.threads.as_ref(), FactKey::Threads)?;
         let count = Count::exactly(threads.len() as u64);
         let truth = if self.0.hold(count) == Some(true) { Truth::True } else { Truth::Waiting };

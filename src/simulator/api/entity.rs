@@ -72,6 +72,9 @@ pub(super) fn basic_merge_request(world: &World, merge_request: &MergeRequest) -
         },
         "web_url": world.merge_request_url(merge_request),
         "has_conflicts": false,
+        "squash": false,
+        "force_remove_source_branch": true,
+        "should_remove_source_branch": null,
         "blocking_discussions_resolved": merge_request.all_resolved(),
         "user_notes_count": merge_request.discussions.len(),
     })));

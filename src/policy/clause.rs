@@ -1,6 +1,6 @@
 //! Conditions joined by `all_of`, `any_of`, `none_of` and `not`, at any depth.
 //!
-//! An expression stops asking as soon as no answer could change what it comes to. Every part carries the [`Aim`]
+//! A clause stops asking as soon as no answer could change what it comes to. Every part carries the [`Aim`]
 //! with which it is looked at, so that remedies lead to what the rule wants, also below a `not`.
 
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ const MAX_DEPTH: usize = 32;
 
 /// A compiled `when` or `require`.
 #[derive(Debug, Clone)]
-pub(super) enum Expression {
+pub(super) enum Clause {
     /// Every part holds.
     All(Vec<Self>),
     /// At least one part holds.
@@ -49,7 +49,7 @@ impl Aim {
     }
 }
 
-impl Expression {
+impl Clause {
     /// Builds a mapping of conditions; none if a part of it is wrong, and then that was noted.
     pub(super) fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
         Self::build_at(node, 0, builder)
@@ -145,7 +145,7 @@ impl Expression {
 /// Joins the parts of an operator; `settles` tells a truth that no other part can change any more.
 fn join(
     word: &'static str,
-    parts: &[Expression],
+    parts: &[Clause],
     view: &View<'_>,
     aim: Aim,
     settles: impl Fn(Truth) -> bool,
@@ -161,7 +161,7 @@ fn join(
         }
     }
     if !settled && !needs.is_empty() {
-        return Err(needs);
+        return Err(cheapest(needs));
     }
     let truth = combine(
         outcomes.iter().filter_map(|(_, outcome)| outcome.as_ref().ok()).map(Finding::truth).collect(),
@@ -179,6 +179,12 @@ fn join(
     }
     finding.reason.sentence = sentence(&finding.reason, aim);
     Ok(finding.with_distinct_remedies(aim.wanted))
+}
+
+/// What is asked once for a merge request goes before what is asked for each person, commit or job: it may settle the rest.
+fn cheapest(needs: BTreeSet<FactKey>) -> BTreeSet<FactKey> {
+    let (many, once): (BTreeSet<_>, BTreeSet<_>) = needs.into_iter().partition(FactKey::is_one_of_many);
+    if once.is_empty() { many } else { once }
 }
 
 fn not_looked_at(word: &str) -> Reason {

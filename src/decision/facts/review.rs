@@ -1,0 +1,43 @@
+//! What people said: threads, comments, emoji, the states of reviewers, labels.
+
+use super::Reader;
+use crate::decision::doubt::known;
+use crate::gitlab;
+use crate::merge_request::{User, UserId};
+use crate::policy::fact::{Award, Comment, Facts, Known, LabelEvent, Reviewer, Thread, Unknown};
+
+impl Reader<'_> {
+    pub(super) async fn threads(&self, facts: &Facts) -> Known<Vec<Thread>> {
+        known(self.gitlab.discussions(facts.merge_request.merge_request).await.map(unresolved))
+    }
+
+    pub(super) async fn comments(&self, _facts: &Facts) -> Known<Vec<Comment>> {
+        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    }
+
+    pub(super) async fn awards(&self, _facts: &Facts) -> Known<Vec<Award>> {
+        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    }
+
+    pub(super) async fn reviewers(&self, _facts: &Facts) -> Known<Vec<Reviewer>> {
+        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    }
+
+    pub(super) async fn label_events(&self, _facts: &Facts) -> Known<Vec<LabelEvent>> {
+        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    }
+}
+
+fn unresolved(discussions: Vec<gitlab::Discussion>) -> Vec<Thread> {
+    discussions
+        .into_iter()
+        .filter(|discussion| {
+            discussion.notes.iter().any(|note| note.resolvable && note.resolved != Some(true))
+        })
+        .filter_map(|discussion| {
+            let author = &discussion.notes.first()?.author;
+            let author = User { id: UserId::new(author.id), username: author.username.clone() };
+            Some(Thread { id: discussion.id, author })
+        })
+        .collect()
+}

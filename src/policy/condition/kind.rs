@@ -1,0 +1,61 @@
+//! What there is to know of each condition before any policy is read: one list, and everything else follows from it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{age, approvals, branch, draft, during, files, labels, people, pipeline, size, text, threads};
+use crate::policy::builder::Builder;
+use crate::policy::document::Node;
+use crate::policy::evaluation::Truth;
+use crate::policy::fact::Family;
+use crate::policy::finding::{Finding, Stop};
+use crate::policy::view::View;
+use crate::schema::Key;
+
+/// A condition as the language knows it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::policy) struct Kind {
+    /// Its key, with the shape of its value and a sentence about it.
+    pub(in crate::policy) key: Key,
+    /// Builds it from its value; none if that is wrong, and then it was noted.
+    pub(super) build: fn(&Node, &mut Builder<'_, '_>) -> Option<Arc<dyn Test>>,
+    /// The families of facts that it may ask for.
+    pub(in crate::policy) reads: &'static [Family],
+    /// What it is when it does not hold.
+    pub(in crate::policy) unmet: &'static [Truth],
+    /// Whether a commit settles it once and for all: everything else can change while the head stays.
+    pub(in crate::policy) settled_by_commit: bool,
+}
+
+/// One condition of one policy.
+pub(super) trait Test: fmt::Debug + Send + Sync {
+    /// Settles it, or says what stops it; `wanted` is the truth that serves the rule.
+    fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop>;
+}
+
+/// What [`Kind::build`] gives for a condition that was built.
+pub(super) fn test<T: Test + 'static>(built: Option<T>) -> Option<Arc<dyn Test>> {
+    built.map(|built| -> Arc<dyn Test> { Arc::new(built) })
+}
+
+/// How many conditions there are.
+pub(super) const COUNT: usize = 15;
+
+/// Every condition, in the order in which the reference shows them.
+pub(in crate::policy) const KINDS: [Kind; COUNT] = [
+    text::TITLE,
+    text::DESCRIPTION,
+    labels::LABELS,
+    draft::DRAFT,
+    branch::SOURCE_BRANCH,
+    branch::TARGET_BRANCH,
+    people::AUTHOR,
+    files::CHANGED_FILES,
+    size::CHANGED_FILES_COUNT,
+    size::CHANGED_LINES,
+    approvals::APPROVALS,
+    pipeline::PIPELINE,
+    threads::UNRESOLVED_THREADS,
+    age::AGE,
+    during::DURING,
+];
