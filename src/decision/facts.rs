@@ -9,19 +9,22 @@ mod commits;
 mod people;
 mod pipeline;
 mod project;
+mod reader;
 mod relations;
 mod review;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 
-use crate::gitlab::{self, Client, Error};
+use crate::gitlab::{self, Error};
 use crate::merge_request::{CommitSha, User, UserId, VersionId};
 use crate::policy::fact::{Approval, FactKey, Facts, Known, Unknown, Version};
 
+pub use self::reader::{ApprovalMemory, ReadApprovals};
+pub(super) use self::reader::{Moved, Reader};
 use super::code::code_of;
 use super::doubt::{known, unknown, unreadable};
 
@@ -29,35 +32,6 @@ use super::doubt::{known, unknown, unreadable};
 const AT_ONCE: usize = 8;
 /// How many commit emails are looked up for one merge request: anybody can write thousands of them into commits.
 const EMAILS_SOUGHT: usize = 300;
-
-/// What is remembered of approvals.
-#[derive(Debug, Clone, Default)]
-pub struct ApprovalMemory {
-    /// Approvals seen at the last read, and not before when each was given.
-    pub seen: BTreeMap<UserId, Option<Timestamp>>,
-    /// When that read was, on GitLab's clock.
-    pub read_at: Option<Timestamp>,
-}
-
-/// The approvals of one read, to be remembered.
-#[derive(Debug, Clone)]
-pub struct ReadApprovals {
-    /// When, on GitLab's clock; none when GitLab did not say.
-    pub read_at: Option<Timestamp>,
-    /// All of them.
-    pub approvals: Vec<Approval>,
-}
-
-/// Another push showed up between two reads.
-pub(super) struct Moved;
-
-/// Answers questions about one merge request.
-pub(super) struct Reader<'a> {
-    pub(super) gitlab: &'a Client,
-    pub(super) approvals: &'a ApprovalMemory,
-    /// GitLab's clock at the read of the merge request: one clock dates pushes, approvals and the present.
-    pub(super) now: Timestamp,
-}
 
 /// The answers to one question or a family of them.
 enum Answer {
@@ -425,6 +399,7 @@ impl CodeFamily {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gitlab::Client;
     use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
     use crate::policy::fact::{AccessLevel, MergeRequestFacts, Sightings};
     use secrecy::SecretString;

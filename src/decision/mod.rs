@@ -21,8 +21,8 @@ use crate::policy::fact::{FactKey, Facts, MergeRequestFacts, Sightings};
 use crate::policy::{PolicySet, evaluate};
 use crate::scope::{CheckAddress, ProjectScope};
 
-use self::facts::Moved;
 pub use self::facts::{ApprovalMemory, ReadApprovals};
+use self::facts::{Moved, Reader};
 
 /// How many rounds of questions an evaluation may take; four families deep is the longest chain there is.
 const ROUNDS: usize = 12;
@@ -185,7 +185,7 @@ impl Decider {
     /// Decides all its checks of ours; none when it moved while its facts were read.
     pub async fn decide(&self, policies: &PolicySet, remembered: &Remembered, open: Open) -> Option<Decided> {
         let Open { subject, checks, listed, now } = open;
-        let reader = facts::Reader { gitlab: &self.gitlab, approvals: &remembered.approvals, now };
+        let reader = Reader { gitlab: &self.gitlab, approvals: &remembered.approvals, now };
         let facts = Facts::new(subject, remembered.sightings.clone());
         decide(&reader, policies, checks, facts, listed).await.ok()
     }
@@ -226,7 +226,7 @@ impl Decider {
 
 /// The loop: every round answers all that was asked, so it ends.
 async fn decide(
-    reader: &facts::Reader<'_>,
+    reader: &Reader<'_>,
     policies: &PolicySet,
     checks: Vec<Check>,
     mut facts: Facts,

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::builder::Builder;
-use super::condition::{Condition, vocabulary};
+use super::condition::{Condition, catalogue};
 use super::document::{Entry, Node};
 use super::evaluation::{Reason, Truth};
 use super::fact::FactKey;
@@ -74,17 +74,17 @@ impl Clause {
 
     fn build_entry(entry: &Entry, depth: usize, builder: &mut Builder<'_, '_>) -> Option<Self> {
         match entry.key.as_str() {
-            vocabulary::ALL_OF => Self::build_list(&entry.value, depth, builder).map(Self::All),
-            vocabulary::ANY_OF => Self::build_list(&entry.value, depth, builder).map(Self::Any),
-            vocabulary::NONE_OF => {
+            catalogue::ALL_OF => Self::build_list(&entry.value, depth, builder).map(Self::All),
+            catalogue::ANY_OF => Self::build_list(&entry.value, depth, builder).map(Self::Any),
+            catalogue::NONE_OF => {
                 let parts = Self::build_list(&entry.value, depth, builder)?;
-                Some(Self::Not(vocabulary::NONE_OF, Box::new(Self::Any(parts))))
+                Some(Self::Not(catalogue::NONE_OF, Box::new(Self::Any(parts))))
             }
-            vocabulary::NOT => match Self::build_at(&entry.value, depth + 1, builder)? {
+            catalogue::NOT => match Self::build_at(&entry.value, depth + 1, builder)? {
                 // A doubled `not` says nothing: it would only lose which false it was.
                 Self::Not(_, inner) => Some(*inner),
                 inner @ (Self::All(_) | Self::Any(_) | Self::Condition(_)) => {
-                    Some(Self::Not(vocabulary::NOT, Box::new(inner)))
+                    Some(Self::Not(catalogue::NOT, Box::new(inner)))
                 }
             },
             _ => Condition::build(entry, builder).map(Self::Condition),
@@ -111,8 +111,8 @@ impl Clause {
     /// The word that names it in the tree of reasons.
     fn word(&self) -> &'static str {
         match self {
-            Self::All(_) => vocabulary::ALL_OF,
-            Self::Any(_) => vocabulary::ANY_OF,
+            Self::All(_) => catalogue::ALL_OF,
+            Self::Any(_) => catalogue::ANY_OF,
             Self::Not(word, _) => word,
             Self::Condition(condition) => condition.word(),
         }
@@ -202,7 +202,7 @@ fn sentence(reason: &Reason, aim: Aim) -> String {
         return "nothing decides".to_owned();
     }
     let joint =
-        if reason.condition == vocabulary::ANY_OF && reason.truth != Truth::True { ", nor: " } else { "; " };
+        if reason.condition == catalogue::ANY_OF && reason.truth != Truth::True { ", nor: " } else { "; " };
     parts.join(joint)
 }
 

@@ -7,6 +7,7 @@
 
 mod code;
 mod family;
+mod key;
 mod merge_request;
 mod person;
 mod pipeline;
@@ -25,74 +26,12 @@ pub use self::code::{
     Parentage, Signature, Version,
 };
 pub use self::family::Family;
+pub use self::key::FactKey;
 pub use self::merge_request::{MergeRequestFacts, ProjectFacts};
 pub use self::person::{AccessLevel, Account, Sightings};
 pub use self::pipeline::{CommitStatus, Job, Pipeline};
 pub use self::relation::{Dependency, Issue};
 pub use self::review::{Approval, Award, Comment, LabelEvent, Reviewer, Thread};
-
-/// One question about a merge request. A closed set: what is not here can't be asked by a policy.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FactKey {
-    /// The instant of the evaluation.
-    Now,
-    /// The list of diff versions, newest first ([`Facts::versions`]).
-    Versions,
-    /// Files and commits of the newest diff version ([`Facts::code`]).
-    Code,
-    /// Files of an older diff version, to tell whether an approval was given for the same patch ([`Facts::patches`]).
-    Patch(VersionId),
-    /// Who approves, now ([`Facts::approvals`]).
-    Approvals,
-    /// The pipeline of the head ([`Facts::pipeline`]).
-    Pipeline,
-    /// Threads that are not resolved ([`Facts::threads`]).
-    Threads,
-    /// Whether a group can be read, by full path ([`Facts::groups`]).
-    Group(String),
-    /// A user's membership in a group, inherited ones included ([`Facts::group_members`]).
-    GroupMember(String, UserId),
-    /// A user's role on the target project, inherited ones included ([`Facts::project_members`]).
-    ProjectMember(UserId),
-    /// Which user a commit's email address belongs to ([`Facts::emails`]).
-    Email(String),
-    /// Which user has a username ([`Facts::usernames`]).
-    Username(String),
-    /// What kind of account a user is ([`Facts::accounts`]).
-    Account(UserId),
-    /// The target project ([`Facts::project`]).
-    Project,
-    /// How many commits of the target branch the head does not have ([`Facts::behind`]).
-    Behind,
-    /// How far the reviewers are ([`Facts::reviewers`]).
-    Reviewers,
-    /// Who added and removed which label ([`Facts::label_events`]).
-    LabelEvents,
-    /// Comments and system notes ([`Facts::comments`]).
-    Comments,
-    /// Emoji awarded to the merge request ([`Facts::awards`]).
-    Awards,
-    /// The jobs of a pipeline, by its id ([`Facts::jobs`]).
-    Jobs(u64),
-    /// What others said of the head commit ([`Facts::commit_statuses`]).
-    CommitStatuses,
-    /// Issues that the merge closes ([`Facts::closing_issues`]).
-    ClosingIssues,
-    /// Issues that are mentioned or closed ([`Facts::related_issues`]).
-    RelatedIssues,
-    /// Merge requests that block this one in GitLab ([`Facts::blocking_merge_requests`]).
-    BlockingMergeRequests,
-    /// Another merge request, by its reference `group/project!12` ([`Facts::other_merge_requests`]).
-    OtherMergeRequest(String),
-    /// The CODEOWNERS file of the target branch ([`Facts::code_owners`]).
-    CodeOwners,
-    /// The parents of the newest version's commits ([`Facts::parentage`]).
-    Parentage,
-    /// A commit's signature ([`Facts::signatures`]).
-    Signature(CommitSha),
-    /// Lines of the newest version that match ([`Facts::matching_lines`]).
-    MatchingLines(LinePattern),
-}
 
 /// An answer: the value, or why it could not be had.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

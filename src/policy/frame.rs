@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::builder::Builder;
 use super::clause::Clause;
-use super::condition::vocabulary::CONDITIONS;
+use super::condition::catalogue::CONDITIONS;
 use super::diagnostic::Collector;
 use super::document::Node;
 use super::evaluation::Enforce;

@@ -1,6 +1,6 @@
 //! The CODEOWNERS file of the target branch.
 
-use super::Reader;
+use super::reader::Reader;
 use crate::policy::fact::{CodeOwnersFile, Facts, Known, Unknown};
 
 impl Reader<'_> {

@@ -1,6 +1,6 @@
 //! What commits are beyond their messages: their parents and signatures.
 
-use super::Reader;
+use super::reader::Reader;
 use crate::merge_request::CommitSha;
 use crate::policy::fact::{Facts, Known, Parentage, Signature, Unknown};
 

@@ -1,6 +1,6 @@
 //! Who somebody is, and to what they belong.
 
-use super::Reader;
+use super::reader::Reader;
 use crate::decision::doubt::{known, unknown};
 use crate::gitlab::{self, Error};
 use crate::merge_request::UserId;

@@ -1,6 +1,6 @@
 //! The head's pipeline, its jobs, and commit statuses.
 
-use super::Reader;
+use super::reader::Reader;
 use crate::decision::doubt::{unknown, unreadable};
 use crate::merge_request::CommitSha;
 use crate::policy::fact::{CommitStatus, Facts, Job, Known, Pipeline, Unknown};

@@ -1,6 +1,6 @@
 //! The target project, and how far the head is behind its target branch.
 
-use super::{Moved, Reader};
+use super::reader::{Moved, Reader};
 use crate::policy::fact::{Facts, Known, ProjectFacts, Unknown};
 
 impl Reader<'_> {

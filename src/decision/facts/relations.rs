@@ -1,6 +1,6 @@
 //! Issues and other merge requests.
 
-use super::Reader;
+use super::reader::Reader;
 use crate::policy::fact::{Dependency, Facts, Issue, Known, Unknown};
 
 impl Reader<'_> {

@@ -1,6 +1,6 @@
 //! What people said: threads, comments, emoji, the states of reviewers, labels.
 
-use super::Reader;
+use super::reader::Reader;
 use crate::decision::doubt::known;
 use crate::gitlab;
 use crate::merge_request::{User, UserId};

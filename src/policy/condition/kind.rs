@@ -1,9 +1,8 @@
-//! What there is to know of each condition before any policy is read: one list, and everything else follows from it.
+//! What there is to know of a condition before any policy is read.
 
 use std::fmt;
 use std::sync::Arc;
 
-use super::{age, approvals, branch, draft, during, files, labels, people, pipeline, size, text, threads};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::Truth;
@@ -37,25 +36,3 @@ pub(super) trait Test: fmt::Debug + Send + Sync {
 pub(super) fn test<T: Test + 'static>(built: Option<T>) -> Option<Arc<dyn Test>> {
     built.map(|built| -> Arc<dyn Test> { Arc::new(built) })
 }
-
-/// How many conditions there are.
-pub(super) const COUNT: usize = 15;
-
-/// Every condition, in the order in which the reference shows them.
-pub(in crate::policy) const KINDS: [Kind; COUNT] = [
-    text::TITLE,
-    text::DESCRIPTION,
-    labels::LABELS,
-    draft::DRAFT,
-    branch::SOURCE_BRANCH,
-    branch::TARGET_BRANCH,
-    people::AUTHOR,
-    files::CHANGED_FILES,
-    size::CHANGED_FILES_COUNT,
-    size::CHANGED_LINES,
-    approvals::APPROVALS,
-    pipeline::PIPELINE,
-    threads::UNRESOLVED_THREADS,
-    age::AGE,
-    during::DURING,
-];

@@ -1,4 +1,4 @@
-//! The conditions: a closed set, one file for each family, and [`kind`] lists them.
+//! The conditions: a closed set, one file for each family, and [`catalogue`] lists them.
 //!
 //! A condition is built once from the policy's text and then answers from facts alone. It is true, violated (only a
 //! change by the author mends it), waiting (people or time mend it), unsettled, or unknown. Each file says what its
@@ -8,11 +8,12 @@ mod age;
 mod approvals;
 mod bounds;
 mod branch;
+pub(super) mod catalogue;
 mod draft;
 mod during;
 mod excluded;
 mod files;
-pub(super) mod kind;
+mod kind;
 mod labels;
 mod people;
 mod pipeline;
@@ -20,11 +21,12 @@ mod same_patch;
 mod size;
 mod text;
 mod threads;
-pub(super) mod vocabulary;
+mod vocabulary;
 
 use std::sync::Arc;
 
-use self::kind::{KINDS, Kind, Test};
+use self::catalogue::KINDS;
+use self::kind::{Kind, Test};
 use super::builder::Builder;
 use super::document::Entry;
 use super::finding::{Outcome, settle};

@@ -1,7 +1,5 @@
 //! Families of facts: what one question, or a handful of the same kind, costs and is called.
 
-use super::FactKey;
-
 /// What a question is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
@@ -83,72 +81,6 @@ impl Family {
             Self::CodeOwners => "CODEOWNERS",
             Self::Parentage => "parents of commits",
             Self::Signatures => "signatures",
-        }
-    }
-}
-
-impl FactKey {
-    /// What it is about.
-    pub fn family(&self) -> Family {
-        match self {
-            Self::Now => Family::Time,
-            Self::Versions => Family::Versions,
-            Self::Code | Self::MatchingLines(_) => Family::Code,
-            Self::Patch(_) => Family::OlderCode,
-            Self::Approvals => Family::Approvals,
-            Self::Pipeline => Family::Pipeline,
-            Self::Jobs(_) => Family::Jobs,
-            Self::CommitStatuses => Family::CommitStatuses,
-            Self::Threads => Family::Threads,
-            Self::Comments => Family::Comments,
-            Self::Awards => Family::Emoji,
-            Self::Reviewers => Family::Reviewers,
-            Self::LabelEvents => Family::LabelEvents,
-            Self::Group(_) | Self::GroupMember(..) | Self::ProjectMember(_) => Family::Memberships,
-            Self::Username(_) | Self::Account(_) => Family::Accounts,
-            Self::Email(_) => Family::Emails,
-            Self::Project => Family::Project,
-            Self::Behind => Family::Behind,
-            Self::ClosingIssues | Self::RelatedIssues => Family::Issues,
-            Self::BlockingMergeRequests | Self::OtherMergeRequest(_) => Family::OtherMergeRequests,
-            Self::CodeOwners => Family::CodeOwners,
-            Self::Parentage => Family::Parentage,
-            Self::Signature(_) => Family::Signatures,
-        }
-    }
-
-    /// Whether a question is one of many of its kind (one for each person, commit or pipeline): those are asked last.
-    pub fn is_one_of_many(&self) -> bool {
-        match self {
-            Self::Patch(_)
-            | Self::Jobs(_)
-            | Self::Group(_)
-            | Self::GroupMember(..)
-            | Self::ProjectMember(_)
-            | Self::Username(_)
-            | Self::Account(_)
-            | Self::Email(_)
-            | Self::OtherMergeRequest(_)
-            | Self::Signature(_) => true,
-            Self::Now
-            | Self::Versions
-            | Self::Code
-            | Self::Approvals
-            | Self::Pipeline
-            | Self::Threads
-            | Self::Project
-            | Self::Behind
-            | Self::Reviewers
-            | Self::LabelEvents
-            | Self::Comments
-            | Self::Awards
-            | Self::CommitStatuses
-            | Self::ClosingIssues
-            | Self::RelatedIssues
-            | Self::BlockingMergeRequests
-            | Self::CodeOwners
-            | Self::Parentage
-            | Self::MatchingLines(_) => false,
         }
     }
 }
