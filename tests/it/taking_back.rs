@@ -99,7 +99,10 @@ async fn a_passed_that_comes_back_is_taken_back_before_its_facts_are_read() {
         let (reads, rows) = (world.calls(DISCUSSIONS), world.posted(which).len());
         how.happen(&world, which, &first);
         world.until("its facts are read", |gitlab| gitlab.calls_to(DISCUSSIONS) > reads).await;
-        assert_eq!(world.status(which), Pending, "{how:?}: while they are read");
+        // The news of the close alone is a look of its own, if it is taken before that of the reopening.
+        if !matches!(how, BroughtBack::ClosedAndReopenedUnseen) {
+            assert_eq!(world.status(which), Pending, "{how:?}: while they are read");
+        }
         world.gitlab.lift(fault);
         world.expect(which, Passed, &format!("{how:?}: decided anew")).await;
         let posted = world.posted(which).split_off(rows);
