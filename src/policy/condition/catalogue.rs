@@ -70,3 +70,48 @@ const fn join<const N: usize, const M: usize, const S: usize>(
     }
     keys
 }
+
+#[cfg(test)]
+mod tests {
+    use super::KINDS;
+    use crate::policy::evaluation::Truth;
+
+    const README: &str = include_str!("../../../policies/README.md");
+
+    /// The rows of the reference's table of conditions, cell by cell.
+    fn rows() -> Vec<Vec<&'static str>> {
+        let table = README.split("<!-- conditions -->\n").nth(1).unwrap();
+        let lines = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let cells = |line: &'static str| line.split('|').map(str::trim).skip(1).take(5).collect();
+        lines.map(cells).collect()
+    }
+
+    #[test]
+    fn the_table_of_the_reference_says_what_the_conditions_say_of_themselves() {
+        let rows = rows();
+        let names: Vec<_> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
+        assert_eq!(names, KINDS.map(|kind| kind.key.name), "in the same order");
+        for (row, kind) in rows.iter().zip(KINDS) {
+            let name = kind.key.name;
+            let reads: Vec<_> = kind.reads.iter().map(|family| family.word()).collect();
+            assert_eq!(row[1], reads.join(", "), "`{name}` reads");
+            for (cell, truth) in [(row[2], Truth::Violated), (row[3], Truth::Waiting)] {
+                assert_eq!(!cell.is_empty(), kind.unmet.contains(&truth), "`{name}` as {truth:?}: `{cell}`");
+            }
+        }
+    }
+
+    #[test]
+    fn every_condition_has_its_section_with_an_example() {
+        let sections: Vec<_> = README.split("\n### ").skip(1).collect();
+        for kind in KINDS {
+            let word = format!("`{}`", kind.key.name);
+            let section = sections
+                .iter()
+                .find(|section| section.lines().next().is_some_and(|line| line.contains(&word)));
+            let section = section.unwrap_or_else(|| panic!("{word} has no section"));
+            let written = format!("{}:", kind.key.name);
+            assert!(section.contains("```yaml") && section.contains(&written), "{word} has no example");
+        }
+    }
+}
