@@ -21,6 +21,7 @@ mod credentials;
 mod decisions;
 mod demo;
 mod durability;
+mod equivalence;
 mod faults;
 mod gitlab;
 mod heartbeats;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use countersign::decision::{Asking, Check, Decider, Listing, Remembered, Sight};
 use countersign::gitlab::Client;
 use countersign::merge_request::{CheckName, MergeRequestRef, StatusCheckId};
-use countersign::policy::{PolicySet, PolicySource, RuleEvaluation, RuleState};
+use countersign::policy::{PolicySet, PolicySource, RuleEvaluation, RuleState, Verdict};
 use countersign::scope::{CheckAddress, ProjectScope};
 use secrecy::SecretString;
 
@@ -22,6 +22,8 @@ pub struct Stage {
 
 /// What came of one decision.
 pub struct Played {
+    /// The word on the check.
+    pub verdict: Verdict,
     /// The rules of the one policy.
     pub rules: Vec<RuleEvaluation>,
     /// How often each route was called.
@@ -74,7 +76,7 @@ impl Stage {
             *calls.entry(call.route).or_default() += 1;
         }
         let mut evaluation = decided.checks.into_iter().next().unwrap().1;
-        Played { rules: evaluation.policies.remove(0).rules, calls }
+        Played { verdict: evaluation.verdict, rules: evaluation.policies.remove(0).rules, calls }
     }
 }
 
