@@ -44,8 +44,7 @@ fn main() {
     let pairs = options.scaled(300, 5);
     let rules = Rules::new(RULES);
     let facts = change::facts(FILES);
-    let source = PolicySource { path: "rules.yaml".to_owned(), text: rules.policy() };
-    let set = PolicySet::compile(&[source]).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let set = compile(&rules);
     let paths = change::paths(&facts);
     let floor = Floor::new(rules.patterns());
 
@@ -68,6 +67,41 @@ fn main() {
     println!("  evaluation with its tree   {:>8.3} ms", median(&evaluations));
     println!("  one GlobSet over all paths {:>8.3} ms, {} matches", median(&floors), floor.matches(&paths));
     println!("  evaluation / GlobSet       {:>8.2}", median(&ratios));
+    grow(options.scaled(20, 3));
+}
+
+fn compile(rules: &Rules) -> PolicySet {
+    let source = |(number, text): (usize, &String)| PolicySource {
+        path: format!("rules-{number}.yaml"),
+        text: text.clone(),
+    };
+    let sources: Vec<_> = rules.policies().iter().enumerate().map(source).collect();
+    PolicySet::compile(&sources).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+/// How an evaluation grows with the rules and with the files: ten times as many of either should take ten times as long
+/// at most.
+fn grow(runs: usize) {
+    println!("\nmedians of {runs} runs\n  rules   files   evaluation      GlobSet   compiled in");
+    for rules in [RULES, 10 * RULES] {
+        let rules = Rules::new(rules);
+        let begun = Instant::now();
+        let set = compile(&rules);
+        let compiled = begun.elapsed().as_secs_f64() * 1e3;
+        let floor = Floor::new(rules.patterns());
+        for files in [FILES, 10 * FILES] {
+            let facts = change::facts(files);
+            let paths = change::paths(&facts);
+            let settled: usize = decide(&set, &facts).policies.iter().map(|policy| policy.rules.len()).sum();
+            let (mut evaluations, mut floors) = (Vec::new(), Vec::new());
+            for _ in 0..runs {
+                floors.push(milliseconds(|| floor.matches(black_box(&paths))));
+                evaluations.push(milliseconds(|| decide(black_box(&set), black_box(&facts))));
+            }
+            let (evaluation, floor) = (median(&evaluations), median(&floors));
+            println!("  {settled:>5}  {files:>6}  {evaluation:>8.2} ms  {floor:>8.2} ms  {compiled:>8.1} ms");
+        }
+    }
 }
 
 /// What is measured: facts in, verdict and tree out; the tree is dropped within the measure, too.

@@ -17,9 +17,21 @@ pub struct Guard {
     pub except: Vec<String>,
 }
 
+/// Rules in one file.
+const IN_A_FILE: usize = 200;
+
+/// The name of a service; past those with a name of their own they are numbered.
+fn service(number: usize) -> String {
+    let name = SERVICES[number % SERVICES.len()];
+    match number / SERVICES.len() {
+        0 => name.to_owned(),
+        more => format!("{name}-{more}"),
+    }
+}
+
 /// All rules.
 pub struct Rules {
-    policy: String,
+    policies: Vec<String>,
     patterns: Vec<String>,
     guards: Vec<Guard>,
 }
@@ -27,26 +39,28 @@ pub struct Rules {
 impl Rules {
     /// So many rules: of each ten four guard a service, the others are of other kinds.
     pub fn new(count: usize) -> Self {
-        let policy = "policy: monorepo\nrules:\n".to_owned();
-        let mut rules = Self { policy, patterns: Vec::new(), guards: Vec::new() };
+        let mut rules = Self { policies: Vec::new(), patterns: Vec::new(), guards: Vec::new() };
         for number in 0..count {
+            if number % IN_A_FILE == 0 {
+                rules.policies.push(format!("policy: monorepo-{}\nrules:\n", number / IN_A_FILE));
+            }
             let round = number / 10;
             match number % 10 {
-                kind @ 0..=3 => rules.guard(SERVICES[(round * 4 + kind) % SERVICES.len()]),
-                4 => rules.migrations(SERVICES[round]),
-                5 => rules.untouched(SERVICES[39 - round]),
-                6 => rules.small(SERVICES[round + 10], round),
-                7 => rules.only(SERVICES[round], round),
-                8 => rules.either(SERVICES[round + 20], round),
-                _ => rules.few(SERVICES[round + 5], round),
+                kind @ 0..=3 => rules.guard(&service(round * 4 + kind)),
+                4 => rules.migrations(&service(round)),
+                5 => rules.untouched(&service(round + 30)),
+                6 => rules.small(&service(round + 10), round),
+                7 => rules.only(&service(round), round),
+                8 => rules.either(&service(round + 20), round),
+                _ => rules.few(&service(round + 5), round),
             }
         }
         rules
     }
 
-    /// The policy's text.
-    pub fn policy(&self) -> String {
-        self.policy.clone()
+    /// The texts of the policies.
+    pub fn policies(&self) -> &[String] {
+        &self.policies
     }
 
     /// Every path pattern of every rule, as often as it is written.
@@ -87,7 +101,7 @@ impl Rules {
     /// A change can be read.
     fn small(&mut self, service: &str, round: usize) {
         let except = ["*.lock".to_owned(), "vendor/".to_owned(), format!("services/{service}/generated/**")];
-        let bounds = format!("at_most: {}, added: {{at_most: {}}}", 30_000 - round * 1000, 25_000);
+        let bounds = format!("at_most: {}, added: {{at_most: {}}}", 30_000 - round % 25 * 1000, 25_000);
         let require = format!("changed_lines: {{{bounds}, except: {}}}", self.list(&except));
         self.rule(&format!("small-{round}"), None, &require);
     }
@@ -118,7 +132,10 @@ impl Rules {
 
     fn rule(&mut self, id: &str, when: Option<&str>, require: &str) {
         let when = when.map(|when| format!("    when: {{{when}}}\n")).unwrap_or_default();
-        let written = writeln!(self.policy, "  - id: {id}\n{when}    require: {{{require}}}");
+        let written = writeln!(
+            self.policies.last_mut().expect("a policy was begun"),
+            "  - id: {id}\n{when}    require: {{{require}}}"
+        );
         written.expect("a string takes everything");
     }
 
