@@ -209,8 +209,8 @@ fn sentence(reason: &Reason, aim: Aim) -> String {
 #[cfg(test)]
 mod tests {
     use crate::policy::evaluation::{RuleState, Truth};
-    use crate::policy::example::{facts, mistakes, needs, reason, state, truth, unknown};
-    use crate::policy::fact::{FactKey, Facts};
+    use crate::policy::example::{code, facts, mistakes, needs, reason, state, truth, unknown};
+    use crate::policy::fact::{FactKey, Facts, Known};
 
     const OPEN: &str = "{unresolved_threads: {at_most: 0}}";
 
@@ -239,6 +239,18 @@ mod tests {
         assert_eq!(needs(waiting_or_worse, &facts()), [FactKey::Pipeline]);
         let both = "{all_of: [{unresolved_threads: {at_most: 0}}, {pipeline: success}]}";
         assert_eq!(needs(both, &facts()), [FactKey::Pipeline, FactKey::Threads], "at once");
+    }
+
+    #[test]
+    fn what_is_asked_once_goes_before_what_is_asked_for_each_person() {
+        let both = "{author: {groups: [g]}, changed_files: {any: [a]}}";
+        assert_eq!(needs(both, &facts()), [FactKey::Code]);
+        let elsewhere = Facts { code: Some(Known::Value(code(1, &["b"]))), ..facts() };
+        assert_eq!(truth(both, &elsewhere), Truth::Violated, "and the group was never asked for");
+        let there = Facts { code: Some(Known::Value(code(1, &["a"]))), ..facts() };
+        assert_eq!(needs(both, &there).len(), 2);
+        let any = "{any_of: [{author: {groups: [g]}}, {pipeline: success}]}";
+        assert_eq!(needs(any, &facts()), [FactKey::Pipeline]);
     }
 
     #[test]

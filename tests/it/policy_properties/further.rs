@@ -1,0 +1,198 @@
+//! Answers about everything beyond code, approvals and people: drawn from the world's seed, the same for the same question.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use countersign::merge_request::UserId;
+use countersign::policy::fact::{
+    Account, Award, CodeOwnersFile, Comment, CommitStatus, Dependency, Issue, Job, LabelEvent, LinePattern,
+    LineSide, MatchingLines, Parentage, ProjectFacts, Reviewer, Signature,
+};
+use countersign::policy::{FactKey, Facts};
+
+use super::{Mask, World, at, sha, user};
+
+/// What the drawn CODEOWNERS files say.
+const OWNERS: [&str; 4] =
+    ["*.md @u2\n/src/ @g\n", "* @u2 @u3\n[Code][2]\n/src/ @g @u4\n", "README.md\n", "^[Docs]\n*.md @u3\n"];
+
+impl World {
+    /// A number below `limit`, the same for the same question.
+    fn draw(&self, key: &FactKey, salt: u64, limit: u64) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.seed, key, salt).hash(&mut hasher);
+        hasher.finish() % limit
+    }
+
+    fn pick<'a>(&self, key: &FactKey, salt: u64, words: &[&'a str]) -> &'a str {
+        words[usize::try_from(self.draw(key, salt, words.len() as u64)).unwrap()]
+    }
+
+    fn some<T>(&self, key: &FactKey, make: impl Fn(u64) -> T) -> Vec<T> {
+        (1..=self.draw(key, 0, 4)).map(make).collect()
+    }
+
+    fn minute(&self, key: &FactKey, salt: u64) -> jiff::Timestamp {
+        at(i64::try_from(self.draw(key, salt, 40)).unwrap())
+    }
+
+    fn issues(&self, key: &FactKey) -> Vec<Issue> {
+        self.some(key, |id| Issue {
+            reference: format!("shop/web#{id}"),
+            state: self.pick(key, id, &["opened", "closed"]).to_owned(),
+            labels: self.pick(key, id + 10, &["a", "b"]).split(' ').map(str::to_owned).collect(),
+            milestone: None,
+        })
+    }
+
+    /// Answers a question truly, unless the mask hides the answer.
+    pub(super) fn answer_further(&self, key: &FactKey, mask: Mask, facts: &mut Facts) {
+        match key.clone() {
+            FactKey::Username(name) => {
+                let id = name.strip_prefix('u').and_then(|id| id.parse().ok()).map(UserId::new);
+                facts.usernames.insert(name, mask.veil(key, id));
+            }
+            FactKey::Account(id) => {
+                facts.accounts.insert(id, mask.veil(key, Account { bot: self.draw(key, 1, 2) == 0 }));
+            }
+            FactKey::Project => {
+                let project = ProjectFacts {
+                    topics: [self.pick(key, 1, &["pci", "web"]).to_owned()].into(),
+                    visibility: self.pick(key, 2, &["private", "public"]).to_owned(),
+                    merge_method: self.pick(key, 3, &["merge", "ff"]).to_owned(),
+                    squash_option: Some(self.pick(key, 4, &["never", "always"]).to_owned()),
+                };
+                facts.project = Some(mask.veil(key, project));
+            }
+            FactKey::Behind => facts.behind = Some(mask.veil(key, self.draw(key, 1, 3))),
+            FactKey::Reviewers => {
+                let states = ["unreviewed", "approved", "requested_changes", "a_word_of_tomorrow"];
+                let reviewer =
+                    |id| Reviewer { user: user(id), state: self.pick(key, id, &states).to_owned() };
+                facts.reviewers = Some(mask.veil(key, self.some(key, reviewer)));
+            }
+            FactKey::LabelEvents => {
+                let event = |id| LabelEvent {
+                    id,
+                    label: Some(self.pick(key, id, &["a", "b"]).to_owned()),
+                    added: self.draw(key, id + 10, 3) > 0,
+                    user: (self.draw(key, id + 20, 4) > 0).then(|| user(1 + self.draw(key, id + 30, 4))),
+                };
+                facts.label_events = Some(mask.veil(key, self.some(key, event)));
+            }
+            FactKey::Comments => {
+                let bodies = ["LGTM", "veto", "unveto", "so LGTM?", "fine\n\nReviewed-by: @u2"];
+                let ready = "marked this merge request as **ready**";
+                let comment = |id| {
+                    let system = self.draw(key, id + 10, 3) == 0;
+                    Comment {
+                        id,
+                        author: user(1 + self.draw(key, id + 20, 4)),
+                        body: Some(if system { ready } else { self.pick(key, id, &bodies) }.to_owned()),
+                        created_at: self.minute(key, id + 30),
+                        edited: self.draw(key, id + 40, 4) == 0,
+                        system,
+                    }
+                };
+                facts.comments = Some(mask.veil(key, self.some(key, comment)));
+            }
+            FactKey::Awards => {
+                let award = |id| Award {
+                    name: self.pick(key, id, &["thumbsup", "thumbsdown"]).to_owned(),
+                    user: user(1 + self.draw(key, id + 20, 4)),
+                    created_at: self.minute(key, id + 30),
+                };
+                facts.awards = Some(mask.veil(key, self.some(key, award)));
+            }
+            FactKey::Jobs(pipeline) => {
+                let states = ["success", "failed", "running", "manual", "a_word_of_tomorrow"];
+                let job = |id| Job {
+                    name: self.pick(key, id, &["build", "test 1/2", "test 2/2"]).to_owned(),
+                    status: self.pick(key, id + 10, &states).to_owned(),
+                    allow_failure: false,
+                };
+                facts.jobs.insert(pipeline, mask.veil(key, self.some(key, job)));
+            }
+            FactKey::CommitStatuses => {
+                let status = |id| CommitStatus {
+                    name: self.pick(key, id, &["scan", "lint"]).to_owned(),
+                    status: self.pick(key, id + 10, &["success", "failed", "pending"]).to_owned(),
+                };
+                facts.commit_statuses = Some(mask.veil(key, self.some(key, status)));
+            }
+            FactKey::ClosingIssues => facts.closing_issues = Some(mask.veil(key, self.issues(key))),
+            FactKey::RelatedIssues => facts.related_issues = Some(mask.veil(key, self.issues(key))),
+            FactKey::BlockingMergeRequests => {
+                let blocking = |id| Dependency {
+                    reference: format!("shop/web!{id}"),
+                    state: self.pick(key, id, &["opened", "merged"]).to_owned(),
+                };
+                facts.blocking_merge_requests = Some(mask.veil(key, self.some(key, blocking)));
+            }
+            FactKey::OtherMergeRequest(reference) => {
+                let state = self.pick(key, 1, &["opened", "merged", "closed", "merged"]).to_owned();
+                let other = Dependency { reference: reference.clone(), state };
+                facts.other_merge_requests.insert(reference, mask.veil(key, Some(other)));
+            }
+            FactKey::CodeOwners => {
+                let file =
+                    |text: &str| CodeOwnersFile { path: "CODEOWNERS".to_owned(), text: text.to_owned() };
+                let file = (self.draw(key, 1, 5) > 0).then(|| file(self.pick(key, 2, &OWNERS)));
+                facts.code_owners = Some(mask.veil(key, file));
+            }
+            FactKey::Parentage => {
+                let parents = vec![sha(); usize::try_from(1 + self.draw(key, 1, 2)).unwrap()];
+                facts.parentage = Some(mask.veil(key, vec![Parentage { sha: sha(), parents }]));
+            }
+            FactKey::Signature(commit) => {
+                let states = ["verified", "unverified", "verified_system", "a_word_of_tomorrow"];
+                let signature = Signature {
+                    kind: "SSH".to_owned(),
+                    verification_status: self.pick(key, 1, &states).to_owned(),
+                };
+                let signature = (self.draw(key, 2, 4) > 0).then_some(signature);
+                facts.signatures.insert(commit, mask.veil(key, signature));
+            }
+            FactKey::MatchingLines(pattern) => {
+                let found = |path: &&str| {
+                    let count = (!self.text_left_out).then(|| self.draw(key, path.len() as u64, 2));
+                    (count != Some(0)).then(|| ((*path).to_owned(), count))
+                };
+                let files = self.paths.iter().filter_map(found).collect();
+                let version = countersign::merge_request::VersionId::new(self.pushes);
+                let lines = MatchingLines { version, files };
+                facts.matching_lines.insert(pattern.to_string(), mask.veil(key, lines));
+            }
+            other => panic!("{other:?} is answered elsewhere"),
+        }
+    }
+}
+
+/// Every further question that could be asked here.
+pub(super) fn every_further_key() -> Vec<FactKey> {
+    let mut keys = vec![
+        FactKey::Project,
+        FactKey::Behind,
+        FactKey::Reviewers,
+        FactKey::LabelEvents,
+        FactKey::Comments,
+        FactKey::Awards,
+        FactKey::Jobs(1),
+        FactKey::CommitStatuses,
+        FactKey::ClosingIssues,
+        FactKey::RelatedIssues,
+        FactKey::BlockingMergeRequests,
+        FactKey::OtherMergeRequest("shop/web!12".to_owned()),
+        FactKey::CodeOwners,
+        FactKey::Parentage,
+        FactKey::Signature(sha()),
+        FactKey::Username("g".to_owned()),
+    ];
+    for side in [LineSide::Added, LineSide::Removed] {
+        keys.push(FactKey::MatchingLines(LinePattern { regex: "TODO".to_owned(), side }));
+    }
+    for id in 1..5 {
+        keys.push(FactKey::Account(UserId::new(id)));
+        keys.push(FactKey::Username(format!("u{id}")));
+    }
+    keys
+}
