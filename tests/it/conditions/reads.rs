@@ -1,0 +1,93 @@
+//! How many reads each condition costs beside the one of the merge request itself: none for what that says, one for each
+//! further family of facts. A condition without a line here fails the test.
+
+use std::collections::BTreeSet;
+
+use countersign::merge_request::MergeRequestRef;
+
+use super::Stage;
+use crate::world::{APPROVALS, DISCUSSIONS, GROUP, GROUP_MEMBER, ONE, PIPELINES, VERSION, VERSIONS};
+
+/// Each condition with the calls that it costs: one line at least for each.
+const COSTS: &[(&str, &str, &[&str])] = &[
+    ("title", "{regex: '.+'}", &[]),
+    ("description", "{not_empty: true}", &[]),
+    ("labels", "{any: ['type::*']}", &[]),
+    ("draft", "false", &[]),
+    ("source_branch", "'*'", &[]),
+    ("target_branch", "main", &[]),
+    ("author", "{users: [ana]}", &[]),
+    ("author", "{groups: [shop/payments]}", &[GROUP, GROUP_MEMBER]),
+    ("changed_files", "{any: ['**']}", &[VERSIONS, VERSION]),
+    ("changed_files_count", "{at_least: 1}", &[VERSIONS, VERSION]),
+    ("changed_lines", "{at_least: 0}", &[VERSIONS, VERSION]),
+    ("approvals", "1", &[APPROVALS, VERSIONS, VERSION, USERS]),
+    (
+        "approvals",
+        "{count: 1, from: {groups: [shop/payments]}}",
+        &[APPROVALS, VERSIONS, VERSION, USERS, GROUP, GROUP_MEMBER],
+    ),
+    ("pipeline", "success", &[PIPELINES]),
+    ("unresolved_threads", "{at_least: 0}", &[DISCUSSIONS]),
+    ("age", "{since: opened, at_least: 0m}", &[]),
+    ("age", "{since: last_push, at_least: 0m}", &[VERSIONS]),
+    ("during", "{from: 2020-01-01T00:00Z}", &[]),
+];
+
+const USERS: &str = "GET /users";
+
+/// A merge request about which there is something to read of every family.
+fn prepared(stage: &Stage) -> MergeRequestRef {
+    let gitlab = &stage.ground.gitlab;
+    let bea = stage.ground.reviewer();
+    let new = stage.ground.merge_request().description("What for").label("type::bug");
+    let which = gitlab.open_merge_request(new).unwrap();
+    gitlab.approve(which, bea).unwrap();
+    gitlab.set_pipeline(which, "success").unwrap();
+    which
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_condition_costs_a_read_for_each_family_of_facts() {
+    let stage = Stage::new().await;
+    let which = prepared(&stage);
+    let schema = countersign::policy::schema();
+    let conditions = schema["$defs"]["conditions"]["properties"].as_object().unwrap();
+    let operators = ["all_of", "any_of", "none_of", "not"];
+    let mut missing: BTreeSet<_> =
+        conditions.keys().map(String::as_str).filter(|key| !operators.contains(key)).collect();
+    for (name, value, expected) in COSTS {
+        missing.remove(name);
+        let mut played = stage.play(which, &format!("{{{name}: {value}}}")).await;
+        assert_eq!(played.calls.remove(ONE), Some(1), "`{name}`");
+        let once: BTreeSet<_> = played.calls.iter().map(|(route, count)| (route.as_str(), *count)).collect();
+        let expected: BTreeSet<_> = expected.iter().map(|route| (*route, 1)).collect();
+        assert_eq!(once, expected, "`{name}: {value}`: {}", played.sentence());
+    }
+    assert_eq!(missing, BTreeSet::new(), "no line says what these cost");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_merge_request_settles_reads_nothing_of_the_rest() {
+    let stage = Stage::new().await;
+    let which = prepared(&stage);
+    let expensive = "{approvals: {count: 1, from: {groups: [shop/payments]}}, changed_files: {any: [a]}, \
+                     pipeline: success}";
+    for require in [
+        format!("{{any_of: [{{target_branch: main}}, {expensive}]}}"),
+        format!("{{all_of: [{{target_branch: elsewhere}}, {expensive}]}}"),
+        format!("{{none_of: [{{labels: {{any: ['type::*']}}}}, {expensive}]}}"),
+        format!("{{not: {{all_of: [{{draft: true}}, {expensive}]}}}}"),
+    ] {
+        let played = stage.play(which, &require).await;
+        assert_eq!(played.further_calls(), 0, "{require}: {:?}", played.calls);
+    }
+    let skipped = format!(
+        "policy: p\notherwise: pass\nrules: [{{id: r, when: {{target_branch: x}}, require: {expensive}}}]\n"
+    );
+    assert_eq!(stage.play_policy(which, &skipped).await.further_calls(), 0);
+    // The files are read before anybody's membership, which then no longer matters.
+    let files_first = "{author: {groups: [shop/payments]}, changed_files: {any: [nowhere]}}";
+    let played = stage.play(which, files_first).await;
+    assert_eq!(played.calls.keys().collect::<Vec<_>>(), [ONE, VERSIONS, VERSION]);
+}
