@@ -8,8 +8,8 @@ use countersign::merge_request::{
     CheckName, CommitSha, MergeRequestIid, MergeRequestRef, ProjectId, User, UserId, VersionId,
 };
 use countersign::policy::fact::{
-    AccessLevel, Approval, ChangeKind, ChangedFile, Code, Commit, Known, LineCount, MergeRequestFacts,
-    Pipeline, Sightings, Thread, Unknown, Version,
+    AccessLevel, Account, Approval, ChangeKind, ChangedFile, Code, Commit, Known, LabelEvent, LineCount,
+    MergeRequestFacts, Pipeline, ProjectFacts, Reviewer, Sightings, Thread, Unknown, Version,
 };
 use countersign::policy::{
     Evaluation, FactKey, Facts, PolicySet, PolicySource, RuleState, Step, Verdict, evaluate,
@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 /// Conditions of every family, each of which is true in some worlds and false in others.
-const LEAVES: [&str; 22] = [
+const LEAVES: [&str; 34] = [
     "title: {conventional_commit: true}",
     "draft: false",
     "labels: {any: [a]}",
@@ -41,6 +41,18 @@ const LEAVES: [&str; 22] = [
     "age: {since: last_push, at_least: 20m}",
     "during: {from: 2027-01-15T08:30Z, to: 2027-01-15T09:00Z}",
     "during: {to: 2027-01-15T09:10, timezone: Europe/Berlin}",
+    "author: {bots: true}",
+    "milestone: 'v*'",
+    "conflicts: false",
+    "behind_target: {at_most: 1}",
+    "project: {topics: {any: [a]}, visibility: private}",
+    "labels: {any: [a, b], set_by: {groups: [g]}}",
+    "assignees: {at_least: 2, from: {groups: [g], role: maintainer}}",
+    "reviewers: {state: approved, at_most: 1, from: {users: [u2], bots: true}}",
+    "committers: {all: {groups: [g], users: [u3]}}",
+    "committers: {any: {role: maintainer}}",
+    "committers: {none: {bots: true}, unmatched: allow}",
+    "committers: {only_author: true}",
 ];
 
 #[derive(Debug, Clone)]
@@ -194,12 +206,12 @@ impl World {
             source_project: None,
             author: user(1),
             created_at: at(0),
-            milestone: None,
-            assignees: BTreeSet::new(),
-            reviewers: BTreeSet::new(),
+            milestone: self.good_title.then(|| "v1".to_owned()),
+            assignees: self.members.iter().map(|id| user(*id)).collect(),
+            reviewers: self.maintainers.iter().map(|id| user(*id)).collect(),
             squash: false,
             removes_source_branch: true,
-            has_conflicts: Some(false),
+            has_conflicts: [Some(false), Some(true), None][self.threads],
             first_contribution: Some(false),
         };
         let version_targets = (1..self.pushes).map(|id| (VersionId::new(id), seen.clone())).collect();
@@ -287,6 +299,36 @@ impl World {
                 let owner = self.emails.get(&address).copied().flatten().map(UserId::new);
                 facts.emails.insert(address, mask.veil(key, owner));
             }
+            FactKey::Username(name) => {
+                let id = (1..5).find(|id| user(*id).username == name).map(UserId::new);
+                facts.usernames.insert(name, mask.veil(key, id));
+            }
+            FactKey::Account(id) => {
+                facts.accounts.insert(id, mask.veil(key, Account { bot: id.get() == self.pushes }));
+            }
+            FactKey::Behind => facts.behind = Some(mask.veil(key, self.threads as u64)),
+            FactKey::Project => {
+                let visibility = if self.draft { "private" } else { "public" }.to_owned();
+                let (topics, merge_method) = (self.labels.clone(), "ff".to_owned());
+                let project = ProjectFacts { topics, visibility, merge_method, squash_option: None };
+                facts.project = Some(mask.veil(key, project));
+            }
+            FactKey::Reviewers => {
+                let state = |id| if self.approvals.contains_key(id) { "approved" } else { "unreviewed" };
+                let reviewer = |id| Reviewer { user: user(*id), state: state(id).to_owned() };
+                facts.reviewers = Some(mask.veil(key, self.maintainers.iter().map(reviewer).collect()));
+            }
+            FactKey::LabelEvents => {
+                // Nobody knows who set the label `b`, unless there was a draft once.
+                let told = self.labels.iter().filter(|label| *label == "a" || self.draft);
+                let event = |label: &String| LabelEvent {
+                    id: 1,
+                    label: Some(label.clone()),
+                    added: true,
+                    user: self.main.then(|| user(self.pushes)),
+                };
+                facts.label_events = Some(mask.veil(key, told.map(event).collect()));
+            }
             other => panic!("no condition here asks for {other:?}"),
         }
     }
@@ -301,10 +343,16 @@ impl World {
             FactKey::Pipeline,
             FactKey::Threads,
             FactKey::Group("g".to_owned()),
+            FactKey::Behind,
+            FactKey::Project,
+            FactKey::Reviewers,
+            FactKey::LabelEvents,
+            FactKey::Username("u3".to_owned()),
         ];
         for id in (1..5).map(UserId::new) {
             keys.push(FactKey::GroupMember("g".to_owned(), id));
             keys.push(FactKey::ProjectMember(id));
+            keys.push(FactKey::Account(id));
         }
         keys.extend((1..self.pushes).map(|id| FactKey::Patch(VersionId::new(id))));
         keys.extend(EMAILS.iter().map(|address| FactKey::Email((*address).to_owned())));

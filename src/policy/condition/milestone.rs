@@ -15,7 +15,7 @@ use crate::schema::{Key, Shape};
 pub(super) const MILESTONE: Kind = Kind {
     key: Key::new(
         "milestone",
-        Shape::OneOf(&[Shape::Flag, TITLE, Shape::List(&Shape::Text)]),
+        Shape::OneOf(SHAPES),
         "Whether a milestone is set (`true`, `false`), or which; `*` stands for any characters, a quoted leading `!` excludes.",
     ),
     build: |node, _| test(Milestone::build(node)),
@@ -24,7 +24,8 @@ pub(super) const MILESTONE: Kind = Kind {
     settled_by_commit: false,
 };
 
-const TITLE: Shape = Shape::Text;
+/// A scalar is read as the first of them, which any fits; `true` and `false` without quotes are told apart afterwards.
+const SHAPES: &[Shape] = &[Shape::Text, Shape::Flag, Shape::List(&Shape::Text)];
 
 /// What the milestone must be.
 #[derive(Debug, Clone)]
