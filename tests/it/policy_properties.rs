@@ -314,8 +314,9 @@ impl World {
                 facts.project = Some(mask.veil(key, project));
             }
             FactKey::Reviewers => {
-                let state = |id| if self.approvals.contains_key(id) { "approved" } else { "unreviewed" };
-                let reviewer = |id| Reviewer { user: user(*id), state: state(id).to_owned() };
+                let state =
+                    |id: &u64| if self.approvals.contains_key(id) { "approved" } else { "unreviewed" };
+                let reviewer = |id: &u64| Reviewer { user: user(*id), state: state(id).to_owned() };
                 facts.reviewers = Some(mask.veil(key, self.maintainers.iter().map(reviewer).collect()));
             }
             FactKey::LabelEvents => {
