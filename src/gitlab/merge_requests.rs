@@ -77,6 +77,17 @@ pub struct Milestone {
     pub title: String,
 }
 
+/// How far a merge request is behind its target branch, with what that was counted for.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Divergence {
+    /// The head at the moment of the count; null while GitLab prepares it.
+    pub sha: Option<String>,
+    /// The target branch at that moment.
+    pub target_branch: String,
+    /// How many commits of the target branch the source branch does not have; 0 also where there is no source branch.
+    pub diverged_commits_count: Option<u64>,
+}
+
 /// The ways to refer to a merge request.
 #[derive(Debug, Clone, Deserialize)]
 pub struct References {
@@ -102,6 +113,12 @@ impl Client {
     /// Reads a merge request: one call, for everything that it says of itself.
     pub async fn merge_request(&self, merge_request: MergeRequestRef) -> Result<Dated<MergeRequest>, Error> {
         self.read_dated(ROUTE, &merge_request_path(merge_request, "")).await
+    }
+
+    /// Reads how far a merge request is behind its target branch.
+    pub async fn divergence(&self, merge_request: MergeRequestRef) -> Result<Divergence, Error> {
+        let path = merge_request_path(merge_request, "?include_diverged_commits_count=true");
+        self.read(ROUTE, &path).await
     }
 
     /// The open merge requests of a project that changed at or after an instant, the longest unchanged first.

@@ -1,11 +1,15 @@
-//! `/users`: which account a commit's email address belongs to.
+//! `/users`: which account a commit's email address or a username belongs to, and what kind of account it is.
 
 use serde::Deserialize;
+
+use crate::merge_request::UserId;
 
 use super::client::Client;
 use super::error::Error;
 
 const SEARCH: &str = "GET /users?search=";
+const NAMED: &str = "GET /users?username=";
+const ONE: &str = "GET /users/:id";
 
 /// A user as other answers embed it.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,7 +23,24 @@ pub struct BasicUser {
     pub state: Option<String>,
 }
 
+/// What kind of account a user is.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Account {
+    /// Whether it is a bot's: that of an access token, a service account, or one of GitLab's own.
+    pub bot: bool,
+}
+
 impl Client {
+    /// Finds the users with a username: one or none.
+    pub async fn users_named(&self, username: &str) -> Result<Vec<BasicUser>, Error> {
+        self.read_list(NAMED, "users", &[("username", username)]).await
+    }
+
+    /// Reads what kind of account a user is.
+    pub async fn account(&self, user: UserId) -> Result<Account, Error> {
+        self.read(ONE, &format!("users/{user}")).await
+    }
+
     /// Finds the users that GitLab connects with an email address: by public address, or by any for an
     /// administrator's token.
     pub async fn users_by_email(&self, email: &str) -> Result<Vec<BasicUser>, Error> {

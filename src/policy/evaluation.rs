@@ -222,6 +222,65 @@ pub enum Remedy {
         /// Who would fit, in words.
         to: String,
     },
+    /// The milestone must change.
+    SetMilestone {
+        /// To what, in words.
+        to: String,
+    },
+    /// Other people must be assigned.
+    ChangeAssignees {
+        /// Who, in words.
+        to: String,
+    },
+    /// Other people must be asked to review, or those asked must go on.
+    ChangeReviewers {
+        /// Who, and how far they must be, in words.
+        to: String,
+    },
+    /// It must be opened from another project.
+    ChangeSourceProject {
+        /// Whether that is a fork.
+        fork: bool,
+    },
+    /// The tick that squashes commits must be set or taken away.
+    SetSquash {
+        /// What it must be.
+        squash: bool,
+    },
+    /// The tick that deletes the source branch must be set or taken away.
+    SetSourceBranchRemoval {
+        /// What it must be.
+        removes: bool,
+    },
+    /// The conflicts with the target branch must be resolved.
+    ResolveConflicts,
+    /// The head must have more of the target branch: rebase it, or merge the target branch into it.
+    Rebase {
+        /// How far it may be behind, in words.
+        to: String,
+    },
+    /// It belongs into another project.
+    ChangeTargetProject {
+        /// Which would fit, in words.
+        to: String,
+    },
+    /// A maintainer must change the project's settings.
+    ChangeProjectSettings {
+        /// To what, in words.
+        to: String,
+    },
+    /// The commits must be made by others.
+    ChangeCommitters {
+        /// By whom, in words.
+        to: String,
+    },
+    /// A label must be taken away and set again.
+    SetLabelAgain {
+        /// One of these.
+        any_of: Vec<String>,
+        /// By whom, in words: one of these.
+        by: Vec<String>,
+    },
     /// An operator must mend something (a group that can't be read, a token).
     AskOperator {
         /// What, in words.

@@ -1,6 +1,6 @@
 //! Merge requests and what is said of them: approvals, threads, pipelines.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -125,6 +125,7 @@ impl PipelineRun {
 
 /// A merge request as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "ticks of a merge request, each on or off by itself")]
 pub struct MergeRequest {
     /// Which one.
     pub reference: MergeRequestRef,
@@ -148,6 +149,20 @@ pub struct MergeRequest {
     pub assignees: Vec<UserId>,
     /// Who was asked for a review.
     pub reviewers: Vec<UserId>,
+    /// How far reviewers are, in GitLab's words; who is not in it has not reviewed.
+    pub reviewer_states: BTreeMap<UserId, String>,
+    /// The title of its milestone.
+    pub milestone: Option<String>,
+    /// Whether its commits will be squashed.
+    pub squash: bool,
+    /// Whether the merge deletes the source branch.
+    pub removes_source_branch: bool,
+    /// Whether it conflicts with its target; none while GitLab has not looked.
+    pub conflicts: Option<bool>,
+    /// How many commits of the target branch it lacks; none where GitLab does not say.
+    pub behind: Option<u64>,
+    /// Whether it is its author's first in the project; none where GitLab does not say.
+    pub first_contribution: Option<bool>,
     /// Open, closed, merged.
     pub state: MergeRequestState,
     /// When it was opened.

@@ -43,7 +43,8 @@
 //!
 //! # What is not there, or not so
 //!
-//! - No GraphQL, no emoji, no approval rules with names, no CODEOWNERS, no milestones, no OAuth.
+//! - No GraphQL, no emoji, no approval rules with names, no CODEOWNERS, no OAuth. A milestone is its title alone.
+//! - Conflicts and how far a branch is behind its target are said by the test, and do not follow from what was pushed.
 //! - Merge trains do not run: who is on one, how it stands and when it is merged is said by the test. No list of them.
 //! - Lists of merge requests know the scopes `all` and the caller's own; nothing is found by assignee or reviewer.
 //! - Hooks are not disabled after failures, have no list of events, no templates and no custom headers.

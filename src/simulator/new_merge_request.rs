@@ -23,6 +23,7 @@ pub struct NewMergeRequest {
     pub(super) author: Option<UserId>,
     pub(super) assignees: Vec<UserId>,
     pub(super) reviewers: Vec<UserId>,
+    pub(super) milestone: Option<String>,
     pub(super) created_at: Option<Timestamp>,
     pub(super) head: Option<CommitSha>,
     pub(super) base: Option<CommitSha>,
@@ -61,6 +62,7 @@ impl NewMergeRequest {
             author: None,
             assignees: Vec::new(),
             reviewers: Vec::new(),
+            milestone: None,
             created_at: None,
             head: None,
             base: None,
@@ -134,6 +136,12 @@ impl NewMergeRequest {
     /// With one more reviewer.
     pub fn reviewer(mut self, user: UserId) -> Self {
         self.reviewers.push(user);
+        self
+    }
+
+    /// With this milestone.
+    pub fn milestone(mut self, title: &str) -> Self {
+        self.milestone = Some(title.to_owned());
         self
     }
 

@@ -182,7 +182,7 @@ impl World {
             "assignee_ids": merge_request.assignees,
             "reviewer_ids": merge_request.reviewers,
             "labels": Self::labels_payload(merge_request),
-            "milestone_id": null,
+            "milestone_id": merge_request.milestone.as_deref().map(Self::milestone_id),
             "url": self.merge_request_url(merge_request),
             "source": self.project_payload(merge_request.source_project),
             "target": self.project_payload(Some(project)),
@@ -204,12 +204,12 @@ impl World {
             "merge_status": if merge_request.preparing { "preparing" } else { "checking" },
             "detailed_merge_status": self.detailed_merge_status(merge_request),
             "merge_error": null,
-            "merge_params": { "force_remove_source_branch": "1" },
+            "merge_params": Self::merge_params(merge_request),
             "merge_when_pipeline_succeeds": false,
             "merge_user_id": null,
             "merge_commit_sha": merge_request.merge_commit,
             "blocking_discussions_resolved": merge_request.all_resolved(),
-            "first_contribution": false,
+            "first_contribution": merge_request.first_contribution,
             "prepared_at": (!merge_request.preparing).then(|| hook_time(merge_request.created_at)),
             "last_edited_at": null,
             "last_edited_by_id": null,
@@ -239,6 +239,11 @@ impl World {
         })
     }
 
+    /// `merge_params` of a body.
+    pub(super) fn merge_params(merge_request: &MergeRequest) -> Value {
+        json!({ "force_remove_source_branch": if merge_request.removes_source_branch { "1" } else { "0" } })
+    }
+
     /// `detailed_merge_status`, from the first thing that stands in the way.
     pub(super) fn detailed_merge_status(&self, merge_request: &MergeRequest) -> String {
         let checks_pass = || {
@@ -256,6 +261,8 @@ impl World {
             () if merge_request.state.words().0 != "opened" => "not_open",
             () if merge_request.draft() => "draft_status",
             () if merge_request.versions.is_empty() => "commits_status",
+            () if merge_request.conflicts == Some(true) => "conflict",
+            () if merge_request.conflicts.is_none() => "unchecked",
             () if merge_request.approvals_left() > 0 => "not_approved",
             () if gated && !checks_pass() => "status_checks_must_pass",
             () => "mergeable",

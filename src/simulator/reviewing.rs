@@ -39,6 +39,7 @@ impl World {
             return Err(SimulatorError::Refused("already approved".to_owned()));
         }
         merge_request.approvals.push(Approved { user, at });
+        merge_request.reviewer_states.insert(user, "approved".to_owned());
         let complete = free || merge_request.approvals_left() == 0;
         self.happen(which, user, Happening::new(if complete { "approved" } else { "approval" }))
     }
@@ -53,6 +54,7 @@ impl World {
         if merge_request.approvals.len() == count {
             return Err(SimulatorError::Refused("not approved".to_owned()));
         }
+        merge_request.reviewer_states.insert(user, "unapproved".to_owned());
         let lost = free || (approved && merge_request.approvals_left() > 0);
         self.happen(which, user, Happening::new(if lost { "unapproved" } else { "unapproval" }))
     }

@@ -177,6 +177,11 @@ impl World {
         digits.get(..6).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or_default()
     }
 
+    /// A milestone's id: the same title has the same one.
+    pub(super) fn milestone_id(title: &str) -> u64 {
+        Self::label_id(title)
+    }
+
     /// The ids of hooks' events etc. are made of the same randomness everywhere.
     pub(super) fn uuid(&mut self) -> String {
         digest::uuid(&mut self.random)

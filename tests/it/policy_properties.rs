@@ -10,8 +10,8 @@ use countersign::merge_request::{
     CheckName, CommitSha, MergeRequestIid, MergeRequestRef, ProjectId, User, UserId, VersionId,
 };
 use countersign::policy::fact::{
-    AccessLevel, Approval, ChangeKind, ChangedFile, Code, Commit, Known, LineCount, MergeRequestFacts,
-    Pipeline, Sightings, Thread, Unknown, Version,
+    AccessLevel, Account, Approval, ChangeKind, ChangedFile, Code, Commit, Known, LabelEvent, LineCount,
+    MergeRequestFacts, Pipeline, ProjectFacts, Reviewer, Sightings, Thread, Unknown, Version,
 };
 use countersign::policy::{
     Evaluation, FactKey, Facts, PolicySet, PolicySource, RuleState, Step, Verdict, evaluate,
@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 /// Conditions of every family, each of which is true in some worlds and false in others.
-const LEAVES: [&str; 22] = [
+const LEAVES: [&str; 34] = [
     "title: {conventional_commit: true}",
     "draft: false",
     "labels: {any: [a]}",
@@ -43,6 +43,18 @@ const LEAVES: [&str; 22] = [
     "age: {since: last_push, at_least: 20m}",
     "during: {from: 2027-01-15T08:30Z, to: 2027-01-15T09:00Z}",
     "during: {to: 2027-01-15T09:10, timezone: Europe/Berlin}",
+    "author: {bots: true}",
+    "milestone: 'v*'",
+    "conflicts: false",
+    "behind_target: {at_most: 1}",
+    "project: {topics: {any: [a]}, visibility: private}",
+    "labels: {any: [a, b], set_by: {groups: [g]}}",
+    "assignees: {at_least: 2, from: {groups: [g], role: maintainer}}",
+    "reviewers: {state: approved, at_most: 1, from: {users: [u2], bots: true}}",
+    "committers: {all: {groups: [g], users: [u3]}}",
+    "committers: {any: {role: maintainer}}",
+    "committers: {none: {bots: true}, unmatched: allow}",
+    "committers: {only_author: true}",
 ];
 
 #[derive(Debug, Clone)]
@@ -199,12 +211,12 @@ impl World {
             source_project: None,
             author: user(1),
             created_at: at(0),
-            milestone: None,
-            assignees: BTreeSet::new(),
-            reviewers: BTreeSet::new(),
+            milestone: self.good_title.then(|| "v1".to_owned()),
+            assignees: self.members.iter().map(|id| user(*id)).collect(),
+            reviewers: self.maintainers.iter().map(|id| user(*id)).collect(),
             squash: false,
             removes_source_branch: true,
-            has_conflicts: Some(false),
+            has_conflicts: [Some(false), Some(true), None][self.threads],
             first_contribution: Some(false),
         };
         let version_targets = (1..self.pushes).map(|id| (VersionId::new(id), seen.clone())).collect();
@@ -306,6 +318,11 @@ impl World {
             FactKey::Pipeline,
             FactKey::Threads,
             FactKey::Group("g".to_owned()),
+            FactKey::Behind,
+            FactKey::Project,
+            FactKey::Reviewers,
+            FactKey::LabelEvents,
+            FactKey::Username("u3".to_owned()),
         ];
         for id in (1..5).map(UserId::new) {
             keys.push(FactKey::GroupMember("g".to_owned(), id));

@@ -4,7 +4,7 @@ use super::reader::Reader;
 use crate::decision::doubt::{known, unknown};
 use crate::gitlab::{self, Error};
 use crate::merge_request::UserId;
-use crate::policy::fact::{AccessLevel, Account, Facts, Known, Unknown};
+use crate::policy::fact::{AccessLevel, Account, Facts, Known};
 
 /// GitLab: below a guest's 10 stand "no access" (0) and "minimal access" (5), which single sign-on gives everybody of a
 /// top-level group: they can see nothing in it.
@@ -29,12 +29,16 @@ impl Reader<'_> {
         }))
     }
 
-    pub(super) async fn user_named(&self, _username: &str) -> Known<Option<UserId>> {
-        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    /// Whose a username is. GitLab finds it whatever its case.
+    pub(super) async fn user_named(&self, username: &str) -> Known<Option<UserId>> {
+        known(self.gitlab.users_named(username).await.map(|users| {
+            let named = users.iter().find(|user| user.username.eq_ignore_ascii_case(username));
+            named.map(|user| UserId::new(user.id))
+        }))
     }
 
-    pub(super) async fn account(&self, _user: UserId) -> Known<Account> {
-        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    pub(super) async fn account(&self, user: UserId) -> Known<Account> {
+        known(self.gitlab.account(user).await.map(|account| Account { bot: account.bot }))
     }
 
     /// The role of an active, unexpired membership; a 404 proves that there is none.

@@ -19,13 +19,27 @@ impl Reader<'_> {
         Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
     }
 
-    pub(super) async fn reviewers(&self, _facts: &Facts) -> Known<Vec<Reviewer>> {
-        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    pub(super) async fn reviewers(&self, facts: &Facts) -> Known<Vec<Reviewer>> {
+        let reviewer =
+            |reviewer: gitlab::Reviewer| Reviewer { user: user_of(&reviewer.user), state: reviewer.state };
+        let read = self.gitlab.reviewers(facts.merge_request.merge_request).await;
+        known(read.map(|reviewers| reviewers.into_iter().map(reviewer).collect()))
     }
 
-    pub(super) async fn label_events(&self, _facts: &Facts) -> Known<Vec<LabelEvent>> {
-        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    pub(super) async fn label_events(&self, facts: &Facts) -> Known<Vec<LabelEvent>> {
+        let event = |event: gitlab::LabelEvent| LabelEvent {
+            id: event.id,
+            label: event.label.map(|label| label.name),
+            added: event.action == "add",
+            user: event.user.as_ref().map(user_of),
+        };
+        let read = self.gitlab.label_events(facts.merge_request.merge_request).await;
+        known(read.map(|events| events.into_iter().map(event).collect()))
     }
+}
+
+fn user_of(user: &gitlab::BasicUser) -> User {
+    User { id: UserId::new(user.id), username: user.username.clone() }
 }
 
 fn unresolved(discussions: Vec<gitlab::Discussion>) -> Vec<Thread> {

@@ -36,6 +36,7 @@ pub(super) const APPROVALS: Kind = Kind {
         Family::Code,
         Family::OlderCode,
         Family::Memberships,
+        Family::Accounts,
         Family::Emails,
     ],
     unmet: &[Truth::Waiting],
@@ -116,12 +117,11 @@ impl Approvals {
     /// Weighs one approval: what is proven against it settles it, else everything open is asked for at once.
     fn weigh(&self, approval: &Approval, view: &View<'_>) -> Weight {
         let against = |why: String, mend| Weight::DoesNotCount { why, mend };
-        let is_named = self.from.as_ref().is_some_and(|people| people.names(&approval.user));
-        if is_access_token(&approval.user.username) && !is_named {
-            return against(
-                "an access token is nobody; name it under `users` if it is to count".to_owned(),
-                None,
-            );
+        let is_meant = |people: &People| people.names(&approval.user) || people.name_bots();
+        if is_access_token(&approval.user.username) && !self.from.as_ref().is_some_and(is_meant) {
+            let why =
+                "an access token is nobody; name it under `users`, or write `bots: true`, if it is to count";
+            return against(why.to_owned(), None);
         }
         let exclusion = self.excluded.judge(&approval.user, view);
         match exclusion {

@@ -3,6 +3,7 @@
 
 use super::kind::Kind;
 use super::{age, approvals, branch, draft, during, files, labels, people, pipeline, size, text, threads};
+use super::{assigned, committers, merging, milestone, origin, project};
 use crate::schema::{Key, Shape, Table};
 
 pub(in crate::policy) const ALL_OF: &str = "all_of";
@@ -11,7 +12,7 @@ pub(in crate::policy) const NONE_OF: &str = "none_of";
 pub(in crate::policy) const NOT: &str = "not";
 
 /// How many conditions there are.
-const COUNT: usize = 15;
+const COUNT: usize = 26;
 
 /// Every condition, in the order in which the reference shows them.
 pub(in crate::policy) const KINDS: [Kind; COUNT] = [
@@ -19,9 +20,20 @@ pub(in crate::policy) const KINDS: [Kind; COUNT] = [
     text::DESCRIPTION,
     labels::LABELS,
     draft::DRAFT,
+    milestone::MILESTONE,
     branch::SOURCE_BRANCH,
     branch::TARGET_BRANCH,
+    origin::FROM_FORK,
+    merging::SQUASH,
+    merging::REMOVES_SOURCE_BRANCH,
+    merging::CONFLICTS,
+    merging::BEHIND_TARGET,
+    project::PROJECT,
     people::AUTHOR,
+    origin::FIRST_CONTRIBUTION,
+    assigned::ASSIGNEES,
+    assigned::REVIEWERS,
+    committers::COMMITTERS,
     files::CHANGED_FILES,
     size::CHANGED_FILES_COUNT,
     size::CHANGED_LINES,

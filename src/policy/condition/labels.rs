@@ -1,15 +1,19 @@
-//! `labels`: which labels are there.
+//! `labels`: which labels are there, and who set them.
 //!
-//! Waiting when they are not as required: anybody who triages can set and take away a label, no push is needed.
+//! Waiting when they are not as required: anybody who triages can set and take away a label, no push is needed. Who set
+//! a label is told by GitLab's events. Where they do not tell it, it is unsettled and never false: what is missing in a
+//! list must not make a `not` true.
 
 use std::collections::BTreeSet;
 
 use super::kind::{Kind, Test, test};
-use super::vocabulary::TEXTS;
+use super::people::{Membership, People};
+use super::vocabulary::{PEOPLE, TEXTS};
+use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::{Family, MergeRequestFacts};
-use crate::policy::finding::{Finding, Stop};
+use crate::policy::fact::{FactKey, Family, LabelEvent, MergeRequestFacts, Unknown};
+use crate::policy::finding::{Finding, Stop, known};
 use crate::policy::pattern::Wildcard;
 use crate::policy::view::View;
 use crate::schema::{Key, Shape, Table};
@@ -17,8 +21,8 @@ use crate::schema::{Key, Shape, Table};
 /// Which labels are there.
 pub(super) const LABELS: Kind = Kind {
     key: Key::new("labels", Shape::Mapping(&TABLE), "Which labels are there; `*` stands for any characters."),
-    build: |node, _| test(Labels::build(node)),
-    reads: &[Family::MergeRequest],
+    build: |node, builder| test(Labels::build(node, builder)),
+    reads: &[Family::MergeRequest, Family::LabelEvents, Family::Memberships, Family::Accounts],
     unmet: &[Truth::Waiting],
     settled_by_commit: false,
 };
@@ -33,6 +37,7 @@ static TABLE: Table = Table {
         Key::new("all", TEXTS, "Each of these is there."),
         Key::new("any", TEXTS, "At least one of these is there."),
         Key::new("none", TEXTS, "None of these is there."),
+        Key::new("set_by", Shape::Mapping(&PEOPLE), "Who must have set those of `all` and `any`."),
     ],
 };
 
@@ -42,10 +47,11 @@ struct Labels {
     all: Vec<Wildcard>,
     any: Vec<Wildcard>,
     none: Vec<Wildcard>,
+    set_by: Option<People>,
 }
 
 impl Labels {
-    fn build(node: &Node) -> Option<Self> {
+    fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
         let wildcards = |key| {
             let node: Option<&Node> = node.get(key);
             node.map(Node::all_words)
@@ -54,9 +60,18 @@ impl Labels {
                 .map(|words| Wildcard::new(words.text))
                 .collect()
         };
-        let labels = Self { all: wildcards("all"), any: wildcards("any"), none: wildcards("none") };
-        let says_something = !(labels.all.is_empty() && labels.any.is_empty() && labels.none.is_empty());
-        says_something.then_some(labels)
+        // A `set_by` that can't be read must not become anybody.
+        let set_by = match node.get("set_by") {
+            Some(people) => Some(People::build(people, builder)?),
+            None => None,
+        };
+        let labels = Self { all: wildcards("all"), any: wildcards("any"), none: wildcards("none"), set_by };
+        let asks_for_some = !(labels.all.is_empty() && labels.any.is_empty());
+        if labels.set_by.is_some() && !asks_for_some {
+            let help = "name the labels that must be set by them";
+            builder.notes.error(&node.span, "`set_by` says nothing without `all` or `any`", help);
+        }
+        (asks_for_some || !labels.none.is_empty()).then_some(labels)
     }
 
     fn judge(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
@@ -116,9 +131,103 @@ impl Labels {
     }
 }
 
+/// Who set a label.
+enum Setter {
+    /// One of those meant.
+    Meant(String),
+    /// Proven to be none of them.
+    Other(String),
+    /// The events do not tell.
+    Untold(String),
+    /// Not known yet.
+    Open(Stop),
+}
+
+impl Labels {
+    /// The labels of each demand: one of them, set by the right people, is enough.
+    fn demands<'a>(&self, labels: &'a BTreeSet<String>) -> Vec<Vec<&'a String>> {
+        let all = self.all.iter().map(|wildcard| matching(labels, std::slice::from_ref(wildcard)));
+        let any = (!self.any.is_empty()).then(|| matching(labels, &self.any));
+        all.chain(any).collect()
+    }
+
+    /// Labels that are there as required, and now it matters who set them.
+    fn judge_setters(&self, people: &People, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
+        let request = &view.facts.merge_request;
+        let events = known(view.facts.label_events.as_ref(), FactKey::LabelEvents)?;
+        let (mut meant, mut wrong, mut untold) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut needs, mut doubt) = (BTreeSet::new(), None::<Unknown>);
+        let mut remedies = Vec::new();
+        for labels in self.demands(&request.labels) {
+            let (mut others, mut silent, mut stops) = (Vec::new(), Vec::new(), Vec::new());
+            let mut found = None;
+            for label in &labels {
+                match setter(label, events, people, view) {
+                    Setter::Meant(sentence) => found = Some(sentence),
+                    Setter::Other(sentence) => others.push(sentence),
+                    Setter::Untold(sentence) => silent.push(sentence),
+                    Setter::Open(stop) => stops.push(stop),
+                }
+            }
+            if let Some(sentence) = found {
+                meant.push(sentence);
+                continue;
+            }
+            let any_of = labels.into_iter().cloned().collect();
+            remedies.push(Remedy::SetLabelAgain { any_of, by: people.describe() });
+            if stops.is_empty() && silent.is_empty() {
+                wrong.extend(others);
+            }
+            untold.extend(silent);
+            for stop in stops {
+                match stop {
+                    Stop::Needs(keys) => needs.extend(keys),
+                    Stop::Unknown(unknown) => doubt = Some(unknown),
+                }
+            }
+        }
+        let required = || format!("required: set by {}", people.describe().join(" or "));
+        let (truth, sentence) = match doubt {
+            _ if !wrong.is_empty() => (Truth::Waiting, format!("{}; {}", wrong.join(", "), required())),
+            _ if !needs.is_empty() => return Err(Stop::Needs(needs)),
+            Some(unknown) => return Err(Stop::Unknown(unknown)),
+            None if !untold.is_empty() => {
+                (Truth::Unsettled, format!("{}; {}", untold.join(", "), required()))
+            }
+            None => (Truth::True, meant.join(", ")),
+        };
+        let remedies = if truth == Truth::True { self.undo(request) } else { remedies };
+        Ok(Finding::new("labels", truth, sentence).mended_by(wanted, remedies))
+    }
+}
+
+/// Who set a label last. An account that is gone can't be one of those meant any more.
+fn setter(label: &str, events: &[LabelEvent], people: &People, view: &View<'_>) -> Setter {
+    let of_label = events.iter().filter(|event| event.label.as_deref() == Some(label));
+    match of_label.max_by_key(|event| event.id) {
+        Some(LabelEvent { added: true, user: Some(user), .. }) => match people.includes(user, view) {
+            Ok(Membership::Yes(why)) => {
+                Setter::Meant(format!("`{label}` was set by @{} ({why})", user.username))
+            }
+            Ok(Membership::No) => Setter::Other(format!("`{label}` was set by @{}", user.username)),
+            Err(stop) => Setter::Open(stop),
+        },
+        Some(LabelEvent { added: true, user: None, .. }) => {
+            Setter::Other(format!("`{label}` was set by an account that is gone"))
+        }
+        Some(LabelEvent { added: false, .. }) | None => {
+            Setter::Untold(format!("GitLab does not tell who set `{label}`"))
+        }
+    }
+}
+
 impl Test for Labels {
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
-        Ok(self.judge(&view.facts.merge_request, wanted))
+        let finding = self.judge(&view.facts.merge_request, wanted);
+        match &self.set_by {
+            Some(people) if finding.truth() == Truth::True => self.judge_setters(people, view, wanted),
+            Some(_) | None => Ok(finding),
+        }
     }
 }
 
@@ -132,8 +241,12 @@ fn names(wildcards: &[Wildcard]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::policy::evaluation::RuleState;
     use crate::policy::evaluation::{Remedy, Truth};
-    use crate::policy::example::{facts, mistakes, reason, remedies, truth};
+    use crate::policy::example::{
+        facts, join_group, mistakes, needs, reason, remedies, state, truth, unknown, user,
+    };
+    use crate::policy::fact::{FactKey, Facts, Known, LabelEvent};
 
     #[test]
     fn labels_are_met_by_globs_and_wait_otherwise() {
@@ -171,5 +284,90 @@ mod tests {
         p.yaml:5:15: error: `labels` must be a mapping, not a list
           help: write `labels: {all: […]}` if every one must be there, or `labels: {any: […]}` if one is enough
         "#);
+    }
+
+    const FREEZE: &str = "{labels: {all: [freeze], set_by: {groups: [shop/release]}}}";
+
+    /// The label `freeze` is there; who added (`+`) and removed (`-`) it, the oldest first.
+    fn set(events: &[(char, Option<u64>)]) -> Facts {
+        let mut facts = facts();
+        facts.merge_request.labels.insert("freeze".to_owned());
+        let event = |(number, (sign, by)): (usize, &(char, Option<u64>))| LabelEvent {
+            id: number as u64,
+            label: Some("freeze".to_owned()),
+            added: *sign == '+',
+            user: by.map(user),
+        };
+        facts.label_events = Some(Known::Value(events.iter().enumerate().map(event).collect()));
+        join_group(&mut facts, "shop/release", 2, Some(30));
+        join_group(&mut facts, "shop/release", 3, None);
+        facts
+    }
+
+    #[test]
+    fn who_set_a_label_is_asked_only_where_it_is_there() {
+        let mut facts = facts();
+        assert_eq!(truth(FREEZE, &facts), Truth::Waiting);
+        facts.merge_request.labels.insert("freeze".to_owned());
+        assert_eq!(needs(FREEZE, &facts), [FactKey::LabelEvents]);
+    }
+
+    #[test]
+    fn whoever_set_a_label_last_must_be_one_of_those_meant() {
+        assert_eq!(truth(FREEZE, &set(&[('+', Some(2))])), Truth::True);
+        assert_eq!(truth(FREEZE, &set(&[('+', Some(3))])), Truth::Waiting);
+        assert_eq!(truth(FREEZE, &set(&[('+', Some(2)), ('-', Some(3)), ('+', Some(3))])), Truth::Waiting);
+        assert_eq!(truth(FREEZE, &set(&[('+', Some(3)), ('-', Some(3)), ('+', Some(2))])), Truth::True);
+        assert_eq!(truth(FREEZE, &set(&[('+', None)])), Truth::Waiting);
+        let wrong = set(&[('+', Some(3))]);
+        assert_eq!(
+            reason(FREEZE, &wrong).sentence,
+            "`freeze` was set by @bob; required: set by members of shop/release"
+        );
+        let again = Remedy::SetLabelAgain {
+            any_of: vec!["freeze".to_owned()],
+            by: vec!["members of shop/release".to_owned()],
+        };
+        assert_eq!(remedies(FREEZE, &wrong), [again]);
+        let label = "freeze".to_owned();
+        assert_eq!(
+            remedies(&format!("{{not: {FREEZE}}}"), &set(&[('+', Some(2))])),
+            [Remedy::RemoveLabel { label }]
+        );
+    }
+
+    #[test]
+    fn events_that_are_missing_pass_nothing_whichever_way_it_is_asked() {
+        for events in [&[][..], &[('+', Some(2)), ('-', Some(2))]] {
+            for require in [FREEZE.to_owned(), format!("{{not: {FREEZE}}}")] {
+                assert_eq!(state(&require, &set(events)), RuleState::Waiting, "{require} {events:?}");
+            }
+        }
+        let mut facts = set(&[]);
+        facts.label_events = Some(unknown(true));
+        assert_eq!(truth(FREEZE, &facts), Truth::Unknown { curable: true });
+    }
+
+    #[test]
+    fn a_hidden_group_has_set_nothing() {
+        let mut facts = set(&[('+', Some(3))]);
+        facts.groups.insert("shop/release".to_owned(), unknown(false));
+        for require in [FREEZE.to_owned(), format!("{{not: {FREEZE}}}")] {
+            assert_eq!(truth(&require, &facts), Truth::Unknown { curable: false }, "{require}");
+        }
+    }
+
+    #[test]
+    fn of_alternatives_one_that_was_set_rightly_is_enough() {
+        let facts = set(&[('+', Some(2))]);
+        let of = |labels: &str| truth(&format!("{{labels: {{{labels}, set_by: {{users: [ana]}}}}}}"), &facts);
+        assert_eq!(of("any: [\"type::*\", freeze]"), Truth::True);
+        assert_eq!(of("all: [\"type::*\", freeze]"), Truth::Unsettled, "nobody knows who set the type");
+    }
+
+    #[test]
+    fn set_by_needs_labels() {
+        let text = "policy: p\nrules: [{id: r, require: {labels: {none: [a], set_by: {users: [ana]}}}}]\n";
+        assert!(mistakes(text).contains("`set_by` says nothing without `all` or `any`"));
     }
 }

@@ -6,17 +6,24 @@
 
 mod age;
 mod approvals;
+mod assigned;
 mod bounds;
 mod branch;
 pub(super) mod catalogue;
+mod committers;
 mod draft;
 mod during;
 mod excluded;
 mod files;
 mod kind;
 mod labels;
+mod makers;
+mod merging;
+mod milestone;
+mod origin;
 mod people;
 mod pipeline;
+mod project;
 mod same_patch;
 mod size;
 mod text;

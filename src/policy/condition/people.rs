@@ -1,14 +1,17 @@
-//! People: the ones named, the members of groups, everybody with a role; and `author`, who opened the merge request.
+//! People: the ones named, the members of groups, everybody with a role, bots; and `author`, who opened the merge request.
 //!
 //! The keys are alternatives. That somebody is no member is proven only beside a group that could be read itself:
-//! GitLab answers 404 both for a stranger and for a group that is hidden from the token. `author` is violated when
-//! it does not fit: nobody can change who opened a merge request.
+//! GitLab answers 404 both for a stranger and for a group that is hidden from the token. That somebody is a bot is
+//! proven by the account alone: anybody may choose a name that looks like one. `author` is violated when it does not
+//! fit: nobody can change who opened a merge request.
+//!
+//! GitLab: no two usernames and no two groups differ in case alone, and both are found whatever the case.
 
 use std::collections::BTreeSet;
 
 use super::kind::{Kind, Test, test};
 use super::vocabulary::{PEOPLE, ROLES};
-use crate::merge_request::User;
+use crate::merge_request::{User, UserId};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
@@ -25,7 +28,7 @@ pub(super) const AUTHOR: Kind = Kind {
         "Who opened the merge request; each key is an alternative.",
     ),
     build: |node, builder| test(People::build(node, builder).map(Author)),
-    reads: &[Family::MergeRequest, Family::Memberships],
+    reads: &[Family::MergeRequest, Family::Memberships, Family::Accounts],
     unmet: &[Truth::Violated],
     settled_by_commit: false,
 };
@@ -33,12 +36,16 @@ pub(super) const AUTHOR: Kind = Kind {
 /// GitLab's access levels of [`ROLES`], in the same order.
 const LEVELS: [u8; 6] = [10, 15, 20, 30, 40, 50];
 
+/// Why somebody whom the policy names is one of them.
+const NAMED: &str = "named in the policy";
+
 /// A set of people.
 #[derive(Debug, Clone)]
 pub(super) struct People {
     users: Vec<String>,
     groups: Vec<String>,
     role: Option<(String, AccessLevel)>,
+    bots: bool,
 }
 
 /// Whether somebody is one of them.
@@ -65,9 +72,17 @@ impl People {
         };
         let users = names("users", |name| name.strip_prefix('@').unwrap_or(name));
         let groups = names("groups", |path| path.trim_matches('/'));
+        let groups = groups.into_iter().map(|path| path.to_ascii_lowercase()).collect();
+        let bots = node.get("bots").and_then(|bots| bots.flag().map(|flag| (bots, flag)));
+        if let Some((bots, false)) = bots {
+            let help = "take it away: bots are meant only where `bots: true` is written";
+            builder.notes.error(&bots.span, "`bots: false` says nothing", help);
+        }
+        let bots = bots.is_some_and(|(_, flag)| flag);
         let role = node.get("role").and_then(Node::words).and_then(|words| role_level(words.text));
-        let people = Self { users, groups, role };
-        (!people.users.is_empty() || !people.groups.is_empty() || people.role.is_some()).then_some(people)
+        let people = Self { users, groups, role, bots };
+        let means_somebody = !people.users.is_empty() || !people.groups.is_empty() || people.role.is_some();
+        (means_somebody || people.bots).then_some(people)
     }
 
     /// Whether the policy names the user.
@@ -75,20 +90,45 @@ impl People {
         self.users.iter().any(|name| name.eq_ignore_ascii_case(&user.username))
     }
 
+    /// Whether the policy names bots.
+    pub(super) fn name_bots(&self) -> bool {
+        self.bots
+    }
+
     /// Whether a user is one of them; asks for everything that can tell at once, and for nothing if the name does.
     pub(super) fn includes(&self, user: &User, view: &View<'_>) -> Result<Membership, Stop> {
         if self.names(user) {
-            return Ok(Membership::Yes("named in the policy".to_owned()));
+            return Ok(Membership::Yes(NAMED.to_owned()));
         }
+        self.includes_by(std::iter::empty(), user.id, view)
+    }
+
+    /// The same of a user of whom only the id is known.
+    pub(super) fn includes_id(&self, id: UserId, view: &View<'_>) -> Result<Membership, Stop> {
+        let author = &view.facts.merge_request.author;
+        if author.id == id {
+            return self.includes(author, view);
+        }
+        let by_name = self.users.iter().map(|name| (is_called(name, id, view), NAMED.to_owned()));
+        self.includes_by(by_name, id, view)
+    }
+
+    fn includes_by(
+        &self,
+        by_name: impl Iterator<Item = (Result<bool, Stop>, String)>,
+        id: UserId,
+        view: &View<'_>,
+    ) -> Result<Membership, Stop> {
         let by_group =
-            self.groups.iter().map(|group| (in_group(group, user, view), format!("member of `{group}`")));
+            self.groups.iter().map(|group| (in_group(group, id, view), format!("member of `{group}`")));
         let by_role = self
             .role
             .iter()
-            .map(|(word, level)| (has_role(*level, user, view), format!("{word} of the project")));
+            .map(|(word, level)| (has_role(*level, id, view), format!("{word} of the project")));
+        let by_account = self.bots.then(|| (is_bot(id, view), "a bot".to_owned()));
         let mut needs = BTreeSet::new();
         let mut unknown: Option<Unknown> = None;
-        for (answer, why) in by_group.chain(by_role) {
+        for (answer, why) in by_name.chain(by_group).chain(by_role).chain(by_account) {
             match answer {
                 Ok(true) => return Ok(Membership::Yes(why)),
                 Err(Stop::Needs(keys)) => needs.extend(keys),
@@ -111,7 +151,7 @@ impl People {
         let users = self.users.iter().map(|name| format!("@{name}"));
         let groups = self.groups.iter().map(|group| format!("members of {group}"));
         let role = self.role.iter().map(|(word, _)| format!("people with at least the role {word}"));
-        users.chain(groups).chain(role).collect()
+        users.chain(groups).chain(role).chain(self.bots.then(|| "bots".to_owned())).collect()
     }
 }
 
@@ -120,20 +160,31 @@ fn role_level(word: &str) -> Option<(String, AccessLevel)> {
     Some(((*word).to_owned(), AccessLevel(level)))
 }
 
-fn in_group(group: &str, user: &User, view: &View<'_>) -> Result<bool, Stop> {
+/// Whether a username is a user's.
+fn is_called(name: &str, id: UserId, view: &View<'_>) -> Result<bool, Stop> {
+    let name = name.to_lowercase();
+    let called = known(view.facts.usernames.get(&name), FactKey::Username(name.clone()))?;
+    Ok(*called == Some(id))
+}
+
+fn is_bot(id: UserId, view: &View<'_>) -> Result<bool, Stop> {
+    known(view.facts.accounts.get(&id), FactKey::Account(id)).map(|account| account.bot)
+}
+
+fn in_group(group: &str, id: UserId, view: &View<'_>) -> Result<bool, Stop> {
     let facts = view.facts;
-    let member = facts.group_members.get(group).and_then(|members| members.get(&user.id));
+    let member = facts.group_members.get(group).and_then(|members| members.get(&id));
     // A membership that was read is a proof by itself; its absence needs the group beside it.
     if let Some(Known::Value(Some(_))) = member {
         return Ok(true);
     }
     let group_read = known(facts.groups.get(group), FactKey::Group(group.to_owned()));
-    let member = known(member, FactKey::GroupMember(group.to_owned(), user.id));
+    let member = known(member, FactKey::GroupMember(group.to_owned(), id));
     both(group_read, member).map(|((), member)| member.is_some())
 }
 
-fn has_role(level: AccessLevel, user: &User, view: &View<'_>) -> Result<bool, Stop> {
-    let member = known(view.facts.project_members.get(&user.id), FactKey::ProjectMember(user.id))?;
+fn has_role(level: AccessLevel, id: UserId, view: &View<'_>) -> Result<bool, Stop> {
+    let member = known(view.facts.project_members.get(&id), FactKey::ProjectMember(id))?;
     Ok(member.is_some_and(|has| has >= level))
 }
 
@@ -163,8 +214,8 @@ impl Test for Author {
 mod tests {
     use crate::merge_request::UserId;
     use crate::policy::evaluation::{Remedy, Truth};
-    use crate::policy::example::{AUTHOR, facts, join_group, needs, remedies, truth, unknown};
-    use crate::policy::fact::{AccessLevel, FactKey, Known};
+    use crate::policy::example::{AUTHOR, facts, join_group, mistakes, needs, remedies, truth, unknown};
+    use crate::policy::fact::{AccessLevel, Account, FactKey, Known};
 
     const GROUP: &str = "{author: {groups: [shop/web]}}";
 
@@ -219,5 +270,36 @@ mod tests {
             facts.project_members.insert(UserId::new(AUTHOR), Known::Value(level.map(AccessLevel)));
             assert_eq!(truth("{author: {role: developer}}", &facts), expected);
         }
+    }
+
+    #[test]
+    fn a_bot_is_one_by_its_account_and_not_by_its_name() {
+        const BOTS: &str = "{author: {bots: true}}";
+        let mut facts = facts();
+        facts.merge_request.author.username = "project_7_bot_0a1b".to_owned();
+        let author = UserId::new(AUTHOR);
+        assert_eq!(needs(BOTS, &facts), [FactKey::Account(author)]);
+        for (bot, expected) in [(true, Truth::True), (false, Truth::Violated)] {
+            facts.accounts.insert(author, Known::Value(Account { bot }));
+            assert_eq!(truth(BOTS, &facts), expected);
+        }
+        facts.accounts.insert(author, unknown(true));
+        assert_eq!(truth(BOTS, &facts), Truth::Unknown { curable: true });
+        assert_eq!(truth("{not: {author: {bots: true}}}", &facts), Truth::Unknown { curable: true });
+    }
+
+    #[test]
+    fn bots_false_says_nothing() {
+        insta::assert_snapshot!(mistakes("policy: p\nrules:\n  - id: r\n    require: {author: {role: owner, bots: false}}\n"), @r"
+        p.yaml:4:43: error: `bots: false` says nothing
+          help: take it away: bots are meant only where `bots: true` is written
+        ");
+    }
+
+    #[test]
+    fn a_group_is_the_same_in_any_case() {
+        let mut facts = facts();
+        join_group(&mut facts, "shop/web", AUTHOR, Some(10));
+        assert_eq!(truth("{author: {groups: [/Shop/WEB/]}}", &facts), Truth::True);
     }
 }

@@ -190,7 +190,7 @@ fn build_conventional(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Dema
 }
 
 /// `true` means something and `false` would mean nothing: the opposite is said with `not`.
-fn only_true(what: &str, key: &str, node: &Node, builder: &mut Builder<'_, '_>) -> bool {
+pub(super) fn only_true(what: &str, key: &str, node: &Node, builder: &mut Builder<'_, '_>) -> bool {
     if node.flag() == Some(false) {
         let help = format!("write `not: {{{what}: {{{key}: true}}}}`");
         builder.notes.error(&node.span, format!("`{key}: false` says nothing"), help);

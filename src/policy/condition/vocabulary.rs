@@ -11,12 +11,17 @@ pub(super) const ROLES: &[&str] = &["guest", "planner", "reporter", "developer",
 /// People, by alternatives.
 pub(super) static PEOPLE: Table = Table {
     name: "people",
-    doc: "People: who is in `users`, in one of `groups`, or has the `role`; each key is an alternative.",
+    doc: "People: who is in `users`, in one of `groups`, has the `role`, or is a bot; each key is an alternative.",
     hint: Some("write `{users: […]}`, `{groups: […]}` or `{role: developer}`"),
     keys: &[
         Key::new("users", TEXTS, "Usernames."),
         Key::new("groups", TEXTS, "Full paths of groups; inherited members count."),
         Key::new("role", Shape::Choice(ROLES), "At least this role on the target project."),
+        Key::new(
+            "bots",
+            Shape::Flag,
+            "With `true`: accounts that GitLab says are bots, those of access tokens among them.",
+        ),
     ],
 };
 

@@ -56,14 +56,14 @@ pub(super) fn basic_merge_request(world: &World, merge_request: &MergeRequest) -
         "labels": merge_request.labels,
         "draft": merge_request.draft(),
         "work_in_progress": merge_request.draft(),
-        "milestone": null,
+        "milestone": merge_request.milestone.as_deref().map(milestone),
     }));
     fields.extend(into_map(json!({
         "sha": merge_request.head(),
         "merge_commit_sha": merge_request.merge_commit,
         "squash_commit_sha": null,
         "merge_when_pipeline_succeeds": false,
-        "merge_status": if merge_request.preparing { "preparing" } else { "can_be_merged" },
+        "merge_status": merge_status(merge_request),
         "detailed_merge_status": world.detailed_merge_status(merge_request),
         "references": {
             "short": format!("!{}", reference.iid),
@@ -71,9 +71,9 @@ pub(super) fn basic_merge_request(world: &World, merge_request: &MergeRequest) -
             "full": format!("{path}!{}", reference.iid),
         },
         "web_url": world.merge_request_url(merge_request),
-        "has_conflicts": false,
-        "squash": false,
-        "force_remove_source_branch": true,
+        "has_conflicts": merge_request.conflicts == Some(true),
+        "squash": merge_request.squash,
+        "force_remove_source_branch": merge_request.removes_source_branch,
         "should_remove_source_branch": null,
         "blocking_discussions_resolved": merge_request.all_resolved(),
         "user_notes_count": merge_request.discussions.len(),
@@ -82,7 +82,7 @@ pub(super) fn basic_merge_request(world: &World, merge_request: &MergeRequest) -
 }
 
 /// A merge request by itself.
-pub(super) fn merge_request(world: &World, merge_request: &MergeRequest) -> Value {
+pub(super) fn merge_request(world: &World, merge_request: &MergeRequest) -> Map<String, Value> {
     let version = merge_request.newest_version();
     let head_pipeline = merge_request.pipelines.iter().rev().find(|run| !run.reference.ends_with("/train"));
     let mut fields = basic_merge_request(world, merge_request);
@@ -95,11 +95,36 @@ pub(super) fn merge_request(world: &World, merge_request: &MergeRequest) -> Valu
         "changes_count": version.map(DiffVersion::size),
         "head_pipeline": head_pipeline.map(|run| pipeline(world, merge_request, run)),
         "merge_error": null,
-        "first_contribution": false,
         "subscribed": false,
         "user": { "can_merge": true },
     })));
-    fields.into()
+    let first = merge_request.first_contribution;
+    fields.extend(first.map(|first| ("first_contribution".to_owned(), json!(first))));
+    fields
+}
+
+fn milestone(title: &str) -> Value {
+    json!({ "id": World::milestone_id(title), "title": title, "state": "active" })
+}
+
+/// GitLab: conflicts are unknown until somebody has looked.
+fn merge_status(merge_request: &MergeRequest) -> &'static str {
+    match merge_request.conflicts {
+        _ if merge_request.preparing => "preparing",
+        None => "unchecked",
+        Some(true) => "cannot_be_merged",
+        Some(false) => "can_be_merged",
+    }
+}
+
+/// A reviewer.
+pub(super) fn reviewer(world: &World, merge_request: &MergeRequest, id: UserId) -> Value {
+    let state = merge_request.reviewer_states.get(&id).map_or("unreviewed", String::as_str);
+    json!({
+        "user": user(world, id),
+        "state": state,
+        "created_at": rest_time(merge_request.created_at),
+    })
 }
 
 /// A pipeline.

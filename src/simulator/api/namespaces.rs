@@ -14,7 +14,9 @@ use crate::simulator::world::World;
 fn find_group<'world>(world: &'world World, call: &Call) -> Result<&'world Group, Answer> {
     let key = call.param(0);
     let by_id = || world.groups.values().find(|group| group.id.to_string() == key);
-    let found = world.groups.get(key).or_else(by_id);
+    // GitLab: a path is found whatever its case.
+    let by_path = || world.groups.values().find(|group| group.path.eq_ignore_ascii_case(key));
+    let found = world.groups.get(key).or_else(by_path).or_else(by_id);
     let account = call.account(world)?;
     found
         .filter(|group| world.sees_group(group, &account))

@@ -9,6 +9,7 @@ use crate::merge_request::ProjectId;
 use crate::simulator::access::level;
 use crate::simulator::diffs::{DiffVersion, FileChange};
 use crate::simulator::namespaces::Project;
+use crate::simulator::payload::into_map;
 use crate::simulator::world::World;
 
 /// The project of the first parameter (id or full path), if the caller sees it.
@@ -54,7 +55,7 @@ pub(super) fn project_as<'world>(
 
 /// A project.
 pub(super) fn project_json(world: &World, project: &Project) -> Value {
-    json!({
+    let mut fields = into_map(json!({
         "id": project.id,
         "description": null,
         "name": project.name(),
@@ -73,7 +74,11 @@ pub(super) fn project_json(world: &World, project: &Project) -> Value {
         "merge_trains_enabled": project.has_merge_trains,
         "only_allow_merge_if_pipeline_succeeds": false,
         "only_allow_merge_if_all_discussions_are_resolved": false,
-    })
+        "topics": project.topics,
+        "merge_method": project.merge_method,
+    }));
+    fields.extend(project.squash_option.map(|option| ("squash_option".to_owned(), json!(option))));
+    fields.into()
 }
 
 pub(super) fn one(world: &mut World, call: &Call) -> Result<Answer, Answer> {

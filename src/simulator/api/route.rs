@@ -61,7 +61,7 @@ const fn checked(name: &'static str, needs: Needs, handler: Handler) -> Route {
     Route { name, needs, handler, only_where: Release::has_status_checks }
 }
 
-static ROUTES: [Route; 49] = [
+static ROUTES: [Route; 50] = [
     any("GET /version", users::version),
     Route {
         name: "GET /metadata",
@@ -93,6 +93,7 @@ static ROUTES: [Route; 49] = [
     get("GET /projects/:id/merge_requests/:iid/diffs", merge_requests::diffs),
     get("GET /projects/:id/merge_requests/:iid/commits", merge_requests::commits),
     get("GET /projects/:id/merge_requests/:iid/approvals", merge_requests::approvals),
+    get("GET /projects/:id/merge_requests/:iid/reviewers", merge_requests::reviewers),
     get("GET /projects/:id/merge_requests/:iid/pipelines", merge_requests::pipelines),
     get("GET /projects/:id/merge_requests/:iid/discussions", merge_requests::discussions),
     Route {

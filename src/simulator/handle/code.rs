@@ -1,5 +1,7 @@
 //! Opening merge requests and pushing to them.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::gitlab::Gitlab;
@@ -118,6 +120,13 @@ fn make(world: &mut World, new: NewMergeRequest) -> Result<MergeRequest, Simulat
         author,
         assignees: new.assignees,
         reviewers: new.reviewers,
+        reviewer_states: BTreeMap::new(),
+        milestone: new.milestone,
+        squash: false,
+        removes_source_branch: true,
+        conflicts: Some(false),
+        behind: Some(0),
+        first_contribution: Some(false),
         state: MergeRequestState::Opened,
         created_at: new.created_at.unwrap_or(now),
         updated_at: new.created_at.unwrap_or(now),

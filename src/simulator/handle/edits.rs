@@ -79,6 +79,65 @@ impl Gitlab {
         self.edit(which, |merge_request| merge_request.reviewers = users.to_vec())
     }
 
+    /// Sets the milestone, or takes it away.
+    pub fn set_milestone(&self, which: MergeRequestRef, title: Option<&str>) -> Result<(), SimulatorError> {
+        self.edit(which, |merge_request| merge_request.milestone = title.map(str::to_owned))
+    }
+
+    /// Sets the tick that squashes commits, or takes it away.
+    pub fn set_squash(&self, which: MergeRequestRef, squash: bool) -> Result<(), SimulatorError> {
+        self.edit(which, |merge_request| merge_request.squash = squash)
+    }
+
+    /// Sets the tick that deletes the source branch, or takes it away.
+    pub fn set_source_branch_removal(
+        &self,
+        which: MergeRequestRef,
+        removes: bool,
+    ) -> Result<(), SimulatorError> {
+        self.edit(which, |merge_request| merge_request.removes_source_branch = removes)
+    }
+
+    /// Whether it conflicts with its target; none: GitLab has not looked. Nobody is told.
+    pub fn set_conflicts(
+        &self,
+        which: MergeRequestRef,
+        conflicts: Option<bool>,
+    ) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            world.merge_request_mut(which)?.conflicts = conflicts;
+            Ok(())
+        })
+    }
+
+    /// How many commits of the target branch it lacks; none: GitLab does not say. Nobody is told.
+    pub fn set_behind(&self, which: MergeRequestRef, commits: Option<u64>) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            world.merge_request_mut(which)?.behind = commits;
+            Ok(())
+        })
+    }
+
+    /// Whether it is its author's first in the project; none: GitLab does not say.
+    pub fn set_first_contribution(
+        &self,
+        which: MergeRequestRef,
+        first: Option<bool>,
+    ) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            world.merge_request_mut(which)?.first_contribution = first;
+            Ok(())
+        })
+    }
+
+    /// Forgets every label event, as if labels had come with an import. Nobody is told.
+    pub fn forget_label_events(&self, which: MergeRequestRef) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            world.merge_request_mut(which)?.label_events.clear();
+            Ok(())
+        })
+    }
+
     /// Lets `detailed_merge_status` say this, or again what follows from the rest. Nobody is told.
     pub fn set_merge_status(
         &self,
@@ -203,6 +262,10 @@ impl Gitlab {
     }
 }
 
+fn milestone_id(merge_request: &MergeRequest) -> Value {
+    json!(merge_request.milestone.as_deref().map(World::milestone_id))
+}
+
 /// An `update` with the fields that differ.
 fn difference(world: &World, before: &MergeRequest, after: &MergeRequest) -> Happening {
     let people = |users: &[UserId]| -> Value { users.iter().map(|user| world.user_payload(*user)).collect() };
@@ -211,6 +274,9 @@ fn difference(world: &World, before: &MergeRequest, after: &MergeRequest) -> Hap
         ("description", json!(before.description), json!(after.description)),
         ("draft", json!(before.draft()), json!(after.draft())),
         ("target_branch", json!(before.target_branch), json!(after.target_branch)),
+        ("milestone_id", milestone_id(before), milestone_id(after)),
+        ("squash", json!(before.squash), json!(after.squash)),
+        ("merge_params", World::merge_params(before), World::merge_params(after)),
         ("labels", World::labels_payload(before), World::labels_payload(after)),
         ("assignees", people(&before.assignees), people(&after.assignees)),
         ("reviewers", people(&before.reviewers), people(&after.reviewers)),

@@ -29,6 +29,15 @@ impl Gitlab {
         })
     }
 
+    /// Deletes a user: what they did stays, and says no more who did it.
+    pub fn delete_user(&self, id: UserId) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            let account = world.users.remove(&id).ok_or(SimulatorError::NoUser(id))?;
+            world.usernames.remove(&account.username);
+            Ok(())
+        })
+    }
+
     /// Creates a group and those above it; the same path again is the same group. Returns its id.
     pub fn create_group(&self, new: impl Into<NewGroup>) -> u64 {
         let new = new.into();
@@ -158,8 +167,18 @@ impl Gitlab {
                 ProjectSetting::Archived(value) => changed.archived = value,
                 ProjectSetting::ChecksMustPass(value) => changed.checks_must_pass = value,
                 ProjectSetting::ResetsApprovals(value) => changed.resets_approvals = value,
+                ProjectSetting::MergeMethod(value) => changed.merge_method = value,
+                ProjectSetting::SquashOption(value) => changed.squash_option = value,
                 ProjectSetting::ReporterApprover(approver) => changed.approvers.push(approver),
             }
+            Ok(())
+        })
+    }
+
+    /// Changes a project's topics.
+    pub fn set_topics(&self, project: ProjectId, topics: &[&str]) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            world.project_mut(project)?.topics = topics.iter().map(|topic| (*topic).to_owned()).collect();
             Ok(())
         })
     }
@@ -225,6 +244,10 @@ pub enum ProjectSetting {
     ChecksMustPass(bool),
     /// Whether a push removes approvals.
     ResetsApprovals(bool),
+    /// How it merges: `merge`, `rebase_merge` or `ff`.
+    MergeMethod(&'static str),
+    /// What it makes of squashing: `never`, `always`, `default_on` or `default_off`; none where GitLab does not say.
+    SquashOption(Option<&'static str>),
     /// A Reporter who may approve, and still may not answer status checks.
     ReporterApprover(UserId),
 }

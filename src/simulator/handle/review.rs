@@ -33,6 +33,15 @@ impl Gitlab {
         })
     }
 
+    /// A reviewer is so far, in GitLab's word. Nobody is told: before 19.3 GitLab does not tell either.
+    pub fn review(&self, which: MergeRequestRef, user: UserId, state: &str) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            world.user(user)?;
+            world.merge_request_mut(which)?.reviewer_states.insert(user, state.to_owned());
+            Ok(())
+        })
+    }
+
     /// Opens a thread that can be resolved; note hooks hear of it, status checks do not.
     pub fn open_thread(&self, which: MergeRequestRef, body: &str) -> Result<String, SimulatorError> {
         self.discuss(which, body, NoteKind::Thread)

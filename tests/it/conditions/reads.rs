@@ -31,16 +31,35 @@ const COSTS: &[(&str, &str, &[&str])] = &[
     ("unresolved_threads", "{at_least: 0}", &[DISCUSSIONS]),
     ("age", "{since: opened, at_least: 0m}", &[]),
     ("age", "{since: last_push, at_least: 0m}", &[VERSIONS]),
+    ("milestone", "false", &[]),
+    ("assignees", "{at_most: 0}", &[]),
+    ("reviewers", "{at_least: 1}", &[]),
+    ("reviewers", "{state: unreviewed}", &[REVIEWERS]),
+    ("from_fork", "false", &[]),
+    ("squash", "false", &[]),
+    ("removes_source_branch", "true", &[]),
+    ("conflicts", "false", &[]),
+    ("first_contribution", "false", &[]),
+    ("behind_target", "{at_most: 0}", &[ONE]),
+    ("project", "{paths: ['shop/*']}", &[]),
+    ("project", "{visibility: [public, private]}", &[PROJECT]),
+    ("committers", "{all: {users: [ana]}}", &[VERSIONS, VERSION, USERS]),
+    ("labels", "{any: ['type::*'], set_by: {users: [ana]}}", &[LABEL_EVENTS]),
+    ("author", "{bots: true}", &[USER]),
     ("during", "{from: 2020-01-01T00:00Z}", &[]),
 ];
 
 const USERS: &str = "GET /users";
+const USER: &str = "GET /users/:id";
+const PROJECT: &str = "GET /projects/:id";
+const REVIEWERS: &str = "GET /projects/:id/merge_requests/:iid/reviewers";
+const LABEL_EVENTS: &str = "GET /projects/:id/merge_requests/:iid/resource_label_events";
 
 /// A merge request about which there is something to read of every family.
 fn prepared(stage: &Stage) -> MergeRequestRef {
     let gitlab = &stage.ground.gitlab;
     let bea = stage.ground.reviewer();
-    let new = stage.ground.merge_request().description("What for").label("type::bug");
+    let new = stage.ground.merge_request().reviewer(bea).description("What for").label("type::bug");
     let which = gitlab.open_merge_request(new).unwrap();
     gitlab.approve(which, bea).unwrap();
     gitlab.set_pipeline(which, "success").unwrap();
@@ -59,7 +78,10 @@ async fn each_condition_costs_a_read_for_each_family_of_facts() {
     for (name, value, expected) in COSTS {
         missing.remove(name);
         let mut played = stage.play(which, &format!("{{{name}: {value}}}")).await;
-        assert_eq!(played.calls.remove(ONE), Some(1), "`{name}`");
+        let own = played.calls.remove(ONE).unwrap() - 1;
+        if own > 0 {
+            played.calls.insert(ONE.to_owned(), own);
+        }
         let once: BTreeSet<_> = played.calls.iter().map(|(route, count)| (route.as_str(), *count)).collect();
         let expected: BTreeSet<_> = expected.iter().map(|route| (*route, 1)).collect();
         assert_eq!(once, expected, "`{name}: {value}`: {}", played.sentence());
