@@ -49,14 +49,14 @@ const STATES: &[&str] =
 
 static ASSIGNEES_TABLE: Table = Table {
     name: "assignees",
-    doc: "How many are assigned, and of whom; `at_least: 1` is meant where `from` stands without a bound.",
+    doc: "How many are assigned, and of whom; without a bound beside `from`, `at_least: 1`.",
     hint: Some("write `assignees: {at_least: 1}`"),
     keys: &[AT_LEAST, AT_MOST, FROM],
 };
 
 static REVIEWERS_TABLE: Table = Table {
     name: "reviewers",
-    doc: "How many were asked to review, of whom, and how far they are; `at_least: 1` is meant where no bound stands beside the rest.",
+    doc: "How many were asked to review, of whom, and how far they are; without a bound `at_least: 1`.",
     hint: Some("write `reviewers: {at_least: 1}`"),
     keys: &[
         AT_LEAST,

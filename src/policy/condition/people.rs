@@ -1,4 +1,5 @@
-//! People: the ones named, the members of groups, everybody with a role, bots; and `author`, who opened the merge request.
+//! People: the ones named, the members of groups, everybody with a role, bots; and `author`, who opened the merge
+//! request.
 //!
 //! The keys are alternatives. That somebody is no member is proven only beside a group that could be read itself:
 //! GitLab answers 404 both for a stranger and for a group that is hidden from the token. That somebody is a bot is
