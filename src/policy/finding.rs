@@ -86,6 +86,32 @@ pub(super) fn both<A, B>(one: Result<A, Stop>, other: Result<B, Stop>) -> Result
     }
 }
 
+/// What is open of several things that are all needed: what has not been asked goes first, then a doubt that no retry can
+/// cure.
+pub(super) fn open_of_all(stops: impl IntoIterator<Item = Stop>) -> Option<Stop> {
+    open(stops, false)
+}
+
+/// What is open of several things of which one may be enough: what has not been asked goes first, then a doubt that a
+/// retry can cure.
+pub(super) fn open_of_any(stops: impl IntoIterator<Item = Stop>) -> Option<Stop> {
+    open(stops, true)
+}
+
+fn open(stops: impl IntoIterator<Item = Stop>, curable_first: bool) -> Option<Stop> {
+    let (mut needs, mut doubt) = (BTreeSet::new(), None::<Unknown>);
+    for stop in stops {
+        match stop {
+            Stop::Needs(keys) => needs.extend(keys),
+            Stop::Unknown(found) if doubt.as_ref().is_none_or(|doubt| doubt.curable != curable_first) => {
+                doubt = Some(found);
+            }
+            Stop::Unknown(_) => {}
+        }
+    }
+    if needs.is_empty() { doubt.map(Stop::Unknown) } else { Some(Stop::Needs(needs)) }
+}
+
 /// A condition that stopped at an unknown fact is unknown; one that lacks facts needs them.
 pub(super) fn settle(condition: &str, result: Result<Finding, Stop>) -> Outcome {
     match result {

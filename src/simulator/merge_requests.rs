@@ -125,7 +125,6 @@ impl PipelineRun {
 
 /// A merge request as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "ticks of a merge request, each on or off by itself")]
 pub struct MergeRequest {
     /// Which one.
     pub reference: MergeRequestRef,

@@ -39,6 +39,7 @@
 //! | 9 GraphQL | not there | |
 //! | 10 tokens | `api/mod.rs` | `tokens_that_are_not_good_enough_say_why`, `a_bearer_token_is_as_good` |
 //! | beyond it: a place on a merge train (15.6) | `boarding`, `api/merge_trains.rs` | `a_train_shows_a_place_on_it_until_a_push_takes_it_off`, `a_train_s_pipeline_is_listed_and_is_not_the_head_s` |
+//! | beyond it: reviewers' states, ticks, conflicts, distance to the target | `api/merge_requests.rs`, `api/entity.rs` | `reviewers_are_listed_with_their_states`, `ticks_conflicts_and_the_distance_to_the_target_are_shown_as_gitlab_shows_them` |
 //! | 11 version and edition | `release` | `without_ultimate_the_routes_answer_401_and_in_the_community_edition_there_are_none`, `version_and_edition_can_be_asked` |
 //!
 //! # What is not there, or not so

@@ -14,7 +14,7 @@ use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::{FactKey, Family, Unknown};
-use crate::policy::finding::{Finding, Stop, known};
+use crate::policy::finding::{Finding, Stop, known, open_of_any};
 use crate::policy::view::View;
 use crate::schema::{Key, Shape, Table};
 
@@ -49,14 +49,14 @@ const STATES: &[&str] =
 
 static ASSIGNEES_TABLE: Table = Table {
     name: "assignees",
-    doc: "How many are assigned, and of whom; `at_least: 1` is meant where `from` stands without a bound.",
+    doc: "How many are assigned, and of whom; without a bound beside `from`, `at_least: 1`.",
     hint: Some("write `assignees: {at_least: 1}`"),
     keys: &[AT_LEAST, AT_MOST, FROM],
 };
 
 static REVIEWERS_TABLE: Table = Table {
     name: "reviewers",
-    doc: "How many were asked to review, of whom, and how far they are; `at_least: 1` is meant where no bound stands beside the rest.",
+    doc: "How many were asked to review, of whom, and how far they are; without a bound `at_least: 1`.",
     hint: Some("write `reviewers: {at_least: 1}`"),
     keys: &[
         AT_LEAST,
@@ -109,12 +109,18 @@ impl Crowd {
             let counted: Vec<_> = weighed.iter().filter(|(_, counts)| matches!(counts, Ok(true))).collect();
             let low = counted.len() as u64;
             let open = weighed.iter().filter(|(_, counts)| counts.is_err()).count() as u64;
-            let Some(holds) = self.bounds.hold(Count { low, high: Some(low + open) }) else {
-                return Err(stop(weighed));
-            };
             let names: Vec<_> = counted.iter().map(|(user, _)| format!(" @{}", user.username)).collect();
             let names = if names.is_empty() { String::new() } else { format!(":{}", names.join(",")) };
-            (holds, format!("{}{names}", count_of(low, what.noun, if low == 1 { "counts" } else { "count" })))
+            let holds = self.bounds.hold(Count { low, high: Some(low + open) });
+            let stops = weighed.into_iter().filter_map(|(_, counts)| counts.err());
+            // Where some are open and it matters, one more of them may be enough.
+            match (holds, open_of_any(stops)) {
+                (None, Some(stop)) => return Err(stop),
+                (holds, _) => {
+                    let counts = count_of(low, what.noun, if low == 1 { "counts" } else { "count" });
+                    (holds == Some(true), format!("{counts}{names}"))
+                }
+            }
         };
         let required = self.describe(&what.state);
         let sentence = if holds { sentence } else { format!("{sentence}; required: {required}") };
@@ -154,20 +160,6 @@ fn count_of(number: u64, noun: &str, rest: &str) -> String {
         1 => format!("1 {noun} {rest}"),
         many => format!("{many} {noun}s {rest}"),
     }
-}
-
-/// What is open: what has not been asked goes first, then a doubt that a retry can cure.
-fn stop(weighed: Vec<Weighed<'_>>) -> Stop {
-    let mut needs = BTreeSet::new();
-    let mut doubt = Unknown { why: "nothing is open".to_owned(), curable: false };
-    for stop in weighed.into_iter().filter_map(|(_, counts)| counts.err()) {
-        match stop {
-            Stop::Needs(keys) => needs.extend(keys),
-            Stop::Unknown(found) if !doubt.curable => doubt = found,
-            Stop::Unknown(_) => {}
-        }
-    }
-    if needs.is_empty() { Stop::Unknown(doubt) } else { Stop::Needs(needs) }
 }
 
 /// How many of whom must be assigned.

@@ -16,7 +16,7 @@ use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::{Code, Family, Unknown};
-use crate::policy::finding::{Finding, Stop};
+use crate::policy::finding::{Finding, Stop, open_of_all, open_of_any};
 use crate::policy::view::View;
 use crate::schema::{Key, Shape, Table};
 
@@ -147,7 +147,8 @@ impl Demand {
                 Err(stop) => open.push(stop),
             }
         }
-        if let Some(stop) = joined(open) {
+        let open = if matches!(self, Self::Any(_)) { open_of_any(open) } else { open_of_all(open) };
+        if let Some(stop) = open {
             return Part::Open(stop);
         }
         match (&crew.unmatched, self) {
@@ -175,7 +176,7 @@ impl Crew {
         let makers = Makers::read(&code.commits, &view.facts.emails);
         users.extend(&makers.users);
         let unmatched = makers.unmatched.first().cloned();
-        Self { users, unmatched, more: joined(makers.stop().into_iter().chain(missing(code, view))) }
+        Self { users, unmatched, more: open_of_all(makers.stop().into_iter().chain(missing(code, view))) }
     }
 }
 
@@ -185,19 +186,6 @@ fn missing(code: &Code, view: &View<'_>) -> Option<Stop> {
     let is_there = code.commits.iter().any(|commit| commit.sha == *head);
     let why = "GitLab does not list the commits of the newest push".to_owned();
     (!is_there).then_some(Stop::Unknown(Unknown { why, curable: true }))
-}
-
-/// What is open: what has not been asked goes first, then a doubt that no retry can cure.
-fn joined(stops: impl IntoIterator<Item = Stop>) -> Option<Stop> {
-    let (mut needs, mut doubt) = (BTreeSet::new(), None::<Unknown>);
-    for stop in stops {
-        match stop {
-            Stop::Needs(keys) => needs.extend(keys),
-            Stop::Unknown(found) if doubt.as_ref().is_none_or(|doubt| doubt.curable) => doubt = Some(found),
-            Stop::Unknown(_) => {}
-        }
-    }
-    if needs.is_empty() { doubt.map(Stop::Unknown) } else { Some(Stop::Needs(needs)) }
 }
 
 /// Somebody in words: the merge request names some people, of others only the id is known.
@@ -228,7 +216,7 @@ impl Test for Committers {
             let finding = Finding::new("committers", Truth::Violated, wrong.join("; "));
             return Ok(finding.mended_by(wanted, [change]));
         }
-        if let Some(stop) = joined(open) {
+        if let Some(stop) = open_of_all(open) {
             return Err(stop);
         }
         if let Some(email) = unmatched {

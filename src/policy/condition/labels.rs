@@ -12,8 +12,8 @@ use super::vocabulary::{PEOPLE, TEXTS};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::{FactKey, Family, LabelEvent, MergeRequestFacts, Unknown};
-use crate::policy::finding::{Finding, Stop, known};
+use crate::policy::fact::{FactKey, Family, LabelEvent, MergeRequestFacts};
+use crate::policy::finding::{Finding, Stop, known, open_of_all, open_of_any};
 use crate::policy::pattern::Wildcard;
 use crate::policy::view::View;
 use crate::schema::{Key, Shape, Table};
@@ -156,8 +156,7 @@ impl Labels {
         let request = &view.facts.merge_request;
         let events = known(view.facts.label_events.as_ref(), FactKey::LabelEvents)?;
         let (mut meant, mut wrong, mut untold) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut needs, mut doubt) = (BTreeSet::new(), None::<Unknown>);
-        let mut remedies = Vec::new();
+        let (mut open, mut remedies) = (Vec::new(), Vec::new());
         for labels in self.demands(&request.labels) {
             let (mut others, mut silent, mut stops) = (Vec::new(), Vec::new(), Vec::new());
             let mut found = None;
@@ -179,18 +178,12 @@ impl Labels {
                 wrong.extend(others);
             }
             untold.extend(silent);
-            for stop in stops {
-                match stop {
-                    Stop::Needs(keys) => needs.extend(keys),
-                    Stop::Unknown(unknown) => doubt = Some(unknown),
-                }
-            }
+            open.extend(open_of_any(stops));
         }
         let required = || format!("required: set by {}", people.describe().join(" or "));
-        let (truth, sentence) = match doubt {
+        let (truth, sentence) = match open_of_all(open) {
             _ if !wrong.is_empty() => (Truth::Waiting, format!("{}; {}", wrong.join(", "), required())),
-            _ if !needs.is_empty() => return Err(Stop::Needs(needs)),
-            Some(unknown) => return Err(Stop::Unknown(unknown)),
+            Some(stop) => return Err(stop),
             None if !untold.is_empty() => {
                 (Truth::Unsettled, format!("{}; {}", untold.join(", "), required()))
             }

@@ -16,7 +16,7 @@ pub(super) const MILESTONE: Kind = Kind {
     key: Key::new(
         "milestone",
         Shape::OneOf(SHAPES),
-        "Whether a milestone is set (`true`, `false`), or which; `*` stands for any characters, a quoted leading `!` excludes.",
+        "Whether one is set (`true`, `false`), or its title; `*` is any characters, a quoted leading `!` excludes.",
     ),
     build: |node, _| test(Milestone::build(node)),
     reads: &[Family::MergeRequest],

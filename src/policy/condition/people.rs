@@ -1,4 +1,5 @@
-//! People: the ones named, the members of groups, everybody with a role, bots; and `author`, who opened the merge request.
+//! People: the ones named, the members of groups, everybody with a role, bots; and `author`, who opened the merge
+//! request.
 //!
 //! The keys are alternatives. That somebody is no member is proven only beside a group that could be read itself:
 //! GitLab answers 404 both for a stranger and for a group that is hidden from the token. That somebody is a bot is
@@ -7,16 +8,14 @@
 //!
 //! GitLab: no two usernames and no two groups differ in case alone, and both are found whatever the case.
 
-use std::collections::BTreeSet;
-
 use super::kind::{Kind, Test, test};
 use super::vocabulary::{PEOPLE, ROLES};
 use crate::merge_request::{User, UserId};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::{AccessLevel, FactKey, Family, Known, Unknown};
-use crate::policy::finding::{Finding, Stop, both, known};
+use crate::policy::fact::{AccessLevel, FactKey, Family, Known};
+use crate::policy::finding::{Finding, Stop, both, known, open_of_any};
 use crate::policy::view::View;
 use crate::schema::{Key, Shape};
 
@@ -126,24 +125,15 @@ impl People {
             .iter()
             .map(|(word, level)| (has_role(*level, id, view), format!("{word} of the project")));
         let by_account = self.bots.then(|| (is_bot(id, view), "a bot".to_owned()));
-        let mut needs = BTreeSet::new();
-        let mut unknown: Option<Unknown> = None;
+        let mut open = Vec::new();
         for (answer, why) in by_name.chain(by_group).chain(by_role).chain(by_account) {
             match answer {
                 Ok(true) => return Ok(Membership::Yes(why)),
-                Err(Stop::Needs(keys)) => needs.extend(keys),
-                // A retry that can help one alternative is enough.
-                Err(Stop::Unknown(found)) if unknown.as_ref().is_none_or(|known| !known.curable) => {
-                    unknown = Some(found);
-                }
-                Ok(false) | Err(Stop::Unknown(_)) => {}
+                Ok(false) => {}
+                Err(stop) => open.push(stop),
             }
         }
-        match unknown {
-            _ if !needs.is_empty() => Err(Stop::Needs(needs)),
-            Some(unknown) => Err(Stop::Unknown(unknown)),
-            None => Ok(Membership::No),
-        }
+        open_of_any(open).map_or(Ok(Membership::No), Err)
     }
 
     /// The alternatives in words.

@@ -105,9 +105,9 @@ async fn a_fork_stays_one_when_it_is_deleted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn assignees_are_looked_up_only_where_that_can_matter() {
+    const FROM: &str = "{assignees: {from: {groups: [Shop/Payments]}}}";
     let cast = Cast::new().await;
     let (gitlab, which) = (cast.gitlab(), cast.which);
-    const FROM: &str = "{assignees: {from: {groups: [Shop/Payments]}}}";
     assert_eq!(cast.come_to(FROM).await, (RuleState::Waiting, 0), "nobody is assigned");
     gitlab.set_assignees(which, &[cast.cleo]).unwrap();
     assert_eq!(cast.come_to(FROM).await, (RuleState::Waiting, 2), "the group and the one member of it");
