@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::kind::{Kind, Test, test};
 use super::vocabulary::{PEOPLE, ROLES};
-use crate::merge_request::User;
+use crate::merge_request::{User, UserId};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
@@ -78,32 +78,35 @@ impl People {
     /// Whether a user is one of them; asks for everything that can tell at once, and for nothing if the name does.
     pub(super) fn includes(&self, user: &User, view: &View<'_>) -> Result<Membership, Stop> {
         if self.names(user) {
-            return Ok(Membership::Yes("named in the policy".to_owned()));
+            return Ok(Membership::Yes(NAMED.to_owned()));
         }
-        let by_group =
-            self.groups.iter().map(|group| (in_group(group, user, view), format!("member of `{group}`")));
+        one_holds(self.belongings(user.id, view))
+    }
+
+    /// Whether the user with an id is one of them; asks for the ids of the names in the policy, too.
+    pub(super) fn includes_id(&self, id: UserId, view: &View<'_>) -> Result<Membership, Stop> {
+        let by_name = self.users.iter().map(|name| {
+            let named = known(view.facts.usernames.get(name), FactKey::Username(name.clone()));
+            (named.map(|named| *named == Some(id)), NAMED.to_owned())
+        });
+        one_holds(by_name.chain(self.belongings(id, view)))
+    }
+
+    /// Groups and role, each with whether the user has it and how that is said.
+    fn belongings(
+        &self,
+        user: UserId,
+        view: &View<'_>,
+    ) -> impl Iterator<Item = (Result<bool, Stop>, String)> {
+        let by_group = self
+            .groups
+            .iter()
+            .map(move |group| (in_group(group, user, view), format!("member of `{group}`")));
         let by_role = self
             .role
             .iter()
-            .map(|(word, level)| (has_role(*level, user, view), format!("{word} of the project")));
-        let mut needs = BTreeSet::new();
-        let mut unknown: Option<Unknown> = None;
-        for (answer, why) in by_group.chain(by_role) {
-            match answer {
-                Ok(true) => return Ok(Membership::Yes(why)),
-                Err(Stop::Needs(keys)) => needs.extend(keys),
-                // A retry that can help one alternative is enough.
-                Err(Stop::Unknown(found)) if unknown.as_ref().is_none_or(|known| !known.curable) => {
-                    unknown = Some(found);
-                }
-                Ok(false) | Err(Stop::Unknown(_)) => {}
-            }
-        }
-        match unknown {
-            _ if !needs.is_empty() => Err(Stop::Needs(needs)),
-            Some(unknown) => Err(Stop::Unknown(unknown)),
-            None => Ok(Membership::No),
-        }
+            .map(move |(word, level)| (has_role(*level, user, view), format!("{word} of the project")));
+        by_group.chain(by_role)
     }
 
     /// The alternatives in words.
@@ -115,25 +118,52 @@ impl People {
     }
 }
 
+/// Why somebody is one of them whom the policy names.
+const NAMED: &str = "named in the policy";
+
+/// The first alternative that holds; if none is known to, all that can tell is asked for at once.
+fn one_holds(
+    alternatives: impl Iterator<Item = (Result<bool, Stop>, String)>,
+) -> Result<Membership, Stop> {
+    let mut needs = BTreeSet::new();
+    let mut unknown: Option<Unknown> = None;
+    for (answer, why) in alternatives {
+        match answer {
+            Ok(true) => return Ok(Membership::Yes(why)),
+            Err(Stop::Needs(keys)) => needs.extend(keys),
+            // A retry that can help one alternative is enough.
+            Err(Stop::Unknown(found)) if unknown.as_ref().is_none_or(|known| !known.curable) => {
+                unknown = Some(found);
+            }
+            Ok(false) | Err(Stop::Unknown(_)) => {}
+        }
+    }
+    match unknown {
+        _ if !needs.is_empty() => Err(Stop::Needs(needs)),
+        Some(unknown) => Err(Stop::Unknown(unknown)),
+        None => Ok(Membership::No),
+    }
+}
+
 fn role_level(word: &str) -> Option<(String, AccessLevel)> {
     let (word, level) = ROLES.iter().zip(LEVELS).find(|(known, _)| **known == word)?;
     Some(((*word).to_owned(), AccessLevel(level)))
 }
 
-fn in_group(group: &str, user: &User, view: &View<'_>) -> Result<bool, Stop> {
+fn in_group(group: &str, user: UserId, view: &View<'_>) -> Result<bool, Stop> {
     let facts = view.facts;
-    let member = facts.group_members.get(group).and_then(|members| members.get(&user.id));
+    let member = facts.group_members.get(group).and_then(|members| members.get(&user));
     // A membership that was read is a proof by itself; its absence needs the group beside it.
     if let Some(Known::Value(Some(_))) = member {
         return Ok(true);
     }
     let group_read = known(facts.groups.get(group), FactKey::Group(group.to_owned()));
-    let member = known(member, FactKey::GroupMember(group.to_owned(), user.id));
+    let member = known(member, FactKey::GroupMember(group.to_owned(), user));
     both(group_read, member).map(|((), member)| member.is_some())
 }
 
-fn has_role(level: AccessLevel, user: &User, view: &View<'_>) -> Result<bool, Stop> {
-    let member = known(view.facts.project_members.get(&user.id), FactKey::ProjectMember(user.id))?;
+fn has_role(level: AccessLevel, user: UserId, view: &View<'_>) -> Result<bool, Stop> {
+    let member = known(view.facts.project_members.get(&user), FactKey::ProjectMember(user))?;
     Ok(member.is_some_and(|has| has >= level))
 }
 
