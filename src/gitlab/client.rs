@@ -104,6 +104,11 @@ impl Client {
         Ok(Self { http, base, timeout, metrics })
     }
 
+    /// The name of the machine that is called, as the address has it.
+    pub fn host(&self) -> &str {
+        self.base.host_str().unwrap_or_default()
+    }
+
     /// The longest that one call takes.
     pub fn timeout(&self) -> Duration {
         self.timeout

@@ -240,7 +240,9 @@ impl Bits {
     }
 
     fn any(&self, numbers: &[usize]) -> bool {
-        numbers.iter().any(|number| self.0.get(number / 64).is_some_and(|word| word & (1 << (number % 64)) != 0))
+        numbers
+            .iter()
+            .any(|number| self.0.get(number / 64).is_some_and(|word| word & (1 << (number % 64)) != 0))
     }
 }
 

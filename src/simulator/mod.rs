@@ -51,6 +51,7 @@
 //! - Explicit pending fails right after two minutes; GitLab's cron takes up to a minute more.
 //! - A push to a closed merge request makes a diff version at once; GitLab waits for the reopening.
 //! - Every list pages by offset, `pagination=keyset` too. `GET /users` finds by username and whole public address.
+//! - Commits are listed by branch, SHA or `base..head` alone, and with totals. Signatures are said by the test.
 //! - `compare` knows base to head of a version; for other pairs it lists which files of the trees differ.
 //! - A status check's blocked local addresses, silent mode and the 25 MB limit are not played.
 
@@ -89,7 +90,7 @@ mod world;
 
 pub use accounts::{AccountState, NewToken, NewUser, Scope};
 pub use calls::{ApiCall, CallOutcome};
-pub use diffs::{Commit, DiffVersion, FileChange, NewCommit, Push};
+pub use diffs::{Commit, DiffVersion, FileChange, NewCommit, Push, Signature};
 pub use envelope::Recipient;
 pub use error::SimulatorError;
 pub use faults::{Fault, FaultId, FaultKind, Moment};

@@ -3,7 +3,8 @@
 
 use super::kind::Kind;
 use super::{
-    age, approvals, branch, commits, draft, during, files, labels, lines, people, pipeline, size, text, threads,
+    age, approvals, branch, commits, draft, during, files, labels, lines, people, pipeline, size, text,
+    threads,
 };
 use crate::schema::{Key, Shape, Table};
 

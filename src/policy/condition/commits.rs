@@ -143,9 +143,7 @@ impl Commits {
         let demands: Vec<_> = [("any", Quantity::Any), ("all", Quantity::All), ("none", Quantity::None)]
             .into_iter()
             .filter_map(|(key, quantity)| Some((quantity, node.get(key)?)))
-            .map(|(quantity, node)| {
-                Pattern::build(node, builder).map(|pattern| Demand { quantity, pattern })
-            })
+            .map(|(quantity, node)| Pattern::build(node, builder).map(|pattern| Demand { quantity, pattern }))
             .collect();
         let demands = demands.into_iter().collect::<Option<Vec<_>>>()?;
         (bounds.is_some() || !demands.is_empty()).then_some(Self { bounds, demands })
@@ -182,10 +180,12 @@ impl Pattern {
             message: message?,
             subject: subject?,
             trailers: trailers.iter().map(|words| words.text.to_owned()).collect(),
-            signed_off_by: node.get("signed_off_by").and_then(Node::words).and_then(|words| match words.text {
-                "author" => Some(Role::Author),
-                "committer" => Some(Role::Committer),
-                _ => None,
+            signed_off_by: node.get("signed_off_by").and_then(Node::words).and_then(|words| {
+                match words.text {
+                    "author" => Some(Role::Author),
+                    "committer" => Some(Role::Committer),
+                    _ => None,
+                }
             }),
             merge: is_set("merge"),
             verified: is_set("verified"),
@@ -249,7 +249,9 @@ impl Pattern {
             // It is GitLab's own, and nobody's.
             Some(VERIFIED_SYSTEM) => Ok(self.signed_by.is_none()),
             Some(word) if NOT_VERIFIED.contains(&word) => Ok(false),
-            Some(word) => Err(unknown(format!("GitLab calls a signature `{word}`, which is not a known word"))),
+            Some(word) => {
+                Err(unknown(format!("GitLab calls a signature `{word}`, which is not a known word")))
+            }
             None => Ok(false),
         }
     }
@@ -380,9 +382,7 @@ impl Test for Commits {
         match doubt {
             _ if !needs.is_empty() => Err(Stop::Needs(needs)),
             Some(doubt) => Err(doubt),
-            None => {
-                Ok(Finding::new("commits", Truth::True, met.join(", ")).mended_by(wanted, [remedy]))
-            }
+            None => Ok(Finding::new("commits", Truth::True, met.join(", ")).mended_by(wanted, [remedy])),
         }
     }
 }

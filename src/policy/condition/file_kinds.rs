@@ -92,7 +92,9 @@ impl Selection {
         let renamed = file.kind == ChangeKind::Renamed;
         match self {
             Self::Changed => twice(sure(true)),
-            Self::Added => (sure(file.kind == ChangeKind::Added), sure(file.kind == ChangeKind::Added || renamed)),
+            Self::Added => {
+                (sure(file.kind == ChangeKind::Added), sure(file.kind == ChangeKind::Added || renamed))
+            }
             Self::Deleted => {
                 (sure(file.kind == ChangeKind::Deleted || renamed), sure(file.kind == ChangeKind::Deleted))
             }

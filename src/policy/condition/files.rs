@@ -211,7 +211,8 @@ impl Demand {
             let matches = path.matches(&self.globs) && !path.matches(except);
             // What to look for: a path that matches, or for `all` one that does not.
             if matches != (self.quantity != Quantity::All) {
-                fitting = if certainty == Certainty::Sure { Some(certainty) } else { fitting.or(Some(certainty)) };
+                fitting =
+                    if certainty == Certainty::Sure { Some(certainty) } else { fitting.or(Some(certainty)) };
             } else if certainty == Certainty::Sure {
                 decisive.add(path.path);
             } else {
@@ -304,7 +305,7 @@ impl Paths {
 mod tests {
     use crate::policy::evaluation::Truth;
     use crate::policy::example::{code, facts, file, mistakes, needs, reason, truth};
-    use crate::policy::fact::{ChangeKind, ChangedFile, FactKey, Facts, Known};
+    use crate::policy::fact::{ChangeKind, ChangedFile, Code, FactKey, Facts, Known, LineCount};
 
     fn changing(paths: &[&str]) -> Facts {
         let mut facts = facts();
@@ -377,6 +378,118 @@ mod tests {
             reason(both, &changing(&["a/1", "b/1"])).sentence,
             "`b/1` matches `b/**` and must not change"
         );
+    }
+
+    /// The truths of `any`, `all` and `none` of one kind for paths below `docs/`.
+    fn of_kind(key: &str, facts: &Facts) -> [Truth; 3] {
+        ["any", "all", "none"]
+            .map(|quantity| truth(&format!("{{{key}: {{{quantity}: ['docs/**']}}}}"), facts))
+    }
+
+    fn with(files: Vec<ChangedFile>) -> Facts {
+        Facts { code: Some(Known::Value(Code { files, ..code(1, &[]) })), ..facts() }
+    }
+
+    fn of(kind: ChangeKind, path: &str) -> ChangedFile {
+        ChangedFile { kind, ..file(path) }
+    }
+
+    fn renamed(from: &str, to: &str, lines: Option<LineCount>) -> ChangedFile {
+        ChangedFile { old_path: from.to_owned(), lines, ..of(ChangeKind::Renamed, to) }
+    }
+
+    const YES: [Truth; 3] = [Truth::True, Truth::True, Truth::Violated];
+    const NO: [Truth; 3] = [Truth::Violated, Truth::Violated, Truth::True];
+    const OTHER: [Truth; 3] = NO;
+    const MIXED: [Truth; 3] = [Truth::True, Truth::Violated, Truth::Violated];
+    const OPEN: [Truth; 3] = [Truth::Unknown { curable: false }; 3];
+    const SAME: Option<LineCount> = Some(LineCount { added: 0, removed: 0 });
+
+    #[test]
+    fn each_kind_looks_at_its_own_files_alone() {
+        let facts = with(vec![
+            of(ChangeKind::Added, "docs/new"),
+            of(ChangeKind::Modified, "docs/same"),
+            of(ChangeKind::Modified, "src/same"),
+            of(ChangeKind::Deleted, "src/old"),
+        ]);
+        assert_eq!(of_kind("added_files", &facts), YES);
+        assert_eq!(of_kind("modified_files", &facts), MIXED);
+        assert_eq!(of_kind("deleted_files", &facts), OTHER);
+        assert_eq!(of_kind("renamed_files", &facts), NO, "of no file nothing is proven");
+        let sentence = |require| reason(require, &facts).sentence;
+        assert_eq!(
+            sentence("{added_files: {none: ['docs/**']}}"),
+            "`docs/new` matches `docs/**` and must not be added"
+        );
+        assert_eq!(sentence("{renamed_files: {all: ['docs/**']}}"), "no file is renamed");
+    }
+
+    #[test]
+    fn a_rename_takes_the_old_path_away_and_brings_the_new_one() {
+        for (facts, added, deleted, moved) in [
+            (with(vec![renamed("docs/a", "src/a", SAME)]), OTHER, YES, MIXED),
+            (with(vec![renamed("src/a", "docs/a", SAME)]), YES, OTHER, MIXED),
+            (with(vec![renamed("docs/a", "docs/b", SAME)]), YES, YES, YES),
+        ] {
+            assert_eq!(of_kind("added_files", &facts), added);
+            assert_eq!(of_kind("deleted_files", &facts), deleted);
+            assert_eq!(of_kind("renamed_files", &facts), moved);
+            assert_eq!(of_kind("modified_files", &facts), NO);
+        }
+    }
+
+    #[test]
+    fn what_is_altered_on_the_way_or_replaced_is_modified() {
+        let moved = |file: ChangedFile| with(vec![file]);
+        let modified = |facts: &Facts| of_kind("modified_files", facts);
+        assert_eq!(
+            modified(&moved(renamed("docs/a", "docs/b", Some(LineCount { added: 1, removed: 0 })))),
+            YES
+        );
+        assert_eq!(modified(&moved(renamed("docs/a", "docs/b", None))), OPEN);
+        let executable = ChangedFile { new_mode: "100755".to_owned(), ..renamed("docs/a", "docs/b", SAME) };
+        assert_eq!(modified(&moved(executable)), YES);
+        let binary = ChangedFile { binary: Some(true), ..renamed("docs/a", "docs/b", SAME) };
+        assert_eq!(modified(&moved(binary)), YES);
+        let replaced = with(vec![of(ChangeKind::Deleted, "docs/a"), of(ChangeKind::Added, "docs/a")]);
+        assert_eq!(modified(&replaced), YES, "a symlink in its place");
+        let swapped = with(vec![renamed("docs/a", "src/a", SAME), renamed("src/a", "docs/a", SAME)]);
+        assert_eq!(modified(&swapped), MIXED);
+    }
+
+    #[test]
+    fn what_gitlab_does_not_say_of_a_file_is_open_where_it_matters() {
+        let says = |binary, generated| with(vec![ChangedFile { binary, generated, ..file("docs/a") }]);
+        assert_eq!(of_kind("binary_files", &says(Some(true), None)), YES);
+        assert_eq!(of_kind("binary_files", &says(Some(false), None)), NO);
+        assert_eq!(of_kind("binary_files", &says(None, Some(true))), OPEN);
+        assert_eq!(of_kind("generated_files", &says(None, Some(true))), YES);
+        assert_eq!(of_kind("generated_files", &says(None, None)), OPEN);
+        let elsewhere = "{binary_files: {none: ['src/**']}}";
+        assert_eq!(truth(elsewhere, &says(None, None)), Truth::True, "whatever it is, it is not there");
+        assert_eq!(truth("{binary_files: {all: ['src/**']}}", &says(None, None)), OPEN[0]);
+        assert_eq!(
+            reason("{binary_files: {none: ['docs/**']}}", &says(None, None)).sentence,
+            "GitLab does not say whether `docs/a` is binary"
+        );
+        let Some(Known::Value(mut code)) = says(Some(false), None).code else { panic!("no code") };
+        code.complete = false;
+        assert_eq!(of_kind("binary_files", &Facts { code: Some(Known::Value(code)), ..facts() }), OPEN);
+    }
+
+    #[test]
+    fn paths_are_meant_by_globs_or_regexes() {
+        let both = "{changed_files: {any: {globs: ['*.md'], regex: ['src/v[0-9]+/.*']}, except: {regex: '.*_test\\.rs'}}}";
+        for (path, expected) in [
+            ("docs/a.md", Truth::True),
+            ("src/v12/a.rs", Truth::True),
+            ("lib/src/v12/a.rs", Truth::Violated),
+            ("src/v12/a_test.rs", Truth::Violated),
+        ] {
+            assert_eq!(truth(both, &changing(&[path])), expected, "{path}");
+        }
+        assert!(reason(both, &changing(&["x"])).sentence.contains("`*.md` or `src/v[0-9]+/.*`"));
     }
 
     #[test]

@@ -93,9 +93,9 @@ impl Lines {
     fn counted<'a>(&self, view: &View<'_>, code: &'a Code) -> BTreeSet<&'a str> {
         let counts = |touched: Touched<'_>| {
             let meant = self.files.as_ref();
-            touched.paths().any(|path| {
-                meant.is_none_or(|files| path.matches(files)) && !path.matches(&self.except)
-            })
+            touched
+                .paths()
+                .any(|path| meant.is_none_or(|files| path.matches(files)) && !path.matches(&self.except))
         };
         let files = code.files.iter().zip(view.touched(code));
         files.filter_map(|(file, touched)| counts(touched).then_some(file.new_path.as_str())).collect()
@@ -151,13 +151,14 @@ impl Test for Lines {
             return Err(Stop::Unknown(Unknown { why, curable: true }));
         }
         let paths = self.counted(view, code);
-        let counts = paths.iter().flat_map(|path| found.iter().map(|found| found.files.get(*path))).map(
-            |count| match count {
-                None => Count::exactly(0),
-                Some(Some(count)) => Count::exactly(*count),
-                Some(None) => Count { low: 0, high: None },
-            },
-        );
+        let counts =
+            paths.iter().flat_map(|path| found.iter().map(|found| found.files.get(*path))).map(|count| {
+                match count {
+                    None => Count::exactly(0),
+                    Some(Some(count)) => Count::exactly(*count),
+                    Some(None) => Count { low: 0, high: None },
+                }
+            });
         Ok(self.judge(code, counts, wanted))
     }
 }
@@ -221,7 +222,10 @@ mod tests {
         assert_eq!(truth(none, &found(&[("a", None, Some(0))], |_| {})), UNKNOWN);
         assert_eq!(truth(none, &found(&[("a", Some(0), Some(0))], |code| code.complete = false)), UNKNOWN);
         assert_eq!(truth(none, &found(&[("a", Some(1), None)], |_| {})), Truth::Violated);
-        assert_eq!(truth("{matching_lines: {regex: TODO}}", &found(&[("a", Some(1), None)], |_| {})), Truth::True);
+        assert_eq!(
+            truth("{matching_lines: {regex: TODO}}", &found(&[("a", Some(1), None)], |_| {})),
+            Truth::True
+        );
         assert_eq!(truth("{matching_lines: {regex: TODO}}", &found(&[("a", None, None)], |_| {})), UNKNOWN);
         let mut failed = found(&[("a", Some(0), Some(0))], |_| {});
         failed.matching_lines.insert(pattern(LineSide::Added).to_string(), unknown(true));
@@ -245,7 +249,10 @@ mod tests {
         assert_eq!(needs(either, &facts), [lines(LineSide::Added), lines(LineSide::Removed)]);
         facts.code = Some(Known::Value(code(1, &["src/a"])));
         assert_eq!(truth(either, &facts), Truth::Violated);
-        assert_eq!(truth("{matching_lines: {regex: TODO, files: ['docs/'], at_most: 0}}", &facts), Truth::True);
+        assert_eq!(
+            truth("{matching_lines: {regex: TODO, files: ['docs/'], at_most: 0}}", &facts),
+            Truth::True
+        );
         let mut part = code(1, &["src/a"]);
         part.complete = false;
         facts.code = Some(Known::Value(part));
@@ -254,6 +261,19 @@ mod tests {
 
     #[test]
     fn what_is_no_regex_is_refused() {
-        insta::assert_snapshot!(mistakes("policy: p\nrules:\n  - id: r\n    require:\n      all_of:\n        - matching_lines: {regex: \"a(?!b)\"}\n        - matching_lines: {at_most: 1}\n        - matching_lines: {regex: a, side: both, files: {regex: [\"(\"], glob: a}}\n        - matching_lines: todo\n"), @r"");
+        insta::assert_snapshot!(mistakes("policy: p\nrules:\n  - id: r\n    require:\n      all_of:\n        - matching_lines: {regex: \"a(?!b)\"}\n        - matching_lines: {at_most: 1}\n        - matching_lines: {regex: a, side: both, files: {regex: [\"(\"], glob: a}}\n        - matching_lines: todo\n"), @r#"
+        p.yaml:6:35: error: `a(?!b)` is not a regular expression: look-around, including look-ahead and look-behind, is not supported
+          help: escape what is meant literally with a backslash; look-around is not supported
+        p.yaml:7:27: error: `regex` is missing in `matching_lines`
+          help: write `regex: …`, some text
+        p.yaml:8:44: error: `both` is no value of `side`
+          help: it may be `added`, `removed`, `either`
+        p.yaml:8:66: error: `(` is not a regular expression: unclosed group
+          help: escape what is meant literally with a backslash; look-around is not supported
+        p.yaml:8:72: error: `glob` is no key of `files`
+          help: did you mean `globs`?
+        p.yaml:9:27: error: `matching_lines` must be a mapping, not `todo`
+          help: write `matching_lines: {regex: …, at_most: 0}`
+        "#);
     }
 }

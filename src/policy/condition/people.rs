@@ -122,9 +122,7 @@ impl People {
 const NAMED: &str = "named in the policy";
 
 /// The first alternative that holds; if none is known to, all that can tell is asked for at once.
-fn one_holds(
-    alternatives: impl Iterator<Item = (Result<bool, Stop>, String)>,
-) -> Result<Membership, Stop> {
+fn one_holds(alternatives: impl Iterator<Item = (Result<bool, Stop>, String)>) -> Result<Membership, Stop> {
     let mut needs = BTreeSet::new();
     let mut unknown: Option<Unknown> = None;
     for (answer, why) in alternatives {

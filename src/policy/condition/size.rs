@@ -242,6 +242,34 @@ mod tests {
     }
 
     #[test]
+    fn generated_files_may_be_left_out_where_gitlab_tells_them() {
+        let generated = |says| change(move |code| code.files[1].generated = says);
+        let unknown = Truth::Unknown { curable: false };
+        for (require, known, open) in [
+            ("{changed_files_count: {at_most: 1, except_generated: true}}", Truth::True, unknown),
+            ("{changed_files_count: {at_least: 2, except_generated: true}}", Truth::Violated, unknown),
+            ("{changed_files_count: {at_most: 0, except_generated: true}}", Truth::Violated, Truth::Violated),
+            ("{changed_files_count: {at_most: 2, except_generated: true}}", Truth::True, Truth::True),
+            ("{changed_lines: {at_most: 15, except_generated: true}}", Truth::True, unknown),
+            ("{changed_lines: {at_most: 30, except_generated: true}}", Truth::True, Truth::True),
+            (
+                "{changed_lines: {added: {at_most: 9}, except_generated: true}}",
+                Truth::Violated,
+                Truth::Violated,
+            ),
+            ("{changed_lines: {at_most: 29, except_generated: false}}", Truth::Violated, Truth::Violated),
+        ] {
+            assert_eq!(truth(require, &generated(Some(true))), known, "{require}");
+            assert_eq!(truth(require, &generated(None)), open, "{require}");
+        }
+        let hidden = change(|code| {
+            code.files[1].generated = None;
+            code.files[1].lines = None;
+        });
+        assert_eq!(truth("{changed_lines: {at_most: 30, except_generated: true}}", &hidden), unknown);
+    }
+
+    #[test]
     fn bounds_must_be_given_and_possible() {
         insta::assert_snapshot!(mistakes("policy: p\nrules:\n  - id: r\n    require: {changed_files_count: {except: [a]}, changed_lines: {added: {at_least: 3, at_most: 2}}}\n  - id: s\n    require: {changed_files_count: 20, changed_lines: {at_most: \"20\"}}\n"), @r#"
         p.yaml:4:36: error: no bound is given

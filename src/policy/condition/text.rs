@@ -58,12 +58,7 @@ static DESCRIPTION_TABLE: Table = Table {
     hint: Some(
         "write `description: {contains: …}`, `description: {regex: …}` or `description: {not_empty: true}`",
     ),
-    keys: &[
-        GLOB,
-        REGEX,
-        CONTAINS,
-        NOT_EMPTY,
-    ],
+    keys: &[GLOB, REGEX, CONTAINS, NOT_EMPTY],
 };
 
 /// What a commit's message says.
@@ -78,7 +73,9 @@ pub(super) static MESSAGE_TABLE: Table = Table {
 pub(super) static SUBJECT_TABLE: Table = Table {
     name: "subject",
     doc: "What the first line of a commit's message says; all keys must hold, one entry of a list is enough.",
-    hint: Some("write `subject: {glob: \"fix*\"}`, `subject: {regex: …}` or `subject: {conventional_commit: true}`"),
+    hint: Some(
+        "write `subject: {glob: \"fix*\"}`, `subject: {regex: …}` or `subject: {conventional_commit: true}`",
+    ),
     keys: &[
         GLOB,
         REGEX,
@@ -89,13 +86,9 @@ pub(super) static SUBJECT_TABLE: Table = Table {
 
 const GLOB: Key = Key::new("glob", TEXTS, "The whole text, where `*` stands for any characters.");
 const REGEX: Key = Key::new("regex", TEXTS, "A regular expression that matches the whole text.");
-const CONTAINS: Key = Key::new(
-    "contains",
-    WORDS,
-    "Words that occur somewhere, exactly as written, or `{regex: …}`.",
-);
-const WORDS: Shape =
-    Shape::OneOf(&[Shape::Text, Shape::List(&Shape::Text), Shape::Mapping(&CONTAINS_TABLE)]);
+const CONTAINS: Key =
+    Key::new("contains", WORDS, "Words that occur somewhere, exactly as written, or `{regex: …}`.");
+const WORDS: Shape = Shape::OneOf(&[Shape::Text, Shape::List(&Shape::Text), Shape::Mapping(&CONTAINS_TABLE)]);
 const NOT_EMPTY: Key = Key::new("not_empty", Shape::Flag, "Something is written in it.");
 const CONVENTIONAL: Shape = Shape::OneOf(&[Shape::Flag, Shape::Mapping(&CONVENTIONAL_COMMIT)]);
 
@@ -134,11 +127,7 @@ enum Demand {
 type Opposite<'a> = (&'a str, &'a str);
 
 impl Text {
-    pub(super) fn build(
-        opposite: Opposite<'_>,
-        node: &Node,
-        builder: &mut Builder<'_, '_>,
-    ) -> Option<Self> {
+    pub(super) fn build(opposite: Opposite<'_>, node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
         let tests: Vec<_> = node
             .entries()
             .iter()
@@ -232,11 +221,7 @@ fn build_test(
     }
 }
 
-fn build_conventional(
-    opposite: Opposite<'_>,
-    node: &Node,
-    builder: &mut Builder<'_, '_>,
-) -> Option<Demand> {
+fn build_conventional(opposite: Opposite<'_>, node: &Node, builder: &mut Builder<'_, '_>) -> Option<Demand> {
     if node.words().is_some() && !only_true(opposite, "conventional_commit", node, builder) {
         return None;
     }
@@ -249,12 +234,7 @@ fn build_conventional(
 }
 
 /// `true` means something and `false` would mean nothing: the opposite is said with `not`.
-fn only_true(
-    (operator, what): Opposite<'_>,
-    key: &str,
-    node: &Node,
-    builder: &mut Builder<'_, '_>,
-) -> bool {
+fn only_true((operator, what): Opposite<'_>, key: &str, node: &Node, builder: &mut Builder<'_, '_>) -> bool {
     if node.flag() == Some(false) {
         let help = format!("write `{operator}: {{{what}: {{{key}: true}}}}`");
         builder.notes.error(&node.span, format!("`{key}: false` says nothing"), help);
