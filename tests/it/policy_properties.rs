@@ -8,8 +8,8 @@ use countersign::merge_request::{
     CheckName, CommitSha, MergeRequestIid, MergeRequestRef, ProjectId, User, UserId, VersionId,
 };
 use countersign::policy::fact::{
-    AccessLevel, Approval, ChangeKind, ChangedFile, Code, Commit, Known, LineCount, MergeRequestFacts,
-    Pipeline, Sightings, Thread, Unknown, Version,
+    AccessLevel, Approval, ChangeKind, ChangedFile, Code, Commit, Known, LineCount, LinePattern, LineSide,
+    MatchingLines, MergeRequestFacts, Parentage, Pipeline, Sightings, Signature, Thread, Unknown, Version,
 };
 use countersign::policy::{
     Evaluation, FactKey, Facts, PolicySet, PolicySource, RuleState, Step, Verdict, evaluate,
@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 /// Conditions of every family, each of which is true in some worlds and false in others.
-const LEAVES: [&str; 22] = [
+const LEAVES: [&str; 30] = [
     "title: {conventional_commit: true}",
     "draft: false",
     "labels: {any: [a]}",
@@ -31,6 +31,14 @@ const LEAVES: [&str; 22] = [
     "changed_files: {none: ['src/**'], except: ['*.md']}",
     "changed_files_count: {at_most: 1}",
     "changed_lines: {at_least: 5}",
+    "modified_files: {all: {globs: ['*.md'], regex: ['src/b.*']}}",
+    "binary_files: {none: ['src/**']}",
+    "changed_files_count: {at_most: 1, except_generated: true}",
+    "matching_lines: {regex: x, at_most: 3, except: ['*.md']}",
+    "commits: {at_least: 2, all: {verified: true}}",
+    "commits: {none: {merge: true, verified: true}}",
+    "commits: {none: {subject: {contains: one}}, any: {signed_by: {groups: [g], users: [u3]}}}",
+    "commits: {all: {trailers: [Refs], signed_by: {role: maintainer}}}",
     "approvals: 1",
     "approvals: {count: 1, reset_on: never, unmatched_committers: allow}",
     "approvals: {count: 2, from: {groups: [g], role: maintainer, users: [u3]}}",
@@ -214,13 +222,13 @@ impl World {
             new_mode: "100644".to_owned(),
             kind: ChangeKind::Modified,
             lines: (!self.text_left_out).then_some(LineCount { added: 3, removed: 1 }),
-            binary: Some(false),
-            generated: Some(false),
+            binary: (!self.text_left_out).then_some(path.ends_with("a.rs")),
+            generated: (!self.text_left_out).then_some(path.ends_with("b.md")),
             hunks_sha256: Some(if self.rebased { "same".to_owned() } else { version.to_string() }),
         };
         let commit = |email: &String| Commit {
             sha: sha(),
-            message: String::new(),
+            message: format!("fix: {email}\n\nRefs: #1"),
             author_email: email.clone(),
             committer_email: email.clone(),
         };
@@ -287,6 +295,25 @@ impl World {
                 let owner = self.emails.get(&address).copied().flatten().map(UserId::new);
                 facts.emails.insert(address, mask.veil(key, owner));
             }
+            FactKey::MatchingLines(pattern) => {
+                let count = (!self.text_left_out).then_some(self.pushes);
+                let files = self.paths.iter().map(|path| ((*path).to_owned(), count)).collect();
+                let found = MatchingLines { version: VersionId::new(self.pushes), files };
+                facts.matching_lines.insert(pattern.to_string(), mask.veil(key, found));
+            }
+            FactKey::Parentage => {
+                let parents = if self.rebased { vec![sha()] } else { vec![sha(), sha()] };
+                facts.parentage = Some(mask.veil(key, vec![Parentage { sha: sha(), parents }]));
+            }
+            FactKey::Signature(commit) => {
+                let verification_status = if self.main { "verified" } else { "unverified" }.to_owned();
+                let signature = Signature { kind: "SSH".to_owned(), verification_status };
+                facts.signatures.insert(commit, mask.veil(key, Some(signature)));
+            }
+            FactKey::Username(name) => {
+                let id = name.strip_prefix('u').and_then(|id| id.parse().ok()).map(UserId::new);
+                facts.usernames.insert(name, mask.veil(key, id));
+            }
             other => panic!("no condition here asks for {other:?}"),
         }
     }
@@ -308,6 +335,9 @@ impl World {
         }
         keys.extend((1..self.pushes).map(|id| FactKey::Patch(VersionId::new(id))));
         keys.extend(EMAILS.iter().map(|address| FactKey::Email((*address).to_owned())));
+        let side = |side| FactKey::MatchingLines(LinePattern { regex: "x".to_owned(), side });
+        keys.extend([LineSide::Added, LineSide::Removed].map(side));
+        keys.extend([FactKey::Parentage, FactKey::Signature(sha()), FactKey::Username("u3".to_owned())]);
         keys
     }
 

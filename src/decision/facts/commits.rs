@@ -50,16 +50,12 @@ impl Reader<'_> {
             }
             Err(error) => return Known::Unknown(unknown(error)),
         };
-        match signature.verification_status {
-            Some(verification_status) => {
-                // GitLab knew PGP alone before it had a word for the kind.
-                let kind = signature.signature_type.unwrap_or_else(|| "PGP".to_owned());
-                Known::Value(Some(Signature { kind, verification_status }))
-            }
-            None => {
-                let why = format!("GitLab does not say what it makes of the signature of {}", sha.short());
-                Known::Unknown(Unknown { why, curable: true })
-            }
-        }
+        let Some(verification_status) = signature.verification_status else {
+            let why = format!("GitLab does not say what it makes of the signature of {}", sha.short());
+            return Known::Unknown(Unknown { why, curable: true });
+        };
+        // GitLab knew PGP alone before it had a word for the kind.
+        let kind = signature.signature_type.unwrap_or_else(|| "PGP".to_owned());
+        Known::Value(Some(Signature { kind, verification_status }))
     }
 }

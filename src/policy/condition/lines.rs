@@ -103,15 +103,16 @@ impl Lines {
 
     /// How often each pattern was found.
     fn read<'a>(&self, view: &View<'a>) -> Result<Vec<&'a MatchingLines>, Stop> {
-        let one = |pattern: &LinePattern| {
+        let mut all = Ok(Vec::new());
+        for pattern in &self.patterns {
             let fact = view.facts.matching_lines.get(&pattern.to_string());
-            known(fact, FactKey::MatchingLines(pattern.clone()))
-        };
-        self.patterns.iter().map(one).fold(Ok(Vec::new()), |all, one| {
-            let (mut all, one) = both(all, one)?;
-            all.push(one);
-            Ok(all)
-        })
+            let one = known(fact, FactKey::MatchingLines(pattern.clone()));
+            all = both(all, one).map(|(mut all, one)| {
+                all.push(one);
+                all
+            });
+        }
+        all
     }
 
     fn judge(&self, code: &Code, counts: impl Iterator<Item = Count>, wanted: bool) -> Finding {

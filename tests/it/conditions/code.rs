@@ -5,7 +5,7 @@ use countersign::decision::Remembered;
 use countersign::merge_request::{MergeRequestRef, UserId};
 use countersign::policy::RuleState;
 use countersign::simulator::{
-    Edition, Fault, FaultKind, FileChange, Membership, Moment, NewCommit, NewUser, Push,
+    Edition, Fault, FaultKind, FileChange, Membership, Moment, NewCommit, NewMergeRequest, NewUser, Push,
 };
 use serde_json::json;
 
@@ -18,12 +18,12 @@ const UNKNOWN: RuleState = RuleState::Unknown { curable: false };
 const DOUBTED: RuleState = RuleState::Unknown { curable: true };
 
 fn open(stage: &Stage, files: &[FileChange]) -> MergeRequestRef {
-    let new = files.iter().cloned().fold(stage.ground.merge_request(), |new, file| new.file(file));
+    let new = files.iter().cloned().fold(stage.ground.merge_request(), NewMergeRequest::file);
     stage.ground.gitlab.open_merge_request(new).unwrap()
 }
 
 fn commit(stage: &Stage, commits: Vec<NewCommit>) -> MergeRequestRef {
-    let new = commits.into_iter().fold(stage.ground.merge_request(), |new, commit| new.commit(commit));
+    let new = commits.into_iter().fold(stage.ground.merge_request(), NewMergeRequest::commit);
     stage.ground.gitlab.open_merge_request(new).unwrap()
 }
 
@@ -274,7 +274,9 @@ async fn parents_that_can_not_be_had_pass_nothing() {
     let which = commit(&stage, vec![NewCommit::new("fix: one"), NewCommit::new("fix: two")]);
     let none = "{commits: {none: {merge: true}}}";
     let head = gitlab.head(which).unwrap();
-    let without_parents = json!([{ "id": head, "parent_ids": [] }]);
+    let version = gitlab.merge_request(which).unwrap().newest_version().unwrap().clone();
+    let without_parents =
+        version.commits.iter().map(|commit| json!({ "id": commit.sha, "parent_ids": [] })).collect();
     let only_the_head = json!([{ "id": head, "parent_ids": ["1".repeat(40)] }]);
     for (body, what) in [(without_parents, "no parents"), (only_the_head, "one of two"), (json!([]), "none")]
     {
