@@ -1,3 +1,5 @@
+//! What commits come to, over facts written by hand.
+
 use crate::merge_request::{CommitSha, UserId};
 use crate::policy::evaluation::{Remedy, RuleState, Truth};
 use crate::policy::example::{
