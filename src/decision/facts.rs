@@ -36,7 +36,7 @@ const EMAILS_SOUGHT: usize = 300;
 /// How many signatures are read for one merge request: anybody can push thousands of commits.
 const SIGNATURES_READ: usize = 300;
 /// How many expressions are sought in the lines of one change.
-const PATTERNS_SOUGHT: usize = 50;
+const PATTERNS_SOUGHT: usize = 100;
 
 /// The answers to one question or a family of them.
 enum Answer {
