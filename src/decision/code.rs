@@ -58,6 +58,7 @@ fn file_of(diff: &gitlab::Diff) -> ChangedFile {
     // another content.
     let says_what =
         kind != ChangeKind::Modified || diff.a_mode != diff.b_mode || text.is_some_and(|t| !t.is_empty());
+    let comes_or_goes = matches!(kind, ChangeKind::Added | ChangeKind::Deleted);
     ChangedFile {
         old_path: diff.old_path.clone(),
         new_path: diff.new_path.clone(),
@@ -65,7 +66,8 @@ fn file_of(diff: &gitlab::Diff) -> ChangedFile {
         new_mode: diff.b_mode.clone().unwrap_or_default(),
         kind,
         lines: text.map(count_lines),
-        binary: text.map(is_binary),
+        // A file that only moves shows nothing of its text.
+        binary: text.filter(|text| !text.is_empty() || comes_or_goes).map(is_binary),
         generated: diff.generated_file,
         hunks_sha256: text.filter(|_| says_what).and_then(hunks_digest),
     }
@@ -73,7 +75,7 @@ fn file_of(diff: &gitlab::Diff) -> ChangedFile {
 
 /// The hunks, if GitLab gave them. An empty text is a change without hunks only where GitLab says that it left nothing
 /// out (18.x); before, nothing tells a collapsed file from an empty one.
-fn text_of(diff: &gitlab::Diff) -> Option<&str> {
+pub(super) fn text_of(diff: &gitlab::Diff) -> Option<&str> {
     let left_out = diff.collapsed == Some(true) || diff.too_large == Some(true);
     let says = diff.collapsed.is_some() || diff.too_large.is_some();
     match diff.diff.as_deref() {
@@ -84,7 +86,7 @@ fn text_of(diff: &gitlab::Diff) -> Option<&str> {
 }
 
 /// The lines from the first hunk on: a header of file names may stand before it.
-fn hunk_lines(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn hunk_lines(text: &str) -> impl Iterator<Item = &str> {
     text.split_inclusive('\n').skip_while(|line| !line.starts_with("@@"))
 }
 
@@ -151,6 +153,9 @@ mod tests {
         assert!(executable.hunks_sha256.is_some());
         let rename = diff(&serde_json::json!({"new_path": "b", "renamed_file": true, "diff": ""}));
         assert_eq!((rename.kind, rename.hunks_sha256.is_some()), (ChangeKind::Renamed, true));
+        assert_eq!((rename.binary, executable.binary), (None, None), "nothing of the text is shown");
+        let empty = diff(&serde_json::json!({"diff": "", "new_file": true, "a_mode": "0"}));
+        assert_eq!((empty.binary, binary.binary), (Some(false), Some(true)));
     }
 
     #[test]

@@ -21,17 +21,22 @@ use jiff::Timestamp;
 
 use crate::gitlab::{self, Error};
 use crate::merge_request::{CommitSha, User, UserId, VersionId};
-use crate::policy::fact::{Approval, FactKey, Facts, Known, Unknown, Version};
+use crate::policy::fact::{Approval, FactKey, Facts, Known, LinePattern, Unknown, Version};
 
 pub use self::reader::{ApprovalMemory, ReadApprovals};
-pub(super) use self::reader::{Moved, Reader};
+pub(super) use self::reader::{Moved, NewestVersion, Reader};
 use super::code::code_of;
 use super::doubt::{known, unknown, unreadable};
+use super::lines::matching_lines;
 
 /// How many questions of one merge request GitLab is asked at the same time.
 const AT_ONCE: usize = 8;
 /// How many commit emails are looked up for one merge request: anybody can write thousands of them into commits.
 const EMAILS_SOUGHT: usize = 300;
+/// How many signatures are read for one merge request: anybody can push thousands of commits.
+const SIGNATURES_READ: usize = 300;
+/// How many expressions are sought in the lines of one change.
+const PATTERNS_SOUGHT: usize = 100;
 
 /// The answers to one question or a family of them.
 enum Answer {
@@ -66,7 +71,7 @@ impl Reader<'_> {
         let answers = {
             let facts = &*facts;
             let mut family = CodeFamily::default();
-            let mut emails = 0;
+            let (mut emails, mut signatures) = (0, facts.signatures.len());
             let mut calls: Vec<BoxFuture<'_, Vec<Answer>>> = Vec::new();
             for key in &keys {
                 match key {
@@ -86,6 +91,19 @@ impl Reader<'_> {
                         let key = FactKey::Email(email.clone());
                         calls.push(self.one(facts, key).map(|answer| vec![answer]).boxed());
                     }
+                    FactKey::Signature(sha) if signatures == SIGNATURES_READ => {
+                        let why = format!("it has more than {SIGNATURES_READ} commits");
+                        let unknown = Known::Unknown(Unknown { why, curable: false });
+                        let sha = sha.clone();
+                        let answer = fact(|facts| drop(facts.signatures.insert(sha, unknown)));
+                        calls.push(std::future::ready(vec![answer]).boxed());
+                    }
+                    FactKey::Signature(sha) => {
+                        signatures += 1;
+                        let key = FactKey::Signature(sha.clone());
+                        calls.push(self.one(facts, key).map(|answer| vec![answer]).boxed());
+                    }
+                    FactKey::MatchingLines(pattern) => family.lines.push(pattern.clone()),
                     other => calls.push(self.one(facts, other.clone()).map(|answer| vec![answer]).boxed()),
                 }
             }
@@ -273,10 +291,7 @@ impl Reader<'_> {
                         *read = None;
                     }
                 }
-                if wanted.code {
-                    let code = Known::Unknown(unknown.clone());
-                    answers.push(fact(|facts| facts.code = Some(code)));
-                }
+                answers.extend(wanted.doubt(&unknown));
                 answers.push(Answer::Versions(Known::Unknown(unknown)));
                 return answers;
             }
@@ -296,10 +311,28 @@ impl Reader<'_> {
             date_after_push(answer, &subject.sha, &versions, seen_before);
         }
         answers.push(Answer::Versions(Known::Value(versions)));
+        answers.extend(self.newest_version(facts, newest, wanted).await);
+        answers
+    }
+
+    /// Files, commits and lines of the newest version: of one read.
+    async fn newest_version(&self, facts: &Facts, newest: VersionId, wanted: CodeFamily) -> Vec<Answer> {
+        if !wanted.code && wanted.lines.is_empty() {
+            return Vec::new();
+        }
+        let read = self.newest.read(self.gitlab, facts.merge_request.merge_request, newest).await;
+        let detail = match read.map_err(unknown) {
+            Ok(detail) => detail,
+            Err(unknown) => return wanted.doubt(&unknown),
+        };
+        let mut answers = Vec::new();
         if wanted.code {
-            let read = self.gitlab.version(subject.merge_request, newest).await;
-            let code = read.map_err(unknown).and_then(|detail| code_of(&detail)).into();
+            let code = code_of(&detail).into();
             answers.push(fact(|facts| facts.code = Some(code)));
+        }
+        let left = PATTERNS_SOUGHT.saturating_sub(facts.matching_lines.len());
+        for (pattern, lines) in matching_lines(detail, wanted.lines, left).await {
+            answers.push(fact(move |facts| drop(facts.matching_lines.insert(pattern.to_string(), lines))));
         }
         answers
     }
@@ -383,16 +416,31 @@ fn date_after_push(answer: &mut Answer, head: &CommitSha, versions: &[Version], 
 }
 
 /// Which of the facts about code are wanted in this round.
-#[derive(Default, Clone, Copy)]
+#[derive(Default)]
 struct CodeFamily {
     versions: bool,
     code: bool,
     approvals: bool,
+    lines: Vec<LinePattern>,
 }
 
 impl CodeFamily {
-    fn any(self) -> bool {
-        self.versions || self.code || self.approvals
+    fn any(&self) -> bool {
+        self.versions || self.code || self.approvals || !self.lines.is_empty()
+    }
+
+    /// What was to be read of the newest version, and could not be.
+    fn doubt(&self, unknown: &Unknown) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        if self.code {
+            let code = Known::Unknown(unknown.clone());
+            answers.push(fact(|facts| facts.code = Some(code)));
+        }
+        for pattern in &self.lines {
+            let (pattern, lines) = (pattern.to_string(), Known::Unknown(unknown.clone()));
+            answers.push(fact(|facts| drop(facts.matching_lines.insert(pattern, lines))));
+        }
+        answers
     }
 }
 
@@ -423,7 +471,8 @@ mod tests {
         date: i64,
     ) -> (Vec<Approval>, ReadApprovals) {
         let gitlab = nobody_listens();
-        let reader = Reader { gitlab: &gitlab, approvals: memory, now: at(100) };
+        let reader =
+            Reader { gitlab: &gitlab, approvals: memory, now: at(100), newest: NewestVersion::default() };
         let by = |(id, state): &(u64, &str)| serde_json::json!({"user": {"id": id, "username": "u", "state": state}});
         let approved_by: Vec<_> = states.iter().map(by).collect();
         let value = serde_json::from_value(serde_json::json!({"approved_by": approved_by})).unwrap();
@@ -487,7 +536,8 @@ mod tests {
     #[test]
     fn minimal_access_is_no_membership() {
         let (gitlab, memory) = (nobody_listens(), ApprovalMemory::default());
-        let reader = Reader { gitlab: &gitlab, approvals: &memory, now: at(0) };
+        let reader =
+            Reader { gitlab: &gitlab, approvals: &memory, now: at(0), newest: NewestVersion::default() };
         let level = |level: u8| {
             let member = serde_json::json!({"access_level": level, "state": "active"});
             reader.active_level(Ok(serde_json::from_value(member).unwrap()))
@@ -513,7 +563,8 @@ mod tests {
         });
         let gitlab = Client::new(&url, &SecretString::from("x"), TIMEOUT, Arc::default()).unwrap();
         let memory = ApprovalMemory::default();
-        let reader = Reader { gitlab: &gitlab, approvals: &memory, now: at(0) };
+        let reader =
+            Reader { gitlab: &gitlab, approvals: &memory, now: at(0), newest: NewestVersion::default() };
         let mut facts = Facts::new(
             MergeRequestFacts {
                 merge_request: MergeRequestRef { project: ProjectId::new(1), iid: MergeRequestIid::new(1) },

@@ -7,6 +7,7 @@
 mod code;
 mod doubt;
 mod facts;
+mod lines;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,7 +23,7 @@ use crate::policy::{PolicySet, evaluate};
 use crate::scope::{CheckAddress, ProjectScope};
 
 pub use self::facts::{ApprovalMemory, ReadApprovals};
-use self::facts::{Moved, Reader};
+use self::facts::{Moved, NewestVersion, Reader};
 
 /// How many rounds of questions an evaluation may take; four families deep is the longest chain there is.
 const ROUNDS: usize = 12;
@@ -185,7 +186,8 @@ impl Decider {
     /// Decides all its checks of ours; none when it moved while its facts were read.
     pub async fn decide(&self, policies: &PolicySet, remembered: &Remembered, open: Open) -> Option<Decided> {
         let Open { subject, checks, listed, now } = open;
-        let reader = Reader { gitlab: &self.gitlab, approvals: &remembered.approvals, now };
+        let newest = NewestVersion::default();
+        let reader = Reader { gitlab: &self.gitlab, approvals: &remembered.approvals, now, newest };
         let facts = Facts::new(subject, remembered.sightings.clone());
         decide(&reader, policies, checks, facts, listed).await.ok()
     }

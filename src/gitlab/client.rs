@@ -104,6 +104,11 @@ impl Client {
         Ok(Self { http, base, timeout, metrics })
     }
 
+    /// The name of the machine that is called, as the address has it.
+    pub fn host(&self) -> &str {
+        self.base.host_str().unwrap_or_default()
+    }
+
     /// The longest that one call takes.
     pub fn timeout(&self) -> Duration {
         self.timeout
@@ -273,7 +278,7 @@ fn judge(route: &'static str, status: StatusCode, headers: &HeaderMap, body: &[u
         200..=299 => Ok(()),
         401 => Err(Error::Unauthorized { route }),
         403 => Err(Error::Forbidden { route }),
-        404 => Err(Error::NotFound { route }),
+        404 => Err(Error::NotFound { route, message: error::message(body) }),
         409 => Err(Error::HeadMoved { head: error::head_in(&error::message(body)) }),
         429 => Err(Error::RateLimited { route, retry_after: retry_after() }),
         // 408 also stands on a connection that was closed for being idle, before our request was even sent.

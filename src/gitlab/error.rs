@@ -28,6 +28,8 @@ pub enum Error {
     NotFound {
         /// The route's template.
         route: &'static str,
+        /// GitLab's words, clipped: mostly what was not found.
+        message: String,
     },
     /// 409 to an answer: the head has moved (contract section 1.3).
     #[error("the head of the source branch has moved")]

@@ -5,6 +5,7 @@
 
 mod approvals;
 mod client;
+mod commits;
 mod discussions;
 mod error;
 mod label_events;
@@ -22,6 +23,7 @@ pub mod webhook;
 
 pub use self::approvals::{Approvals, ApprovedBy};
 pub use self::client::{Client, ClientError, Dated};
+pub use self::commits::{CommitSignature, ListedCommit};
 pub use self::discussions::{Discussion, Note};
 pub use self::error::Error;
 pub use self::label_events::{Label, LabelEvent};

@@ -202,6 +202,11 @@ pub enum Remedy {
         /// What would fit, in words.
         to: String,
     },
+    /// Commits must be made otherwise.
+    ChangeCommits {
+        /// What would fit, in words.
+        to: String,
+    },
     /// The pipeline must reach a status.
     RunPipeline {
         /// One of these.

@@ -3,14 +3,16 @@
 //! - A [`Wildcard`] is GitLab's own for protected branches: `*` stands for any characters, `/` among them.
 //! - A path glob is gitignore's: `*` stops at `/`, `**` does not, a pattern without `/` matches at any depth, and one
 //!   that names a folder covers what is in it. The globs of a whole set become one automaton ([`PathGlobs`]), so a
-//!   file is looked at once and not once for each rule.
+//!   file is looked at once and not once for each rule. Regexes over paths become a second one beside it.
 //! - A regex is compiled once, within a size limit, and never backtracks.
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
-use regex::{Regex, RegexBuilder};
+use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 /// The compiled size that a regex may have.
 const REGEX_BYTES: usize = 256 * 1024;
+/// The compiled size that all path regexes of a set may have together.
+const REGEX_SET_BYTES: usize = 16 * 1024 * 1024;
 /// The longest pattern: a longer one is no pattern but a text.
 const LONGEST: usize = 1024;
 
@@ -87,23 +89,42 @@ impl Names {
     }
 }
 
-/// Which path globs of the set one condition means.
+/// Which path patterns of the set one condition means: globs and regexes, each of them an alternative.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct GlobIds(Vec<usize>);
+pub(super) struct GlobIds {
+    globs: Vec<usize>,
+    regexes: Vec<usize>,
+}
 
-/// Gathers the path globs of a whole set.
+impl GlobIds {
+    /// Whether it means no pattern at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.globs.is_empty() && self.regexes.is_empty()
+    }
+}
+
+/// Gathers the path patterns of a whole set.
 #[derive(Debug, Default)]
 pub(super) struct PathGlobsBuilder {
     globs: Vec<Glob>,
+    regexes: Vec<String>,
 }
 
 impl PathGlobsBuilder {
     /// Takes the globs that one pattern means; the error is a sentence about the pattern.
     pub(super) fn add(&mut self, pattern: &str, ids: &mut GlobIds) -> Result<(), String> {
         for glob in path_globs(pattern)? {
-            ids.0.push(self.globs.len());
+            ids.globs.push(self.globs.len());
             self.globs.push(glob);
         }
+        Ok(())
+    }
+
+    /// Takes a regex over whole paths; the error is a sentence about it.
+    pub(super) fn add_regex(&mut self, pattern: &str, ids: &mut GlobIds) -> Result<(), String> {
+        let regex = whole_regex(pattern)?;
+        ids.regexes.push(self.regexes.len());
+        self.regexes.push(regex.as_str().to_owned());
         Ok(())
     }
 
@@ -114,7 +135,12 @@ impl PathGlobsBuilder {
             builder.add(glob);
         }
         let set = builder.build().map_err(|error| error.kind().to_string())?;
-        Ok(PathGlobs { set, count })
+        let regexes = RegexSetBuilder::new(self.regexes)
+            .size_limit(REGEX_SET_BYTES)
+            .dot_matches_new_line(true)
+            .build()
+            .map_err(|_| "the regexes grow too large when they are compiled".to_owned())?;
+        Ok(PathGlobs { set, count, regexes })
     }
 }
 
@@ -148,32 +174,62 @@ fn slash_glob(text: &str) -> Result<Glob, String> {
     GlobBuilder::new(text).literal_separator(true).build().map_err(|error| error.kind().to_string())
 }
 
-/// All path globs of a set as one automaton.
+/// All path patterns of a set: the globs as one automaton, the regexes as another.
 #[derive(Debug, Clone)]
 pub(super) struct PathGlobs {
     set: GlobSet,
     count: usize,
+    regexes: RegexSet,
 }
 
-/// Which globs of the set one path matches.
+/// Which patterns of the set one path matches.
 #[derive(Debug, Clone, Default)]
-pub(super) struct PathMatches(Vec<u64>);
+pub(super) struct PathMatches {
+    globs: Bits,
+    regexes: Bits,
+}
+
+/// A set of small numbers, one bit each.
+#[derive(Debug, Clone, Default)]
+struct Bits(Vec<u64>);
 
 impl PathGlobs {
     pub(super) fn matches(&self, path: &str) -> PathMatches {
-        let mut words = vec![0_u64; self.count.div_ceil(64)];
-        for id in self.set.matches(path) {
-            if let Some(word) = words.get_mut(id / 64) {
-                *word |= 1 << (id % 64);
-            }
-        }
-        PathMatches(words)
+        let globs = Bits::of(self.count, self.set.matches(path));
+        // A set without regexes costs nothing.
+        let regexes = match self.regexes.len() {
+            0 => Bits::default(),
+            count => Bits::of(count, self.regexes.matches(path)),
+        };
+        PathMatches { globs, regexes }
     }
 }
 
 impl PathMatches {
     /// Adds what another path matches.
     pub(super) fn join(&mut self, other: &Self) {
+        self.globs.join(&other.globs);
+        self.regexes.join(&other.regexes);
+    }
+
+    /// Whether the path matches one of these patterns.
+    pub(super) fn any(&self, ids: &GlobIds) -> bool {
+        self.globs.any(&ids.globs) || self.regexes.any(&ids.regexes)
+    }
+}
+
+impl Bits {
+    fn of(count: usize, numbers: impl IntoIterator<Item = usize>) -> Self {
+        let mut words = vec![0_u64; count.div_ceil(64)];
+        for number in numbers {
+            if let Some(word) = words.get_mut(number / 64) {
+                *word |= 1 << (number % 64);
+            }
+        }
+        Self(words)
+    }
+
+    fn join(&mut self, other: &Self) {
         if self.0.is_empty() {
             self.0.clone_from(&other.0);
             return;
@@ -183,9 +239,10 @@ impl PathMatches {
         }
     }
 
-    /// Whether the path matches one of these globs.
-    pub(super) fn any(&self, ids: &GlobIds) -> bool {
-        ids.0.iter().any(|id| self.0.get(id / 64).is_some_and(|word| word & (1 << (id % 64)) != 0))
+    fn any(&self, numbers: &[usize]) -> bool {
+        numbers
+            .iter()
+            .any(|number| self.0.get(number / 64).is_some_and(|word| word & (1 << (number % 64)) != 0))
     }
 }
 
@@ -304,6 +361,22 @@ mod tests {
                 && touches("*.rs", "pay/\u{1}\n.rs")
                 && touches("pay/**", "pay/\u{fffd}")
         );
+    }
+
+    #[test]
+    fn a_path_matches_by_a_glob_or_a_regex_as_a_whole() {
+        let (mut builder, mut both, mut other) =
+            (PathGlobsBuilder::default(), GlobIds::default(), GlobIds::default());
+        builder.add("*.md", &mut both).unwrap();
+        builder.add_regex("src/[a-c]+/.*", &mut other).unwrap();
+        builder.add_regex("pay|PAY", &mut both).unwrap();
+        assert!(builder.add_regex("a)|(b", &mut both).is_err());
+        let set = builder.build().unwrap();
+        let fits = |ids, path| set.matches(path).any(ids);
+        assert!(fits(&both, "a/b.md") && fits(&both, "pay") && fits(&both, "PAY"));
+        assert!(!fits(&both, "pays") && !fits(&both, "src/a/x"));
+        assert!(fits(&other, "src/abc/x\ny") && !fits(&other, "lib/src/a/x") && !fits(&other, "pay"));
+        assert!(GlobIds::default().is_empty() && !both.is_empty() && !other.is_empty());
     }
 
     #[test]

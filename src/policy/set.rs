@@ -125,8 +125,8 @@ fn claim_name(root: &Node, path: &str, names: &mut BTreeMap<String, String>, not
 
 fn too_many_globs(first: Option<&PolicySource>, why: &str) -> Diagnostic {
     let mut diagnostic =
-        Diagnostic::at_start(first, format!("the path globs of this set are too many to join: {why}"));
-    diagnostic.help = Some("use fewer or simpler globs".to_owned());
+        Diagnostic::at_start(first, format!("the path patterns of this set are too many to join: {why}"));
+    diagnostic.help = Some("use fewer or simpler ones".to_owned());
     diagnostic
 }
 

@@ -1,4 +1,4 @@
-//! What a condition sees: the facts, and which globs of the set the changed files match.
+//! What a condition sees: the facts, and which path patterns of the set the changed files match.
 
 use std::cell::OnceCell;
 
@@ -17,8 +17,10 @@ pub(super) struct View<'a> {
 
 /// What one changed file touches: a rename touches the path that it leaves, too.
 pub(super) struct Touched<'a> {
-    new: TouchedPath<'a>,
-    old: Option<TouchedPath<'a>>,
+    /// The path after the change.
+    pub(super) new: TouchedPath<'a>,
+    /// The path before, where it is another one.
+    pub(super) old: Option<TouchedPath<'a>>,
 }
 
 impl<'a> Touched<'a> {
@@ -34,7 +36,7 @@ pub(super) struct TouchedPath<'a> {
 }
 
 impl TouchedPath<'_> {
-    /// Whether one of these globs matches it.
+    /// Whether one of these patterns matches it.
     pub(super) fn matches(&self, globs: &GlobIds) -> bool {
         self.matches.any(globs)
     }
@@ -84,7 +86,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Whether any touched path at all matches one of these globs: mostly none does, and no file need be looked at.
+    /// Whether any touched path at all matches one of these patterns: mostly none does, and no file need be looked at.
     pub(super) fn touches(&self, code: &Code, globs: &GlobIds) -> bool {
         self.matches(code).all.any(globs)
     }
@@ -105,7 +107,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// Which globs the paths of each file match, new and old, and all of them together.
+/// Which patterns the paths of each file match, new and old, and all of them together.
 #[derive(Debug, Default)]
 struct Matches {
     files: Vec<(PathMatches, Option<PathMatches>)>,

@@ -14,6 +14,7 @@ pub struct FileChange {
     pub(super) diff: String,
     pub(super) kind: Kind,
     pub(super) left_out: LeftOut,
+    pub(super) generated: bool,
 }
 
 /// What happened to the file.
@@ -37,12 +38,16 @@ pub(super) enum LeftOut {
 const PLAIN: &str = "100644";
 /// The mode of a file that is not there.
 const ABSENT: &str = "0";
+/// The mode of a symbolic link.
+const SYMLINK: &str = "120000";
+/// The mode of a submodule.
+const SUBMODULE: &str = "160000";
 
 impl FileChange {
     fn new(old_path: &str, new_path: &str, kind: Kind, modes: (&str, &str), diff: String) -> Self {
         let modes = (modes.0.to_owned(), modes.1.to_owned());
         let (old_path, new_path) = (old_path.to_owned(), new_path.to_owned());
-        Self { old_path, new_path, modes, diff, kind, left_out: LeftOut::No }
+        Self { old_path, new_path, modes, diff, kind, left_out: LeftOut::No, generated: false }
     }
 
     /// One line changed.
@@ -64,6 +69,36 @@ impl FileChange {
     /// A file moved, its text unchanged.
     pub fn renamed(old_path: &str, new_path: &str) -> Self {
         Self::new(old_path, new_path, Kind::Renamed, (PLAIN, PLAIN), String::new())
+    }
+
+    /// A new symbolic link.
+    pub fn symlink(path: &str, target: &str) -> Self {
+        let diff = format!("@@ -0,0 +1 @@\n+{target}\n\\ No newline at end of file\n");
+        Self::new(path, path, Kind::Added, (ABSENT, SYMLINK), diff)
+    }
+
+    /// A submodule that stands at another commit.
+    pub fn submodule(path: &str) -> Self {
+        let (old, new) = ("1".repeat(40), "2".repeat(40));
+        let diff = format!("@@ -1 +1 @@\n-Subproject commit {old}\n+Subproject commit {new}\n");
+        Self::new(path, path, Kind::Modified, (SUBMODULE, SUBMODULE), diff)
+    }
+
+    /// A file made executable, its text unchanged.
+    pub fn made_executable(path: &str) -> Self {
+        Self::new(path, path, Kind::Modified, (PLAIN, "100755"), String::new())
+    }
+
+    /// Binary: git shows no lines of it.
+    pub fn binary(mut self) -> Self {
+        self.diff = format!("Binary files a/{} and b/{} differ\n", self.old_path, self.new_path);
+        self
+    }
+
+    /// Generated, by the git attributes of the project.
+    pub fn generated(mut self) -> Self {
+        self.generated = true;
+        self
     }
 
     /// With this diff text (from the first `@@` on).
@@ -106,6 +141,16 @@ pub struct NewCommit {
     pub(super) author_email: Option<String>,
     pub(super) committer_email: Option<String>,
     pub(super) parents: Vec<CommitSha>,
+    pub(super) signature: Option<Signature>,
+}
+
+/// A signature on a commit, and what GitLab makes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// `PGP`, `SSH` or `X509`.
+    pub kind: String,
+    /// `verified`, `unverified`, `verified_system`, …
+    pub verification_status: String,
 }
 
 impl NewCommit {
@@ -137,6 +182,13 @@ impl NewCommit {
         self.sha = Some(sha);
         self
     }
+
+    /// With a signature (`SSH`), and what GitLab makes of it (`verified`).
+    pub fn signed(mut self, kind: &str, verification_status: &str) -> Self {
+        let (kind, verification_status) = (kind.to_owned(), verification_status.to_owned());
+        self.signature = Some(Signature { kind, verification_status });
+        self
+    }
 }
 
 /// A commit that GitLab knows.
@@ -154,6 +206,8 @@ pub struct Commit {
     pub parents: Vec<CommitSha>,
     /// When it was made.
     pub at: Timestamp,
+    /// Its signature.
+    pub signature: Option<Signature>,
 }
 
 /// One push as GitLab keeps it.

@@ -38,6 +38,7 @@
 //! | 8 partial diffs, `changes_count` as text | `diffs`, `api/entity.rs` | `a_version_holds_its_own_files_and_commits_whatever_was_pushed_later` |
 //! | 9 GraphQL | not there | |
 //! | 10 tokens | `api/mod.rs` | `tokens_that_are_not_good_enough_say_why`, `a_bearer_token_is_as_good` |
+//! | beyond it: parents and signatures of commits | `repository`, `api/projects.rs` | `the_repository_lists_a_range_with_parents_and_a_signature_has_a_verdict` |
 //! | beyond it: a place on a merge train (15.6) | `boarding`, `api/merge_trains.rs` | `a_train_shows_a_place_on_it_until_a_push_takes_it_off`, `a_train_s_pipeline_is_listed_and_is_not_the_head_s` |
 //! | beyond it: reviewers' states, ticks, conflicts, distance to the target | `api/merge_requests.rs`, `api/entity.rs` | `reviewers_are_listed_with_their_states`, `ticks_conflicts_and_the_distance_to_the_target_are_shown_as_gitlab_shows_them` |
 //! | 11 version and edition | `release` | `without_ultimate_the_routes_answer_401_and_in_the_community_edition_there_are_none`, `version_and_edition_can_be_asked` |
@@ -53,6 +54,7 @@
 //! - Explicit pending fails right after two minutes; GitLab's cron takes up to a minute more.
 //! - A push to a closed merge request makes a diff version at once; GitLab waits for the reopening.
 //! - Every list pages by offset, `pagination=keyset` too. `GET /users` finds by username and whole public address.
+//! - Commits are listed by branch, SHA or `base..head` alone, and with totals. Signatures are said by the test.
 //! - `compare` knows base to head of a version; for other pairs it lists which files of the trees differ.
 //! - A status check's blocked local addresses, silent mode and the 25 MB limit are not played.
 
@@ -91,7 +93,7 @@ mod world;
 
 pub use accounts::{AccountState, NewToken, NewUser, Scope};
 pub use calls::{ApiCall, CallOutcome};
-pub use diffs::{Commit, DiffVersion, FileChange, NewCommit, Push};
+pub use diffs::{Commit, DiffVersion, FileChange, NewCommit, Push, Signature};
 pub use envelope::Recipient;
 pub use error::SimulatorError;
 pub use faults::{Fault, FaultId, FaultKind, Moment};

@@ -44,6 +44,7 @@ impl World {
             committer_email: email.to_owned(),
             parents: repository.branch(branch).cloned().into_iter().collect(),
             at,
+            signature: None,
         };
         repository.add_commit(commit);
         repository.set_branch(branch, sha.clone());
@@ -114,7 +115,8 @@ impl World {
             let parent = made.last().map_or(base, |commit| &commit.sha).clone();
             let parents = if commit.parents.is_empty() { vec![parent] } else { commit.parents.clone() };
             let message = commit.message.clone();
-            made.push(Commit { sha, message, author_email, committer_email, parents, at });
+            let signature = commit.signature.clone();
+            made.push(Commit { sha, message, author_email, committer_email, parents, at, signature });
         }
         made.reverse();
         Ok(made)

@@ -125,6 +125,11 @@ impl Release {
         self.since(18, 0)
     }
 
+    /// Whether `/diffs` and versions say `generated_file` (GitLab 16.9).
+    pub(super) fn says_generated(&self) -> bool {
+        self.since(16, 9)
+    }
+
     /// Whether external status checks have routes at all.
     pub(super) fn has_status_checks(&self) -> bool {
         self.edition != Edition::Community

@@ -1,6 +1,6 @@
 //! Just enough of git: branches, commits, and the files at a commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::diffs::Commit;
 use crate::merge_request::CommitSha;
@@ -26,6 +26,29 @@ impl Repository {
     pub(super) fn commit(&self, reference: &str) -> Option<&Commit> {
         let sha = self.branches.get(reference).map_or(reference, CommitSha::as_str);
         self.commits.get(sha)
+    }
+
+    /// The commits that a branch or a SHA has and another one has not, newest first; none if one of them is unknown.
+    pub(super) fn commits_since(&self, base: Option<&str>, head: &str) -> Option<Vec<&Commit>> {
+        let before = match base {
+            Some(base) => self.reachable(base, &BTreeSet::new())?,
+            None => Vec::new(),
+        };
+        let before = before.iter().map(|commit| commit.sha.as_str()).collect();
+        self.reachable(head, &before)
+    }
+
+    fn reachable<'a>(&'a self, head: &str, stop: &BTreeSet<&'a str>) -> Option<Vec<&'a Commit>> {
+        let mut seen = stop.clone();
+        let mut found = Vec::new();
+        let mut next = vec![self.commit(head)?];
+        while !next.is_empty() {
+            next.retain(|commit| seen.insert(commit.sha.as_str()));
+            found.extend(next.iter().copied());
+            let parents = next.iter().flat_map(|commit| &commit.parents);
+            next = parents.filter_map(|parent| self.commit(parent.as_str())).collect();
+        }
+        Some(found)
     }
 
     /// The files at a branch or a SHA; none if that is unknown.
@@ -75,14 +98,22 @@ mod tests {
             committer_email: String::new(),
             parents,
             at: jiff::Timestamp::UNIX_EPOCH,
+            signature: None,
         };
         repository.add_commit(commit(&one, vec![]));
         repository.write(&one, "a", Some(b"1"));
         repository.add_commit(commit(&two, vec![one.clone()]));
         repository.write(&two, "a", Some(b"2"));
-        repository.set_branch("main", two);
+        repository.set_branch("main", two.clone());
         assert_eq!(repository.tree("main").unwrap().get("a").unwrap(), b"2");
         assert_eq!(repository.tree(one.as_str()).unwrap().get("a").unwrap(), b"1");
         assert!(repository.tree("other").is_none());
+        let since = |base: Option<&CommitSha>, head: &str| {
+            let commits = repository.commits_since(base.map(CommitSha::as_str), head);
+            commits.map(|commits| commits.iter().map(|commit| commit.sha.clone()).collect::<Vec<_>>())
+        };
+        assert_eq!(since(None, "main"), Some(vec![two.clone(), one.clone()]));
+        assert_eq!(since(Some(&one), "main"), Some(vec![two.clone()]));
+        assert_eq!((since(Some(&two), one.as_str()), since(None, "other")), (Some(vec![]), None));
     }
 }

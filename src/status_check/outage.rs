@@ -67,7 +67,7 @@ mod tests {
         let failure = Error::NoAnswer { route: "GET /x", reason: "refused".to_owned() };
         outage.note_failure(&failure, at(0));
         outage.note_success(at(59));
-        outage.note_failure(&Error::NotFound { route: "GET /x" }, at(60));
+        outage.note_failure(&Error::NotFound { route: "GET /x", message: String::new() }, at(60));
         outage.note_success(at(500));
         outage.note_failure(&failure, at(1000));
         outage.note_failure(&failure, at(1030));

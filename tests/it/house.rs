@@ -175,7 +175,13 @@ fn expand(text: &str) -> Vec<Vec<String>> {
                 match character {
                     '{' => depth += 1,
                     ',' | '}' if depth == 0 => {
-                        tails.extend(expand(list[from..at].trim()));
+                        // A comma before the closing brace ends no path.
+                        tails.extend(
+                            Some(list[from..at].trim())
+                                .filter(|p| !p.is_empty())
+                                .into_iter()
+                                .flat_map(expand),
+                        );
                         from = at + 1;
                         if character == '}' {
                             break;

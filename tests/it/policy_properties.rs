@@ -10,8 +10,8 @@ use countersign::merge_request::{
     CheckName, CommitSha, MergeRequestIid, MergeRequestRef, ProjectId, User, UserId, VersionId,
 };
 use countersign::policy::fact::{
-    AccessLevel, Account, Approval, ChangeKind, ChangedFile, Code, Commit, Known, LabelEvent, LineCount,
-    MergeRequestFacts, Pipeline, ProjectFacts, Reviewer, Sightings, Thread, Unknown, Version,
+    AccessLevel, Approval, ChangeKind, ChangedFile, Code, Commit, Known, LineCount, MergeRequestFacts,
+    Pipeline, Sightings, Thread, Unknown, Version,
 };
 use countersign::policy::{
     Evaluation, FactKey, Facts, PolicySet, PolicySource, RuleState, Step, Verdict, evaluate,
@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 /// Conditions of every family, each of which is true in some worlds and false in others.
-const LEAVES: [&str; 34] = [
+const LEAVES: [&str; 42] = [
     "title: {conventional_commit: true}",
     "draft: false",
     "labels: {any: [a]}",
@@ -33,6 +33,14 @@ const LEAVES: [&str; 34] = [
     "changed_files: {none: ['src/**'], except: ['*.md']}",
     "changed_files_count: {at_most: 1}",
     "changed_lines: {at_least: 5}",
+    "modified_files: {all: {globs: ['*.md'], regex: ['src/b.*']}}",
+    "binary_files: {none: ['src/**']}",
+    "changed_files_count: {at_most: 1, except_generated: true}",
+    "matching_lines: {regex: x, at_most: 3, except: ['*.md']}",
+    "commits: {at_least: 2, all: {verified: true}}",
+    "commits: {none: {merge: true, verified: true}}",
+    "commits: {none: {subject: {contains: one}}, any: {signed_by: {groups: [g], users: [u3]}}}",
+    "commits: {all: {trailers: [Refs], signed_by: {role: maintainer}}}",
     "approvals: 1",
     "approvals: {count: 1, reset_on: never, unmatched_committers: allow}",
     "approvals: {count: 2, from: {groups: [g], role: maintainer, users: [u3]}}",
@@ -231,13 +239,13 @@ impl World {
             new_mode: "100644".to_owned(),
             kind: ChangeKind::Modified,
             lines: (!self.text_left_out).then_some(LineCount { added: 3, removed: 1 }),
-            binary: Some(false),
-            generated: Some(false),
+            binary: (!self.text_left_out).then_some(path.ends_with("a.rs")),
+            generated: (!self.text_left_out).then_some(path.ends_with("b.md")),
             hunks_sha256: Some(if self.rebased { "same".to_owned() } else { version.to_string() }),
         };
         let commit = |email: &String| Commit {
             sha: sha(),
-            message: String::new(),
+            message: format!("fix: {email}\n\nRefs: #1"),
             author_email: email.clone(),
             committer_email: email.clone(),
         };
@@ -318,11 +326,6 @@ impl World {
             FactKey::Pipeline,
             FactKey::Threads,
             FactKey::Group("g".to_owned()),
-            FactKey::Behind,
-            FactKey::Project,
-            FactKey::Reviewers,
-            FactKey::LabelEvents,
-            FactKey::Username("u3".to_owned()),
         ];
         for id in (1..5).map(UserId::new) {
             keys.push(FactKey::GroupMember("g".to_owned(), id));

@@ -1,15 +1,61 @@
 //! What commits are beyond their messages: their parents and signatures.
 
 use super::reader::Reader;
+use crate::decision::doubt::{unknown, unreadable};
+use crate::gitlab::Error;
 use crate::merge_request::CommitSha;
 use crate::policy::fact::{Facts, Known, Parentage, Signature, Unknown};
 
 impl Reader<'_> {
-    pub(super) async fn parentage(&self, _facts: &Facts) -> Known<Vec<Parentage>> {
-        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    pub(super) async fn parentage(&self, facts: &Facts) -> Known<Vec<Parentage>> {
+        self.parents_since_base(facts).await.into()
     }
 
-    pub(super) async fn signature(&self, _facts: &Facts, _sha: &CommitSha) -> Known<Option<Signature>> {
-        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    /// The commits between the newest version's base and head, by their SHAs: those of the version and perhaps more.
+    ///
+    /// GitLab: what it lists with a merge request has no parents, for it keeps them only in the repository.
+    async fn parents_since_base(&self, facts: &Facts) -> Result<Vec<Parentage>, Unknown> {
+        let newest = match &facts.versions {
+            Some(Known::Value(versions)) => versions.first(),
+            Some(Known::Unknown(unknown)) => return Err(unknown.clone()),
+            None => None,
+        };
+        let newest = newest.filter(|version| version.head == facts.merge_request.sha);
+        let Some(base) = newest.and_then(|version| version.base.as_ref()) else {
+            let why = "GitLab does not say where the source branch leaves the target branch".to_owned();
+            return Err(Unknown { why, curable: false });
+        };
+        let project = facts.merge_request.merge_request.project;
+        let commits =
+            self.gitlab.commits_between(project, base, &facts.merge_request.sha).await.map_err(unknown)?;
+        let parse = |sha: &String| CommitSha::parse(sha).map_err(unreadable);
+        commits
+            .iter()
+            // A commit after another one has a parent; an empty list is one that was left out.
+            .filter(|commit| !commit.parent_ids.is_empty())
+            .map(|commit| {
+                let parents = commit.parent_ids.iter().map(parse).collect::<Result<_, _>>()?;
+                Ok(Parentage { sha: parse(&commit.id)?, parents })
+            })
+            .collect()
+    }
+
+    pub(super) async fn signature(&self, facts: &Facts, sha: &CommitSha) -> Known<Option<Signature>> {
+        let project = facts.merge_request.merge_request.project;
+        let signature = match self.gitlab.signature(project, sha).await {
+            Ok(signature) => signature,
+            // Only these words say that the commit is there and has none: a 404 may mean a hidden commit, project or route.
+            Err(Error::NotFound { message, .. }) if message.ends_with("Signature Not Found") => {
+                return Known::Value(None);
+            }
+            Err(error) => return Known::Unknown(unknown(error)),
+        };
+        let Some(verification_status) = signature.verification_status else {
+            let why = format!("GitLab does not say what it makes of the signature of {}", sha.short());
+            return Known::Unknown(Unknown { why, curable: true });
+        };
+        // GitLab knew PGP alone before it had a word for the kind.
+        let kind = signature.signature_type.unwrap_or_else(|| "PGP".to_owned());
+        Known::Value(Some(Signature { kind, verification_status }))
     }
 }

@@ -23,6 +23,9 @@ impl Reader<'_> {
 
     /// Whose an email address is; nobody's when it is not exactly one user's.
     pub(super) async fn owner_of(&self, email: &str) -> Known<Option<UserId>> {
+        if let Some(id) = private_owner(email, self.gitlab.host()) {
+            return Known::Value(Some(id));
+        }
         known(self.gitlab.users_by_email(email).await.map(|users| match &*users {
             [user] => Some(UserId::new(user.id)),
             _ => None,
@@ -56,6 +59,36 @@ impl Reader<'_> {
             Known::Value(Some(AccessLevel(member.access_level)))
         } else {
             Known::Value(None)
+        }
+    }
+}
+
+/// GitLab: `<id>-<username>@users.noreply.<host>` is a user's private commit email and names the user by itself. Whoever
+/// owns another such host could claim anybody, so only the host that is called counts.
+fn private_owner(email: &str, host: &str) -> Option<UserId> {
+    let (local, domain) = email.split_once('@')?;
+    let (id, _) = local.split_once('-')?;
+    let private = domain.strip_prefix("users.noreply.").is_some_and(|of| of.eq_ignore_ascii_case(host));
+    let number = private && id.bytes().all(|byte| byte.is_ascii_digit());
+    number.then(|| id.parse().ok()).flatten().map(UserId::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_commit_email_names_its_user_only_on_the_host_that_is_called() {
+        let owner = |email| private_owner(email, "gitlab.example.com");
+        assert_eq!(owner("42-ana@users.noreply.gitlab.example.com"), Some(UserId::new(42)));
+        for other in [
+            "42-ana@users.noreply.evil.example.com",
+            "42-ana@users.noreply.gitlab.example.com.evil.org",
+            "42-ana@gitlab.example.com",
+            "x42-ana@users.noreply.gitlab.example.com",
+            "-ana@users.noreply.gitlab.example.com",
+        ] {
+            assert_eq!(owner(other), None, "{other}");
         }
     }
 }

@@ -2,8 +2,8 @@
 //! editors learn from it.
 
 use super::kind::Kind;
-use super::{age, approvals, branch, draft, during, files, labels, people, pipeline, size, text, threads};
-use super::{assigned, committers, merging, milestone, origin, project};
+use super::{age, approvals, branch, commits, draft, during, files, labels, lines, people, pipeline, size};
+use super::{assigned, committers, merging, milestone, origin, project, text, threads};
 use crate::schema::{Key, Shape, Table};
 
 pub(in crate::policy) const ALL_OF: &str = "all_of";
@@ -12,7 +12,7 @@ pub(in crate::policy) const NONE_OF: &str = "none_of";
 pub(in crate::policy) const NOT: &str = "not";
 
 /// How many conditions there are.
-const COUNT: usize = 26;
+const COUNT: usize = 34;
 
 /// Every condition, in the order in which the reference shows them.
 pub(in crate::policy) const KINDS: [Kind; COUNT] = [
@@ -35,8 +35,16 @@ pub(in crate::policy) const KINDS: [Kind; COUNT] = [
     assigned::REVIEWERS,
     committers::COMMITTERS,
     files::CHANGED_FILES,
+    files::ADDED_FILES,
+    files::MODIFIED_FILES,
+    files::DELETED_FILES,
+    files::RENAMED_FILES,
+    files::BINARY_FILES,
+    files::GENERATED_FILES,
     size::CHANGED_FILES_COUNT,
     size::CHANGED_LINES,
+    lines::MATCHING_LINES,
+    commits::COMMITS,
     approvals::APPROVALS,
     pipeline::PIPELINE,
     threads::UNRESOLVED_THREADS,

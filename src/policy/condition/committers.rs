@@ -92,11 +92,9 @@ impl Committers {
         let mut demands =
             vec![people("all", Demand::All), people("any", Demand::Any), people("none", Demand::None)];
         let only_author = node.get("only_author");
-        demands.push(
-            only_author.map(|flag| {
-                only_true("committers", "only_author", flag, builder).then_some(Demand::OnlyAuthor)
-            }),
-        );
+        demands.push(only_author.map(|flag| {
+            only_true(("not", "committers"), "only_author", flag, builder).then_some(Demand::OnlyAuthor)
+        }));
         if !node.entries().is_empty() && demands.iter().all(Option::is_none) {
             let help = "write `all`, `any`, `none` or `only_author: true`";
             builder.notes.error(&node.span, "`committers` does not say who", help);

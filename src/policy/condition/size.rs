@@ -6,11 +6,11 @@
 use super::bounds::{Bounds, Count};
 use super::files::build_globs;
 use super::kind::{Kind, Test, test};
-use super::vocabulary::{AT_LEAST, AT_MOST, BOUNDS, NUMBER_HINT, TEXTS};
+use super::vocabulary::{AT_LEAST, AT_MOST, BOUNDS, NUMBER_HINT, PATHS};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::{ChangedFile, Family};
+use crate::policy::fact::{ChangedFile, Family, LineCount};
 use crate::policy::finding::{Finding, Stop};
 use crate::policy::pattern::GlobIds;
 use crate::policy::view::{Touched, View};
@@ -34,13 +34,18 @@ pub(super) const CHANGED_LINES: Kind = Kind {
     settled_by_commit: true,
 };
 
-const UNCOUNTED: Key = Key::new("except", TEXTS, "Files that are not counted.");
+const UNCOUNTED: Key = Key::new("except", PATHS, "Files that are not counted.");
+const EXCEPT_GENERATED: Key = Key::new(
+    "except_generated",
+    Shape::Flag,
+    "Whether files that GitLab holds to be generated are left out (no).",
+);
 
 static FILES_TABLE: Table = Table {
     name: "changed_files_count",
     doc: "How many files change.",
     hint: NUMBER_HINT,
-    keys: &[AT_LEAST, AT_MOST, UNCOUNTED],
+    keys: &[AT_LEAST, AT_MOST, UNCOUNTED, EXCEPT_GENERATED],
 };
 
 static LINES_TABLE: Table = Table {
@@ -53,6 +58,7 @@ static LINES_TABLE: Table = Table {
         Key::new("added", Shape::Mapping(&BOUNDS), "Bounds of the added lines alone."),
         Key::new("removed", Shape::Mapping(&BOUNDS), "Bounds of the removed lines alone."),
         UNCOUNTED,
+        EXCEPT_GENERATED,
     ],
 };
 
@@ -60,7 +66,7 @@ static LINES_TABLE: Table = Table {
 #[derive(Debug, Clone)]
 struct ChangedFilesCount {
     bounds: Bounds,
-    except: GlobIds,
+    except: Uncounted,
 }
 
 /// How many lines may change.
@@ -69,13 +75,20 @@ struct ChangedLines {
     total: Option<Bounds>,
     added: Option<Bounds>,
     removed: Option<Bounds>,
-    except: GlobIds,
+    except: Uncounted,
+}
+
+/// Files that are not counted.
+#[derive(Debug, Clone)]
+struct Uncounted {
+    globs: GlobIds,
+    generated: bool,
 }
 
 impl ChangedFilesCount {
     fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
         let bounds = Bounds::require(node, builder);
-        let (except, _) = build_globs(node.get("except"), builder);
+        let except = Uncounted::build(node, builder);
         Some(Self { bounds: bounds?, except })
     }
 }
@@ -83,8 +96,9 @@ impl ChangedFilesCount {
 impl Test for ChangedFilesCount {
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let complete = view.code()?.complete;
-        let low = counted(view, &self.except)?.len() as u64;
-        let count = Count { low, high: complete.then_some(low) };
+        let files = self.except.counted(view)?;
+        let low = files.iter().filter(|file| file.sure).count() as u64;
+        let count = Count { low, high: complete.then_some(files.len() as u64) };
         Ok(judge("changed_files_count", "files", &[(self.bounds, count)], wanted))
     }
 }
@@ -94,9 +108,9 @@ impl ChangedLines {
         let total = Bounds::build(node, builder);
         let mut part = |key| node.get(key).and_then(|node| Bounds::require(node, builder));
         let (added, removed) = (part("added"), part("removed"));
-        let (except, exceptions) = build_globs(node.get("except"), builder);
+        let except = Uncounted::build(node, builder);
         if total.or(added).or(removed).is_none() {
-            if !exceptions.is_empty() {
+            if except.generated || !except.globs.is_empty() {
                 builder.notes.error(&node.span, "no bound is given", "write `at_most` or `at_least`");
             }
             return None;
@@ -108,12 +122,12 @@ impl ChangedLines {
 impl Test for ChangedLines {
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let complete = view.code()?.complete;
-        let files = counted(view, &self.except)?;
-        let whole = complete && files.iter().all(|file| file.lines.is_some());
-        let lines = || files.iter().filter_map(|file| file.lines);
-        let count = |low: u64| Count { low, high: whole.then_some(low) };
-        let added = count(lines().fold(0, |sum, lines| sum.saturating_add(lines.added)));
-        let removed = count(lines().fold(0, |sum, lines| sum.saturating_add(lines.removed)));
+        let files = self.except.counted(view)?;
+        let rest = Count { low: 0, high: complete.then_some(0) };
+        let count = |part: fn(LineCount) -> u64| {
+            files.iter().map(|counted| counted.lines(part)).fold(rest, Count::plus)
+        };
+        let (added, removed) = (count(|lines| lines.added), count(|lines| lines.removed));
         let parts = [(self.total, added.plus(removed)), (self.added, added), (self.removed, removed)];
         let bounded: Vec<_> =
             parts.into_iter().filter_map(|(bounds, count)| Some((bounds?, count))).collect();
@@ -121,12 +135,36 @@ impl Test for ChangedLines {
     }
 }
 
-/// The files that count: one is left out when every path it touches is excepted.
-fn counted<'a>(view: &View<'a>, except: &GlobIds) -> Result<Vec<&'a ChangedFile>, Stop> {
-    let code = view.code()?;
-    let excepted = |touched: Touched<'_>| touched.paths().all(|path| path.matches(except));
-    let files = code.files.iter().zip(view.touched(code));
-    Ok(files.filter_map(|(file, touched)| (!excepted(touched)).then_some(file)).collect())
+/// A file that counts, or may count.
+struct Counted<'a> {
+    file: &'a ChangedFile,
+    sure: bool,
+}
+
+impl Counted<'_> {
+    fn lines(&self, part: fn(LineCount) -> u64) -> Count {
+        let lines = self.file.lines.map(part);
+        Count { low: lines.filter(|_| self.sure).unwrap_or(0), high: lines }
+    }
+}
+
+impl Uncounted {
+    fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Self {
+        let (globs, _) = build_globs(node.get("except"), builder);
+        Self { globs, generated: node.get("except_generated").and_then(Node::flag) == Some(true) }
+    }
+
+    /// The files that count: one is left out when every path it touches is excepted, or when it is generated.
+    fn counted<'a>(&self, view: &View<'a>) -> Result<Vec<Counted<'a>>, Stop> {
+        let code = view.code()?;
+        let excepted = |touched: Touched<'_>| touched.paths().all(|path| path.matches(&self.globs));
+        let files = code.files.iter().zip(view.touched(code)).filter_map(|(file, touched)| {
+            let generated = if self.generated { file.generated } else { Some(false) };
+            let counts = generated != Some(true) && !excepted(touched);
+            counts.then_some(Counted { file, sure: generated.is_some() })
+        });
+        Ok(files.collect())
+    }
 }
 
 fn judge(condition: &str, things: &str, bounded: &[(Bounds, Count)], wanted: bool) -> Finding {
@@ -201,6 +239,34 @@ mod tests {
         assert_eq!(truth("{changed_lines: {at_most: 14}}", &collapsed), Truth::Violated);
         assert_eq!(truth("{changed_lines: {at_most: 15, except: [\"*.lock\"]}}", &collapsed), Truth::True);
         assert_eq!(truth("{changed_files_count: {at_most: 2}}", &collapsed), Truth::True);
+    }
+
+    #[test]
+    fn generated_files_may_be_left_out_where_gitlab_tells_them() {
+        let generated = |says| change(move |code| code.files[1].generated = says);
+        let unknown = Truth::Unknown { curable: false };
+        for (require, known, open) in [
+            ("{changed_files_count: {at_most: 1, except_generated: true}}", Truth::True, unknown),
+            ("{changed_files_count: {at_least: 2, except_generated: true}}", Truth::Violated, unknown),
+            ("{changed_files_count: {at_most: 0, except_generated: true}}", Truth::Violated, Truth::Violated),
+            ("{changed_files_count: {at_most: 2, except_generated: true}}", Truth::True, Truth::True),
+            ("{changed_lines: {at_most: 15, except_generated: true}}", Truth::True, unknown),
+            ("{changed_lines: {at_most: 30, except_generated: true}}", Truth::True, Truth::True),
+            (
+                "{changed_lines: {added: {at_most: 9}, except_generated: true}}",
+                Truth::Violated,
+                Truth::Violated,
+            ),
+            ("{changed_lines: {at_most: 29, except_generated: false}}", Truth::Violated, Truth::Violated),
+        ] {
+            assert_eq!(truth(require, &generated(Some(true))), known, "{require}");
+            assert_eq!(truth(require, &generated(None)), open, "{require}");
+        }
+        let hidden = change(|code| {
+            code.files[1].generated = None;
+            code.files[1].lines = None;
+        });
+        assert_eq!(truth("{changed_lines: {at_most: 30, except_generated: true}}", &hidden), unknown);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `title` and `description`: what their text says.
+//! `title` and `description`: what their text says; and what any text must say.
 //!
 //! Both are violated when they do not fit: only an edit mends them.
 
@@ -19,7 +19,7 @@ use crate::schema::{Key, Shape, Table};
 /// The title's words.
 pub(super) const TITLE: Kind = Kind {
     key: Key::new("title", Shape::Mapping(&TITLE_TABLE), "What the title says."),
-    build: |node, builder| test(Text::build("title", node, builder).map(Title)),
+    build: |node, builder| test(Text::build(("not", "title"), node, builder).map(Title)),
     reads: &[Family::MergeRequest],
     unmet: &[Truth::Violated],
     settled_by_commit: false,
@@ -28,7 +28,7 @@ pub(super) const TITLE: Kind = Kind {
 /// The description's words.
 pub(super) const DESCRIPTION: Kind = Kind {
     key: Key::new("description", Shape::Mapping(&DESCRIPTION_TABLE), "What the description says."),
-    build: |node, builder| test(Text::build("description", node, builder).map(Description)),
+    build: |node, builder| test(Text::build(("not", "description"), node, builder).map(Description)),
     reads: &[Family::MergeRequest],
     unmet: &[Truth::Violated],
     settled_by_commit: false,
@@ -41,12 +41,12 @@ static TITLE_TABLE: Table = Table {
         "write `title: {glob: \"fix*\"}`, `title: {regex: …}`, `title: {contains: …}` or `title: {conventional_commit: true}`",
     ),
     keys: &[
-        Key::new("glob", TEXTS, "The whole text, where `*` stands for any characters."),
-        Key::new("regex", TEXTS, "A regular expression that matches the whole text."),
-        Key::new("contains", CONTAINS, "Words that occur somewhere, exactly as written, or `{regex: …}`."),
+        GLOB,
+        REGEX,
+        CONTAINS,
         Key::new(
             "conventional_commit",
-            Shape::OneOf(&[Shape::Flag, Shape::Mapping(&CONVENTIONAL_COMMIT)]),
+            CONVENTIONAL,
             "The title is a Conventional Commit; GitLab's draft mark in front of it is overlooked.",
         ),
     ],
@@ -58,16 +58,39 @@ static DESCRIPTION_TABLE: Table = Table {
     hint: Some(
         "write `description: {contains: …}`, `description: {regex: …}` or `description: {not_empty: true}`",
     ),
+    keys: &[GLOB, REGEX, CONTAINS, NOT_EMPTY],
+};
+
+/// What a commit's message says.
+pub(super) static MESSAGE_TABLE: Table = Table {
+    name: "message",
+    doc: "What the whole message of a commit says; all keys must hold, one entry of a list is enough.",
+    hint: Some("write `message: {contains: …}` or `message: {regex: …}`"),
+    keys: &[GLOB, REGEX, CONTAINS, NOT_EMPTY],
+};
+
+/// What the first line of a commit's message says.
+pub(super) static SUBJECT_TABLE: Table = Table {
+    name: "subject",
+    doc: "What the first line of a commit's message says; all keys must hold, one entry of a list is enough.",
+    hint: Some(
+        "write `subject: {glob: \"fix*\"}`, `subject: {regex: …}` or `subject: {conventional_commit: true}`",
+    ),
     keys: &[
-        Key::new("glob", TEXTS, "The whole text, where `*` stands for any characters."),
-        Key::new("regex", TEXTS, "A regular expression that matches the whole text."),
-        Key::new("contains", CONTAINS, "Words that occur somewhere, exactly as written, or `{regex: …}`."),
-        Key::new("not_empty", Shape::Flag, "Something is written in it."),
+        GLOB,
+        REGEX,
+        CONTAINS,
+        Key::new("conventional_commit", CONVENTIONAL, "The first line is a Conventional Commit's."),
     ],
 };
 
-const CONTAINS: Shape =
-    Shape::OneOf(&[Shape::Text, Shape::List(&Shape::Text), Shape::Mapping(&CONTAINS_TABLE)]);
+const GLOB: Key = Key::new("glob", TEXTS, "The whole text, where `*` stands for any characters.");
+const REGEX: Key = Key::new("regex", TEXTS, "A regular expression that matches the whole text.");
+const CONTAINS: Key =
+    Key::new("contains", WORDS, "Words that occur somewhere, exactly as written, or `{regex: …}`.");
+const WORDS: Shape = Shape::OneOf(&[Shape::Text, Shape::List(&Shape::Text), Shape::Mapping(&CONTAINS_TABLE)]);
+const NOT_EMPTY: Key = Key::new("not_empty", Shape::Flag, "Something is written in it.");
+const CONVENTIONAL: Shape = Shape::OneOf(&[Shape::Flag, Shape::Mapping(&CONVENTIONAL_COMMIT)]);
 
 static CONTAINS_TABLE: Table = Table {
     name: "contains",
@@ -100,11 +123,27 @@ enum Demand {
     NotEmpty,
 }
 
+/// How the opposite of a text's test is written: an operator, and the key below it that has the text.
+type Opposite<'a> = (&'a str, &'a str);
+
 impl Text {
-    pub(super) fn build(what: &str, node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
-        let tests: Vec<_> =
-            node.entries().iter().map(|entry| build_test(what, &entry.key, &entry.value, builder)).collect();
+    pub(super) fn build(opposite: Opposite<'_>, node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
+        let tests: Vec<_> = node
+            .entries()
+            .iter()
+            .map(|entry| build_test(opposite, &entry.key, &entry.value, builder))
+            .collect();
         tests.into_iter().collect::<Option<Vec<_>>>().filter(|tests| !tests.is_empty()).map(Self)
+    }
+
+    /// Whether a text that is nobody's draft says it.
+    pub(super) fn holds(&self, text: &str) -> bool {
+        self.0.iter().all(|test| test.holds(text, false))
+    }
+
+    /// All of its tests in words.
+    pub(super) fn describe(&self) -> String {
+        self.0.iter().map(Demand::describe).collect::<Vec<_>>().join(" and ")
     }
 
     fn of_title(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
@@ -161,7 +200,12 @@ fn wish(wanted: bool, tests: &str) -> String {
     if wanted { format!("one that {tests}") } else { format!("one of which it is not true that it {tests}") }
 }
 
-fn build_test(what: &str, key: &str, node: &Node, builder: &mut Builder<'_, '_>) -> Option<Demand> {
+fn build_test(
+    opposite: Opposite<'_>,
+    key: &str,
+    node: &Node,
+    builder: &mut Builder<'_, '_>,
+) -> Option<Demand> {
     let texts = || node.all_words().into_iter().map(|words| words.text.to_owned()).collect::<Vec<_>>();
     match key {
         "glob" => non_empty(texts())
@@ -171,14 +215,14 @@ fn build_test(what: &str, key: &str, node: &Node, builder: &mut Builder<'_, '_>)
             Some(inner) => regexes(inner, partial_regex, builder).map(Demand::ContainsRegex),
             None => non_empty(texts()).map(Demand::Contains),
         },
-        "conventional_commit" => build_conventional(node, builder),
-        "not_empty" => only_true(what, key, node, builder).then_some(Demand::NotEmpty),
+        "conventional_commit" => build_conventional(opposite, node, builder),
+        "not_empty" => only_true(opposite, key, node, builder).then_some(Demand::NotEmpty),
         _ => None,
     }
 }
 
-fn build_conventional(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Demand> {
-    if node.words().is_some() && !only_true("title", "conventional_commit", node, builder) {
+fn build_conventional(opposite: Opposite<'_>, node: &Node, builder: &mut Builder<'_, '_>) -> Option<Demand> {
+    if node.words().is_some() && !only_true(opposite, "conventional_commit", node, builder) {
         return None;
     }
     let words = |key| {
@@ -190,9 +234,14 @@ fn build_conventional(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Dema
 }
 
 /// `true` means something and `false` would mean nothing: the opposite is said with `not`.
-pub(super) fn only_true(what: &str, key: &str, node: &Node, builder: &mut Builder<'_, '_>) -> bool {
+pub(super) fn only_true(
+    (operator, what): Opposite<'_>,
+    key: &str,
+    node: &Node,
+    builder: &mut Builder<'_, '_>,
+) -> bool {
     if node.flag() == Some(false) {
-        let help = format!("write `not: {{{what}: {{{key}: true}}}}`");
+        let help = format!("write `{operator}: {{{what}: {{{key}: true}}}}`");
         builder.notes.error(&node.span, format!("`{key}: false` says nothing"), help);
     }
     node.flag() == Some(true)

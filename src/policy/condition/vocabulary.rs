@@ -5,6 +5,21 @@ use crate::schema::{Key, Shape, Table};
 /// One text or a list of which one is enough.
 pub(super) const TEXTS: Shape = Shape::OneOf(&[Shape::Text, Shape::List(&Shape::Text)]);
 
+/// Path patterns: globs, or globs and regexes.
+pub(super) const PATHS: Shape =
+    Shape::OneOf(&[Shape::Text, Shape::List(&Shape::Text), Shape::Mapping(&PATHS_TABLE)]);
+
+/// Globs and regexes over paths.
+static PATHS_TABLE: Table = Table {
+    name: "paths",
+    doc: "Patterns of paths; each entry of both keys is an alternative.",
+    hint: None,
+    keys: &[
+        Key::new("globs", TEXTS, "Gitignore-like globs, as in a plain list."),
+        Key::new("regex", TEXTS, "Regular expressions that match the whole path."),
+    ],
+};
+
 /// Roles, from the weakest up.
 pub(super) const ROLES: &[&str] = &["guest", "planner", "reporter", "developer", "maintainer", "owner"];
 

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::merge_request::{CommitSha, VersionId};
+use crate::policy::pattern::partial_regex;
 
 /// One push, as GitLab keeps it (`/versions`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +113,13 @@ pub enum LineSide {
     Added,
     /// Lines that start with `-` in the diff.
     Removed,
+}
+
+impl LinePattern {
+    /// The expression, ready to be sought in one line after the other; the error is a sentence about it.
+    pub fn compile(&self) -> Result<Regex, String> {
+        partial_regex(&self.regex)
+    }
 }
 
 impl fmt::Display for LinePattern {

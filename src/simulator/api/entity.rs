@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::merge_request::UserId;
 use crate::simulator::accounts::Account;
 use crate::simulator::clock::rest_time;
-use crate::simulator::diffs::{Commit, DiffVersion, FileChange, Kind, LeftOut};
+use crate::simulator::diffs::{Commit, DiffVersion, FileChange, Kind, LeftOut, Signature};
 use crate::simulator::merge_requests::{Discussion, MergeRequest, MergeRequestState, Note, PipelineRun};
 use crate::simulator::payload::into_map;
 use crate::simulator::world::World;
@@ -187,6 +187,34 @@ pub(super) fn commit(world: &World, commit: &Commit, with_parents: bool) -> Valu
     })
 }
 
+/// What GitLab makes of a signature; its key is shown in a shape of its kind.
+pub(super) fn signature(commit: &Commit, signature: &Signature) -> Value {
+    let mut fields = into_map(json!({
+        "signature_type": signature.kind,
+        "verification_status": signature.verification_status,
+        "commit_source": "gitaly",
+    }));
+    match signature.kind.as_str() {
+        "PGP" => fields.extend(into_map(json!({
+            "gpg_key_id": 1,
+            "gpg_key_primary_keyid": "8254AAB3FBD54AC9",
+            "gpg_key_user_name": null,
+            "gpg_key_user_email": commit.committer_email,
+            "gpg_key_subkey_id": null,
+        }))),
+        "X509" => {
+            let certificate =
+                json!({ "id": 1, "email": commit.committer_email, "certificate_status": "good" });
+            fields.insert("x509_certificate".to_owned(), certificate);
+        }
+        _ => {
+            let key = json!({ "id": 1, "title": "key", "usage_type": "auth_and_signing" });
+            fields.insert("key".to_owned(), key);
+        }
+    }
+    fields.into()
+}
+
 /// A file of a diff.
 pub(super) fn diff(world: &World, file: &FileChange) -> Value {
     let text = if file.left_out == LeftOut::No { file.diff.as_str() } else { "" };
@@ -199,8 +227,10 @@ pub(super) fn diff(world: &World, file: &FileChange) -> Value {
         "new_file": file.kind == Kind::Added,
         "renamed_file": file.kind == Kind::Renamed,
         "deleted_file": file.kind == Kind::Deleted,
-        "generated_file": false,
     }));
+    if world.release.says_generated() {
+        fields.insert("generated_file".to_owned(), json!(file.generated));
+    }
     if world.release.says_too_large() {
         fields.insert("collapsed".to_owned(), json!(file.left_out == LeftOut::Collapsed));
         fields.insert("too_large".to_owned(), json!(file.left_out == LeftOut::TooLarge));

@@ -124,6 +124,26 @@ pub(super) fn commit(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     Ok(Answer::ok(entity::commit(world, commit, true)))
 }
 
+/// GitLab: `ref_name` is a branch, a SHA or a range of two; these commits have their parents.
+pub(super) fn commits(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let project = find_project(world, call)?;
+    let reference = call.query("ref_name").unwrap_or(&project.default_branch);
+    let (base, head) = match reference.split_once("..") {
+        Some((base, head)) => (Some(base), head),
+        None => (None, reference),
+    };
+    let commits = project.repository.commits_since(base, head).unwrap_or_default();
+    paginate(world, call, &commits, |commit| entity::commit(world, commit, true))
+}
+
+pub(super) fn signature(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let found = find_project(world, call)?.repository.commit(call.param(1));
+    let commit = found.ok_or_else(|| Answer::message(404, "404 Commit Not Found"))?;
+    let signature = commit.signature.as_ref();
+    let signature = signature.ok_or_else(|| Answer::message(404, "404 Signature Not Found"))?;
+    Ok(Answer::ok(entity::signature(commit, signature)))
+}
+
 pub(super) fn raw_file(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let project = find_project(world, call)?;
     let reference = call.query("ref").filter(|text| *text != "HEAD").unwrap_or(&project.default_branch);

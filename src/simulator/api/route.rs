@@ -61,7 +61,7 @@ const fn checked(name: &'static str, needs: Needs, handler: Handler) -> Route {
     Route { name, needs, handler, only_where: Release::has_status_checks }
 }
 
-static ROUTES: [Route; 50] = [
+static ROUTES: [Route; 52] = [
     any("GET /version", users::version),
     Route {
         name: "GET /metadata",
@@ -78,7 +78,9 @@ static ROUTES: [Route; 50] = [
     get("GET /projects/:id", projects::one),
     get("GET /projects/:id/members/all/:user_id", namespaces::project_member),
     get("GET /projects/:id/protected_branches", projects::protected_branches),
+    get("GET /projects/:id/repository/commits", projects::commits),
     get("GET /projects/:id/repository/commits/:sha", projects::commit),
+    get("GET /projects/:id/repository/commits/:sha/signature", projects::signature),
     get("GET /projects/:id/repository/compare", projects::compare),
     get("GET /projects/:id/repository/tree", projects::tree),
     get("GET /projects/:id/repository/files/:path/raw", projects::raw_file),

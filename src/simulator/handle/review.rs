@@ -185,6 +185,7 @@ fn merged_result(world: &mut World, which: MergeRequestRef) -> Result<CommitSha,
         committer_email: "root@example.com".to_owned(),
         parents: vec![onto, head],
         at: world.now(),
+        signature: None,
     };
     world.project_mut(which.project)?.repository.add_commit(commit);
     Ok(sha)

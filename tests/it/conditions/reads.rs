@@ -27,6 +27,16 @@ const COSTS: &[(&str, &str, &[&str])] = &[
         "{count: 1, from: {groups: [shop/payments]}}",
         &[APPROVALS, VERSIONS, VERSION, USERS, GROUP, GROUP_MEMBER],
     ),
+    ("added_files", "{none: ['x']}", &[VERSIONS, VERSION]),
+    ("modified_files", "{any: {regex: '.*'}}", &[VERSIONS, VERSION]),
+    ("deleted_files", "{none: ['x']}", &[VERSIONS, VERSION]),
+    ("renamed_files", "{none: ['x']}", &[VERSIONS, VERSION]),
+    ("binary_files", "{none: ['x']}", &[VERSIONS, VERSION]),
+    ("generated_files", "{none: ['x']}", &[VERSIONS, VERSION]),
+    ("matching_lines", "{regex: x, at_least: 0}", &[VERSIONS, VERSION]),
+    ("commits", "{at_least: 1}", &[VERSIONS, VERSION]),
+    ("commits", "{none: {merge: true}}", &[VERSIONS, VERSION, COMMITS]),
+    ("commits", "{any: {verified: true}}", &[VERSIONS, VERSION, SIGNATURE]),
     ("pipeline", "success", &[PIPELINES]),
     ("unresolved_threads", "{at_least: 0}", &[DISCUSSIONS]),
     ("age", "{since: opened, at_least: 0m}", &[]),
@@ -50,6 +60,8 @@ const COSTS: &[(&str, &str, &[&str])] = &[
 ];
 
 const USERS: &str = "GET /users";
+const COMMITS: &str = "GET /projects/:id/repository/commits";
+const SIGNATURE: &str = "GET /projects/:id/repository/commits/:sha/signature";
 const USER: &str = "GET /users/:id";
 const PROJECT: &str = "GET /projects/:id";
 const REVIEWERS: &str = "GET /projects/:id/merge_requests/:iid/reviewers";

@@ -322,6 +322,32 @@ async fn files_are_read_at_a_commit() {
 }
 
 #[tokio::test]
+async fn the_repository_lists_a_range_with_parents_and_a_signature_has_a_verdict() {
+    let scene = scene().await;
+    let (gitlab, which) = (&scene.gitlab, scene.merge_request);
+    let commits =
+        Push::new().commit(NewCommit::new("one")).commit(NewCommit::new("two").signed("SSH", "verified"));
+    let head = gitlab.push(which, commits).unwrap();
+    let base = gitlab.merge_request(which).unwrap().newest_version().unwrap().base.clone();
+    let commits = format!("/projects/{}/repository/commits", scene.project);
+    let list = scene.get(&format!("{commits}?ref_name={base}..{head}")).await;
+    assert_eq!((list.as_array().unwrap().len(), &list[0]["id"]), (2, &json!(head)));
+    assert_eq!((&list[0]["parent_ids"][0], &list[1]["parent_ids"]), (&list[1]["id"], &json!([base])));
+    assert_eq!(scene.get(&scene.below("/commits")).await[0]["parent_ids"], json!([]), "it keeps none there");
+    let signature = scene.get(&format!("{commits}/{head}/signature")).await;
+    assert_eq!(
+        (&signature["signature_type"], &signature["verification_status"]),
+        (&json!("SSH"), &json!("verified"))
+    );
+    let unsigned = format!("{commits}/{}/signature", list[1]["id"].as_str().unwrap());
+    let absent = (404, json!({ "message": "404 Signature Not Found" }));
+    assert_eq!(scene.get_as(&scene.token, &unsigned).await, absent);
+    let unknown = format!("{commits}/{}/signature", "0".repeat(40));
+    let absent = (404, json!({ "message": "404 Commit Not Found" }));
+    assert_eq!(scene.get_as(&scene.token, &unknown).await, absent);
+}
+
+#[tokio::test]
 async fn a_deleted_fork_leaves_no_source_project() {
     let scene = scene().await;
     let fork = scene.gitlab.create_project("ana/web");
