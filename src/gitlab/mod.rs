@@ -5,12 +5,17 @@
 
 mod approvals;
 mod client;
+mod commit_statuses;
+mod dependencies;
 mod discussions;
 mod error;
+mod issues;
+mod jobs;
 mod members;
 mod merge_requests;
 mod merge_trains;
 mod metadata;
+mod notes;
 mod pipelines;
 mod projects;
 mod status_checks;
@@ -20,11 +25,16 @@ pub mod webhook;
 
 pub use self::approvals::{Approvals, ApprovedBy};
 pub use self::client::{Client, ClientError, Dated};
+pub use self::commit_statuses::CommitStatus;
+pub use self::dependencies::Block;
 pub use self::discussions::{Discussion, Note};
 pub use self::error::Error;
+pub use self::issues::{ExternalIssue, GitlabIssue, Issue};
+pub use self::jobs::Job;
 pub use self::members::Member;
 pub use self::merge_requests::{MergeRequest, Milestone, References};
 pub use self::metadata::GitlabVersion;
+pub use self::notes::MergeRequestNote;
 pub use self::pipelines::{Commit, Pipeline};
 pub use self::status_checks::{Status, StatusCheck};
 pub use self::users::BasicUser;

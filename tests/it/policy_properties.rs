@@ -184,6 +184,7 @@ impl World {
         let request = MergeRequestFacts {
             merge_request: MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(3) },
             project_path: "shop/web".to_owned(),
+            web_url: None,
             sha: sha(),
             title: if self.good_title { "fix: a" } else { "a" }.to_owned(),
             description: String::new(),
@@ -266,6 +267,7 @@ impl World {
                     status: status.to_owned(),
                     sha: sha(),
                     r#ref: "x".to_owned(),
+                    project: None,
                 };
                 facts.pipeline = Some(mask.veil(key, self.pipeline.map(pipeline)));
             }

@@ -3,6 +3,7 @@
 
 use super::kind::Kind;
 use super::{age, approvals, branch, draft, during, files, labels, people, pipeline, size, text, threads};
+use super::{commit_statuses, jobs};
 use crate::schema::{Key, Shape, Table};
 
 pub(in crate::policy) const ALL_OF: &str = "all_of";
@@ -11,7 +12,7 @@ pub(in crate::policy) const NONE_OF: &str = "none_of";
 pub(in crate::policy) const NOT: &str = "not";
 
 /// How many conditions there are.
-const COUNT: usize = 15;
+const COUNT: usize = 17;
 
 /// Every condition, in the order in which the reference shows them.
 pub(in crate::policy) const KINDS: [Kind; COUNT] = [
@@ -27,6 +28,8 @@ pub(in crate::policy) const KINDS: [Kind; COUNT] = [
     size::CHANGED_LINES,
     approvals::APPROVALS,
     pipeline::PIPELINE,
+    jobs::JOBS,
+    commit_statuses::COMMIT_STATUSES,
     threads::UNRESOLVED_THREADS,
     age::AGE,
     during::DURING,
