@@ -5,7 +5,6 @@
 
 use super::kind::{Kind, Test, test};
 use super::outcomes::{KEYS, Named, Outcomes, Patience};
-use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::{FactKey, Family};
 use crate::policy::finding::{Finding, Stop, known};
@@ -15,7 +14,7 @@ use crate::schema::{Key, Shape, Table};
 /// What other systems said of the head.
 pub(super) const COMMIT_STATUSES: Kind = Kind {
     key: Key::new("commit_statuses", Shape::Mapping(&TABLE), "What other systems said of the head commit."),
-    build: |node, _| test(CommitStatuses::build(node)),
+    build: |node, builder| test(Outcomes::build(node, builder).map(CommitStatuses)),
     reads: &[Family::CommitStatuses, Family::Versions, Family::Time],
     unmet: &[Truth::Violated, Truth::Waiting],
     settled_by_commit: false,
@@ -35,10 +34,6 @@ static TABLE: Table = Table {
 struct CommitStatuses(Outcomes);
 
 impl CommitStatuses {
-    fn build(node: &Node) -> Option<Self> {
-        Outcomes::build(node).map(Self)
-    }
-
     fn judge(&self, view: &View<'_>, found: &[Named<'_>]) -> Result<Finding, Stop> {
         let judge = |missing| self.0.judge("commit_statuses", "commit status", found, missing);
         let open = judge(Truth::Unsettled);
@@ -104,10 +99,8 @@ mod tests {
         let lenient = "{commit_statuses: {any: [a, \"scan/*\"], if_present: true}}";
         assert_eq!(truth(lenient, &at_minute(19)), Truth::Unsettled, "it may still come and be bad");
         assert_eq!(truth(lenient, &at_minute(20)), Truth::True);
-        let report = Remedy::ReportStatuses {
-            names: vec!["scan/*".to_owned()],
-            statuses: vec!["success".to_owned()],
-        };
+        let report =
+            Remedy::ReportStatuses { names: vec!["scan/*".to_owned()], statuses: vec!["success".to_owned()] };
         assert_eq!(remedies(SCAN, &at_minute(20)), [report]);
     }
 }

@@ -5,7 +5,6 @@
 
 use super::kind::{Kind, Test, test};
 use super::outcomes::{KEYS, Named, Outcomes, Patience};
-use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::{FactKey, Family, Job, Pipeline};
 use crate::policy::finding::{Finding, Stop, known};
@@ -15,7 +14,7 @@ use crate::schema::{Key, Shape, Table};
 /// How named jobs ended.
 pub(super) const JOBS: Kind = Kind {
     key: Key::new("jobs", Shape::Mapping(&TABLE), "How named jobs of the head's pipeline ended."),
-    build: |node, _| test(Jobs::build(node)),
+    build: |node, builder| test(Outcomes::build(node, builder).map(Jobs)),
     reads: &[Family::Pipeline, Family::Jobs, Family::Versions, Family::Time],
     unmet: &[Truth::Violated, Truth::Waiting],
     settled_by_commit: false,
@@ -33,10 +32,6 @@ static TABLE: Table = Table {
 struct Jobs(Outcomes);
 
 impl Jobs {
-    fn build(node: &Node) -> Option<Self> {
-        Outcomes::build(node).map(Self)
-    }
-
     fn judge(&self, pipeline: &Pipeline, jobs: &[Job]) -> Finding {
         let found: Vec<_> = jobs.iter().map(|job| Named { name: &job.name, status: &job.status }).collect();
         self.0.judge("jobs", "job", &found, self.missing(pipeline, jobs))
@@ -49,7 +44,9 @@ impl Jobs {
     fn missing(&self, pipeline: &Pipeline, jobs: &[Job]) -> Truth {
         let known = !jobs.is_empty() && self.0.if_present;
         match pipeline.status.as_str() {
-            "pending" | "running" | "waiting_for_resource" | "scheduled" | "canceling" if known => Truth::True,
+            "pending" | "running" | "waiting_for_resource" | "scheduled" | "canceling" if known => {
+                Truth::True
+            }
             "success" | "failed" | "canceled" | "skipped" | "manual" if known => Truth::True,
             "success" | "failed" | "canceled" | "skipped" => Truth::Violated,
             "manual" => Truth::Waiting,
@@ -115,10 +112,7 @@ mod tests {
         const BOTH: &str = "{jobs: {all: [build, \"test *\"]}}";
         let met = [("build", "success"), ("test 1/2", "success"), ("test: [a, b]", "failed")];
         assert_eq!(truth(BOTH, &with("failed", &met)), Truth::True, "what is not named does not matter");
-        assert_eq!(
-            reason(BOTH, &with("failed", &met)).sentence,
-            "`build`, `test 1/2` ended as `success`"
-        );
+        assert_eq!(reason(BOTH, &with("failed", &met)).sentence, "`build`, `test 1/2` ended as `success`");
         assert_eq!(truth("{jobs: {all: \"test*\"}}", &with("failed", &met)), Truth::Violated);
         for (status, expected) in [
             ("success", Truth::True),
@@ -130,7 +124,8 @@ mod tests {
             ("created", Truth::Unsettled),
             ("a_word_of_tomorrow", Truth::Unsettled),
         ] {
-            let facts = with("running", &[("build", "success"), ("test 1/2", "success"), ("test 2/2", status)]);
+            let facts =
+                with("running", &[("build", "success"), ("test 1/2", "success"), ("test 2/2", status)]);
             assert_eq!(truth(BOTH, &facts), expected, "{status}");
         }
         let allowed = "{jobs: {all: build, status: [success, manual]}}";
@@ -141,9 +136,16 @@ mod tests {
     fn one_of_any_is_enough() {
         const ONE: &str = "{jobs: {any: [unit, \"e2e*\"]}}";
         assert_eq!(truth(ONE, &with("running", &[("unit", "success"), ("e2e", "failed")])), Truth::True);
-        assert_eq!(truth(ONE, &with("success", &[("e2e 1", "success"), ("e2e 2", "failed")])), Truth::Violated);
+        assert_eq!(
+            truth(ONE, &with("success", &[("e2e 1", "success"), ("e2e 2", "failed")])),
+            Truth::Violated
+        );
         assert_eq!(truth(ONE, &with("running", &[("unit", "failed"), ("e2e", "running")])), Truth::Unsettled);
-        assert_eq!(truth(ONE, &with("running", &[("unit", "failed")])), Truth::Unsettled, "the other may come");
+        assert_eq!(
+            truth(ONE, &with("running", &[("unit", "failed")])),
+            Truth::Unsettled,
+            "the other may come"
+        );
         assert_eq!(truth(ONE, &with("failed", &[("unit", "failed")])), Truth::Violated);
     }
 
@@ -209,6 +211,13 @@ mod tests {
 
     #[test]
     fn a_bare_list_and_a_status_that_is_no_end_are_refused() {
-        insta::assert_snapshot!(mistakes("policy: p\nrules:\n  - id: r\n    require: {jobs: [build]}\n  - id: s\n    require: {jobs: {all: build, status: running}}\n  - id: t\n    require: {jobs: {status: success}}\n"), @"");
+        insta::assert_snapshot!(mistakes("policy: p\nrules:\n  - id: r\n    require: {jobs: [build]}\n  - id: s\n    require: {jobs: {all: build, status: running}}\n  - id: t\n    require: {jobs: {status: success}}\n"), @r#"
+        p.yaml:4:21: error: `jobs` must be a mapping, not a list
+          help: write `jobs: {all: […]}` if every one must be there, or `jobs: {any: […]}` if one is enough
+        p.yaml:6:42: error: `running` is no value of `status`
+          help: it may be `success`, `failed`, `canceled`, `skipped`, `manual`
+        p.yaml:8:21: error: no name is given
+          help: write `all: […]` or `any: […]`
+        "#);
     }
 }

@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::vocabulary::TEXTS;
+use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::Truth;
 use crate::policy::finding::{Finding, Stop, both};
@@ -63,7 +64,10 @@ struct Part {
 }
 
 impl Outcomes {
-    pub(super) fn build(node: &Node) -> Option<Self> {
+    pub(super) fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
+        if !node.entries().is_empty() && node.get("all").or(node.get("any")).is_none() {
+            builder.notes.error(&node.span, "no name is given", "write `all: […]` or `any: […]`");
+        }
         let texts =
             |key| node.get(key).map(Node::all_words).unwrap_or_default().into_iter().map(|words| words.text);
         let allowed: Vec<_> = texts("status").map(str::to_owned).collect();
@@ -104,8 +108,7 @@ impl Outcomes {
         let (all, any): (Vec<_>, Vec<_>) =
             (self.all.iter().map(part).collect(), self.any.iter().map(part).collect());
         let mut alternatives = any.iter().filter_map(|part| part.truth).peekable();
-        let one_of_them =
-            if alternatives.peek().is_none() { Truth::True } else { Truth::any(alternatives) };
+        let one_of_them = if alternatives.peek().is_none() { Truth::True } else { Truth::any(alternatives) };
         let truth = Truth::all(all.iter().filter_map(|part| part.truth).chain([one_of_them]));
         if truth == Truth::True {
             return Finding::new(condition, truth, self.held(what, found));
@@ -146,7 +149,9 @@ impl Outcomes {
         let Named { name, status } = named;
         match self.truth_of(status) {
             Truth::Waiting => format!("the {what} `{name}` waits for somebody to start it"),
-            Truth::Unsettled | Truth::Unknown { .. } => format!("the {what} `{name}` is not done: `{status}`"),
+            Truth::Unsettled | Truth::Unknown { .. } => {
+                format!("the {what} `{name}` is not done: `{status}`")
+            }
             Truth::True | Truth::Violated => {
                 format!("the {what} `{name}` ended as `{status}`, not as {}", alternatives(&self.allowed))
             }

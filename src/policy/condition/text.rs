@@ -5,7 +5,9 @@
 use git_conventional::Commit;
 use regex::Regex;
 
+use super::checklist::{CHECKLIST, Checklist};
 use super::kind::{Kind, Test, test};
+use super::sections::{SECTIONS, Sections};
 use super::vocabulary::TEXTS;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
@@ -63,6 +65,8 @@ static DESCRIPTION_TABLE: Table = Table {
         Key::new("regex", TEXTS, "A regular expression that matches the whole text."),
         Key::new("contains", CONTAINS, "Words that occur somewhere, exactly as written, or `{regex: …}`."),
         Key::new("not_empty", Shape::Flag, "Something is written in it."),
+        Key::new("checklist", CHECKLIST, "Every task item is ticked; `[~]` counts as ticked."),
+        Key::new("sections", SECTIONS, "Below these headings something is written."),
     ],
 };
 
@@ -98,6 +102,8 @@ enum Demand {
     ContainsRegex(Vec<Regex>),
     ConventionalCommit { types: Vec<String>, scopes: Vec<String> },
     NotEmpty,
+    Checklist(Checklist),
+    Sections(Sections),
 }
 
 impl Text {
@@ -122,7 +128,11 @@ impl Text {
         let (truth, tests) = self.judge(&request.description, false);
         let sentence = match truth {
             Truth::True => format!("the description {tests}"),
-            _ => format!("the description is not as required: it must be one that {tests}"),
+            _ => {
+                let gaps = self.0.iter().flat_map(|demand| demand.gaps(&request.description));
+                let gaps: Vec<_> = gaps.map(|gap| format!(", {gap}")).collect();
+                format!("the description is not as required: it must be one that {tests}{}", gaps.concat())
+            }
         };
         let remedy = Remedy::EditDescription { to: wish(wanted, &tests) };
         Finding::new("description", truth, sentence).mended_by(wanted, [remedy])
@@ -173,6 +183,8 @@ fn build_test(what: &str, key: &str, node: &Node, builder: &mut Builder<'_, '_>)
         },
         "conventional_commit" => build_conventional(node, builder),
         "not_empty" => only_true(what, key, node, builder).then_some(Demand::NotEmpty),
+        "checklist" => Checklist::build(node).map(Demand::Checklist),
+        "sections" => Sections::build(node).map(Demand::Sections),
         _ => None,
     }
 }
@@ -237,6 +249,8 @@ impl Demand {
                 is_conventional(if draft { without_draft_mark(text) } else { text }, types, scopes)
             }
             Self::NotEmpty => !text.trim().is_empty(),
+            Self::Checklist(checklist) => checklist.holds(text),
+            Self::Sections(sections) => sections.holds(text),
         }
     }
 
@@ -276,6 +290,17 @@ impl Demand {
                 format!("is a conventional commit{types}{scopes}")
             }
             Self::NotEmpty => "is not empty".to_owned(),
+            Self::Checklist(checklist) => checklist.describe(),
+            Self::Sections(sections) => sections.describe(),
+        }
+    }
+
+    /// What exactly is missing, where the words of the demand do not say it.
+    fn gaps(&self, text: &str) -> Vec<String> {
+        match self {
+            Self::Checklist(_) => Checklist::gaps(text),
+            Self::Sections(sections) => sections.gaps(text),
+            _ => Vec::new(),
         }
     }
 }
