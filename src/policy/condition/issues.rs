@@ -308,6 +308,6 @@ mod tests {
         let wrong = mistakes("policy: p\nrules: [{id: r, require: {related_issues: {labels: [bug]}}}]\n");
         assert!(wrong.contains("`labels: {all: […]}`"), "{wrong}");
         let wrong = mistakes("policy: p\nrules: [{id: r, require: {closing_issues: {state: open}}}]\n");
-        assert!(wrong.contains("did you mean `opened`?"), "{wrong}");
+        assert!(wrong.contains("it may be `opened`, `closed`"), "{wrong}");
     }
 }
