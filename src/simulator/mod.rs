@@ -10,7 +10,7 @@
 //!
 //! Inside, from the bottom up: plain state (`accounts`, `namespaces`, `diffs`, `issues`, `merge_requests`, `merge_trains`, `status_checks`,
 //! `hooks`, `repository`); `world` holds all of it behind one lock, with what can happen in it beside (`founding`, `access`,
-//! `pushing`, `answering`, `reviewing`, `boarding`, `payload`, `announce`); `post_office` sends, `faults` and `calls` look on,
+//! `pushing`, `answering`, `reviewing`, `boarding`, `linking`, `payload`, `announce`); `post_office` sends, `faults` and `calls` look on,
 //! `shared` ties them together; `handle` and `api` are the two ways in, and `server` is the HTTP around `api`.
 //!
 //! # What it does of the contract's section 7
@@ -40,7 +40,7 @@
 //! | 10 tokens | `api/mod.rs` | `tokens_that_are_not_good_enough_say_why`, `a_bearer_token_is_as_good` |
 //! | beyond it: a place on a merge train (15.6) | `boarding`, `api/merge_trains.rs` | `a_train_shows_a_place_on_it_until_a_push_takes_it_off`, `a_train_s_pipeline_is_listed_and_is_not_the_head_s` |
 //! | beyond it: jobs and bridges of pipelines, commit statuses | `api/pipelines.rs`, `api/reviews.rs` | `a_pipeline_lists_the_newest_run_of_each_job_and_its_bridges_apart` |
-//! | beyond it: issues that a merge closes or mentions (related ones since 17.x) | `issues`, `api/issues.rs` | `a_merge_closes_the_issues_that_its_description_says` |
+//! | beyond it: issues that a merge closes or mentions (related ones since 17.x) | `linking`, `api/issues.rs` | `a_merge_closes_the_issues_that_its_description_says` |
 //! | beyond it: merge requests that block (Premium, 17.x) | `api/issues.rs` | `what_blocks_is_listed_and_what_is_hidden_is_not_named` |
 //! | beyond it: notes of a draft that comes and goes | `handle/edits.rs` | `gitlab_notes_when_a_draft_becomes_ready` |
 //! | 11 version and edition | `release` | `without_ultimate_the_routes_answer_401_and_in_the_community_edition_there_are_none`, `version_and_edition_can_be_asked` |
@@ -79,6 +79,7 @@ mod founding;
 mod handle;
 mod hooks;
 mod issues;
+mod linking;
 mod merge_requests;
 mod merge_trains;
 mod namespaces;

@@ -88,7 +88,8 @@ mod tests {
         assert_eq!(truth(TICKED, &described("- [x] a\n  * [~] b\n1. [X] c")), Truth::True);
         assert_eq!(truth(TICKED, &described("- [x] a\n- [ ] b")), Truth::Violated);
         assert_eq!(truth(TICKED, &described("```\n- [ ] a\n```\n<!-- - [ ] b -->")), Truth::True);
-        let some: String = (1..=5).map(|number| format!("- [ ] item {number}\n")).collect();
+        let some: Vec<_> = (1..=5).map(|number| format!("- [ ] item {number}\n")).collect();
+        let some = some.concat();
         insta::assert_snapshot!(reason(TICKED, &described(&some)).sentence, @"the description is not as required: it must be one that has every item of its checklist ticked, `item 1` is not ticked, `item 2` is not ticked, `item 3` is not ticked, nor are 2 more");
     }
 

@@ -85,7 +85,7 @@ impl Test for DependsOn {
         }
         let standings =
             asked.iter().filter_map(|(reference, answer)| Some(standing(request, reference, (*answer)?)));
-        let finding = judge("depends_on", standings.collect(), wanted)?;
+        let finding = judge("depends_on", &standings.collect::<Vec<_>>(), wanted)?;
         let change = match (finding.truth(), wanted) {
             (Truth::Violated, true) => {
                 Some(edit("one that depends on merge requests that are open or merged"))
@@ -109,7 +109,7 @@ impl Test for BlockingMergeRequests {
             };
             Standing::new(&other.reference, truth, format!("`{}` is {}", other.reference, other.state))
         });
-        judge("blocking_merge_requests", standings.collect(), wanted)
+        judge("blocking_merge_requests", &standings.collect::<Vec<_>>(), wanted)
     }
 }
 
@@ -151,7 +151,7 @@ fn standing(request: &MergeRequestFacts, reference: &str, answer: &Known<Option<
 }
 
 /// Every one of them is merged.
-fn judge(condition: &str, standings: Vec<Standing>, wanted: bool) -> Result<Finding, Stop> {
+fn judge(condition: &str, standings: &[Standing], wanted: bool) -> Result<Finding, Stop> {
     let truth = Truth::all(standings.iter().map(|standing| standing.truth));
     let decisive: Vec<_> = standings.iter().filter(|standing| standing.truth == truth).collect();
     let sentence = decisive.iter().map(|standing| standing.sentence.as_str()).collect::<Vec<_>>().join(", ");

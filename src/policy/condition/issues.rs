@@ -157,17 +157,15 @@ impl Issues {
             (false, false) => Truth::Violated,
         };
         let fit: Vec<_> = issues.iter().filter(|issue| self.fits(issue) == Some(true)).collect();
-        let mut sentence = match fit.len() {
+        let fitting = match fit.len() {
             0 => format!("no {}{relation}", self.describe("issue")),
             1 => format!("1 {}{relation}: {}", self.describe("issue"), names(&fit)),
             count => format!("{count} {}{relation}: {}", self.describe("issues"), names(&fit)),
         };
-        if truth == Truth::Waiting {
-            sentence += &format!("; linked are {}", names(&misfits));
-        }
-        if truth != Truth::True {
-            sentence += &format!("; required is {}", self.bounds.describe());
-        }
+        let linked = (truth == Truth::Waiting).then(|| format!("linked are {}", names(&misfits)));
+        let required = (truth != Truth::True).then(|| format!("required is {}", self.bounds.describe()));
+        let sentence: Vec<_> = std::iter::once(fitting).chain(linked).chain(required).collect();
+        let sentence = sentence.join("; ");
         let to = format!(
             "{}{} {}",
             if wanted { "" } else { "not " },
@@ -274,9 +272,9 @@ mod tests {
 
     #[test]
     fn too_many_is_the_author_s_to_mend_and_what_does_not_fit_is_people_s() {
+        const READY: &str = "{closing_issues: {at_least: 2, labels: {all: [ready]}}}";
         let two = [issue(1, "opened", &["ready"], None), issue(2, "opened", &[], None)];
         assert_eq!(truth("{closing_issues: {at_most: 1}}", &closing(&two)), Truth::Violated);
-        const READY: &str = "{closing_issues: {at_least: 2, labels: {all: [ready]}}}";
         let waiting = reason(READY, &closing(&two));
         assert_eq!(waiting.truth, Truth::Waiting);
         insta::assert_snapshot!(waiting.sentence, @"1 issue labelled `ready` would be closed by the merge: `shop/web#1`; linked are `shop/web#2`; required is at least 2");

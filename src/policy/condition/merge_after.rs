@@ -114,15 +114,13 @@ impl Test for MergeAfter {
                 }
             }
         }
-        match latest {
-            Some(latest) => Ok(Self::judge(view.now()?, latest, wanted)),
-            None => {
-                let sentence = format!("no line `{WORD}:` of the description names a time");
-                let to = format!("one with a line `{WORD}:` that names a time to come");
-                Ok(Finding::new("merge_after", Truth::True, sentence)
-                    .mended_by(wanted, [Remedy::EditDescription { to }]))
-            }
+        if let Some(latest) = latest {
+            return Ok(Self::judge(view.now()?, latest, wanted));
         }
+        let sentence = format!("no line `{WORD}:` of the description names a time");
+        let to = format!("one with a line `{WORD}:` that names a time to come");
+        let edit = Remedy::EditDescription { to };
+        Ok(Finding::new("merge_after", Truth::True, sentence).mended_by(wanted, [edit]))
     }
 }
 

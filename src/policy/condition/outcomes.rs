@@ -116,10 +116,10 @@ impl Outcomes {
         let any = any.iter().filter(|_| one_of_them != Truth::True);
         let faults = all.iter().chain(any).flat_map(|part| &part.faults);
         let faults: Vec<_> = faults.filter(|fault| fault.0 == truth).map(|fault| fault.1.as_str()).collect();
-        let mut sentence = faults.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
-        if let Some(more) = faults.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-            sentence += &format!(", and {more} more");
-        }
+        let more = faults.len().checked_sub(SHOWN).filter(|more| *more > 0);
+        let more = more.map(|more| format!("and {more} more"));
+        let shown = faults.iter().take(SHOWN).map(|fault| (*fault).to_owned());
+        let sentence = shown.chain(more).collect::<Vec<_>>().join(", ");
         Finding::new(condition, truth, sentence)
     }
 

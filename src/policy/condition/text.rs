@@ -126,13 +126,12 @@ impl Text {
 
     fn of_description(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
         let (truth, tests) = self.judge(&request.description, false);
-        let sentence = match truth {
-            Truth::True => format!("the description {tests}"),
-            _ => {
-                let gaps = self.0.iter().flat_map(|demand| demand.gaps(&request.description));
-                let gaps: Vec<_> = gaps.map(|gap| format!(", {gap}")).collect();
-                format!("the description is not as required: it must be one that {tests}{}", gaps.concat())
-            }
+        let sentence = if truth == Truth::True {
+            format!("the description {tests}")
+        } else {
+            let gaps = self.0.iter().flat_map(|demand| demand.gaps(&request.description));
+            let gaps: Vec<_> = gaps.map(|gap| format!(", {gap}")).collect();
+            format!("the description is not as required: it must be one that {tests}{}", gaps.concat())
         };
         let remedy = Remedy::EditDescription { to: wish(wanted, &tests) };
         Finding::new("description", truth, sentence).mended_by(wanted, [remedy])

@@ -50,6 +50,7 @@ fn is_unknown(state: RuleState) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn named_jobs_and_bridges_cost_three_reads() {
+    const DEPLOY: &str = "{jobs: {all: deploy}}";
     let (stage, gitlab, which) = opened().await;
     let jobs = [("build", "success"), ("test 1/2", "success"), ("test 2/2", "success"), ("lint", "failed")];
     let id = pipeline(&gitlab, which, "failed", &jobs);
@@ -62,7 +63,6 @@ async fn named_jobs_and_bridges_cost_three_reads() {
         "the job `test 2/2` ended as `failed`, not as `success`"
     );
 
-    const DEPLOY: &str = "{jobs: {all: deploy}}";
     gitlab.run_job(which, id, NewJob::new("deploy", "manual").bridge().allow_failure()).unwrap();
     assert_eq!(stage.play(which, DEPLOY).await.state(), RuleState::Waiting);
     gitlab.finish_job(which, id, "deploy", "success").unwrap();
@@ -311,7 +311,7 @@ async fn the_time_since_a_draft_became_ready_is_gitlab_s_own() {
     gitlab.set_draft(which, false).unwrap();
     let played = stage.play(which, HOUR).await;
     assert_eq!((played.state(), played.further_calls(), played.calls[NOTES]), (RuleState::Waiting, 1, 1));
-    gitlab.advance(Duration::from_secs(3_600));
+    gitlab.advance(Duration::from_secs(3_601));
     assert_eq!(stage.play(which, HOUR).await.state(), RuleState::Passed);
     gitlab.comment(which, "marked this merge request as **ready**").unwrap();
     assert_eq!(stage.play(which, HOUR).await.state(), RuleState::Passed, "people's words are no such note");
