@@ -71,6 +71,8 @@ pub enum Shape {
     Duration,
     /// A point in time such as `2026-12-20T09:00`, local or with an offset.
     Time,
+    /// An end of a window of time: a point in time, or one that comes again such as `09:00`, `friday 16:00` or `12-20T09:00`.
+    WindowEnd,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A list of at least one value.
@@ -90,6 +92,9 @@ impl Shape {
             Self::Flag => "`true` or `false`".to_owned(),
             Self::Duration => "a length of time such as `10m`, `2h` or `3d`".to_owned(),
             Self::Time => "a time such as `2026-12-20T09:00`".to_owned(),
+            Self::WindowEnd => {
+                "a time such as `2026-12-20T09:00`, `09:00`, `friday 16:00` or `12-20T09:00`".to_owned()
+            }
             Self::Choice(words) => format!("one of {}", quoted(words)),
             Self::List(Shape::Text) => "a list of texts".to_owned(),
             Self::List(Shape::Mapping(_)) => "a list of mappings".to_owned(),
@@ -102,6 +107,9 @@ impl Shape {
 
 const TIME_PATTERN: &str =
     "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?$";
+
+const RECURRING_PATTERN: &str =
+    "^((monday|tuesday|wednesday|thursday|friday|saturday|sunday) |[0-9]{2}-[0-9]{2}T)?[0-9]{2}:[0-9]{2}$";
 
 /// Words between backticks, the last one after `or`.
 fn quoted(words: &[&str]) -> String {
@@ -192,6 +200,10 @@ fn render(shape: &Shape, least: usize, definitions: &mut BTreeMap<&'static str, 
         Shape::Flag => json!({ "type": "boolean" }),
         Shape::Duration => json!({ "type": "string", "pattern": "^([0-9]+(w|d|h|m|s))+$" }),
         Shape::Time => json!({ "type": "string", "pattern": TIME_PATTERN }),
+        Shape::WindowEnd => json!({ "type": "string", "anyOf": [
+            { "pattern": TIME_PATTERN },
+            { "pattern": RECURRING_PATTERN },
+        ] }),
         Shape::Choice(words) => json!({ "enum": words }),
         Shape::List(item) => {
             json!({ "type": "array", "minItems": least, "items": render(item, least, definitions) })

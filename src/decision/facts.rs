@@ -569,6 +569,7 @@ mod tests {
             MergeRequestFacts {
                 merge_request: MergeRequestRef { project: ProjectId::new(1), iid: MergeRequestIid::new(1) },
                 project_path: "a/b".to_owned(),
+                web_url: None,
                 sha: CommitSha::parse(&"a".repeat(40)).unwrap(),
                 title: String::new(),
                 description: String::new(),

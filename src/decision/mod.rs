@@ -328,6 +328,7 @@ fn subject_of(
     Ok(MergeRequestFacts {
         merge_request,
         project_path: read.project_path().to_owned(),
+        web_url: read.web_url.clone(),
         sha: CommitSha::parse(sha).map_err(|error| Failure::Unreadable(error.to_string()))?,
         title: read.title.clone(),
         description: read.description.clone().unwrap_or_default(),

@@ -49,7 +49,7 @@ impl Client {
 }
 
 /// A full path as one segment: GitLab wants its slashes encoded.
-fn encode(path: &str) -> String {
+pub(super) fn encode(path: &str) -> String {
     path.bytes().fold(String::with_capacity(path.len() + 8), |mut encoded, byte| {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
             encoded.push(char::from(byte));

@@ -48,6 +48,8 @@ pub struct MergeRequest {
     pub created_at: Timestamp,
     /// How people refer to it.
     pub references: References,
+    /// Its address for browsers.
+    pub web_url: Option<String>,
     /// Its milestone; null for none, and never left out.
     #[serde(deserialize_with = "Option::deserialize")]
     pub milestone: Option<Milestone>,

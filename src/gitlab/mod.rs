@@ -5,14 +5,19 @@
 
 mod approvals;
 mod client;
+mod commit_statuses;
 mod commits;
+mod dependencies;
 mod discussions;
 mod error;
+mod issues;
+mod jobs;
 mod label_events;
 mod members;
 mod merge_requests;
 mod merge_trains;
 mod metadata;
+mod notes;
 mod pipelines;
 mod projects;
 mod reviewers;
@@ -23,13 +28,18 @@ pub mod webhook;
 
 pub use self::approvals::{Approvals, ApprovedBy};
 pub use self::client::{Client, ClientError, Dated};
+pub use self::commit_statuses::CommitStatus;
 pub use self::commits::{CommitSignature, ListedCommit};
+pub use self::dependencies::Block;
 pub use self::discussions::{Discussion, Note};
 pub use self::error::Error;
+pub use self::issues::{ExternalIssue, GitlabIssue, Issue};
+pub use self::jobs::Job;
 pub use self::label_events::{Label, LabelEvent};
 pub use self::members::Member;
 pub use self::merge_requests::{Divergence, MergeRequest, Milestone, References};
 pub use self::metadata::GitlabVersion;
+pub use self::notes::MergeRequestNote;
 pub use self::pipelines::{Commit, Pipeline};
 pub use self::projects::Project;
 pub use self::reviewers::Reviewer;

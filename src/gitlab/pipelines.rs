@@ -22,6 +22,8 @@ pub struct Pipeline {
     pub r#ref: String,
     /// `success`, `failed`, `running`, …
     pub status: String,
+    /// The project it ran in: of a fork's change mostly the fork.
+    pub project_id: Option<u64>,
     /// What started it; `merge_request_event` for GitLab's own pipelines of a merge request.
     pub source: Option<String>,
 }

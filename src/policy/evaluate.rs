@@ -212,6 +212,7 @@ mod tests {
             status: "running".to_owned(),
             sha: crate::policy::example::sha('b'),
             r#ref: "x".to_owned(),
+            project: None,
         };
         let running = Facts { pipeline: Some(Known::Value(Some(pipeline))), ..facts() };
         let hidden = Facts { pipeline: Some(unknown(false)), ..facts() };

@@ -212,6 +212,37 @@ pub enum Remedy {
         /// One of these.
         statuses: Vec<String>,
     },
+    /// Jobs of the pipeline must reach a status.
+    RunJobs {
+        /// Their names, `*` for any characters.
+        names: Vec<String>,
+        /// One of these.
+        statuses: Vec<String>,
+    },
+    /// Another system must report a status of the head.
+    ReportStatuses {
+        /// Under these names, `*` for any characters.
+        names: Vec<String>,
+        /// One of these.
+        statuses: Vec<String>,
+    },
+    /// Issues must be linked, or no longer be.
+    LinkIssues {
+        /// What would fit, in words.
+        to: String,
+    },
+    /// Linked issues must change: their labels, their state or their milestone.
+    ChangeIssues {
+        /// As people refer to them.
+        issues: Vec<String>,
+        /// What would fit, in words.
+        to: String,
+    },
+    /// Other merge requests must be merged first.
+    MergeOthers {
+        /// As people refer to them.
+        merge_requests: Vec<String>,
+    },
     /// Threads must be resolved.
     ResolveThreads {
         /// How many.

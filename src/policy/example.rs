@@ -33,6 +33,7 @@ pub(super) fn facts() -> Facts {
     let merge_request = MergeRequestFacts {
         merge_request: MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(3) },
         project_path: "shop/web".to_owned(),
+        web_url: Some("https://gitlab.example/shop/web/-/merge_requests/3".to_owned()),
         sha: sha('b'),
         title: "feat(cart): remember the basket".to_owned(),
         description: "Closes #12".to_owned(),

@@ -2,7 +2,7 @@
 //! at once.
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, Time, Weekday};
 
 /// A point in time as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,62 @@ pub(super) fn parse(text: &str) -> Option<Moment> {
         [b'Z'] | [b'+' | b'-', _, _, b':', _, _] => fixed(),
         _ => None,
     }
+}
+
+/// A time that comes again, on the clocks of some place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Recurring {
+    /// `09:00`.
+    Daily(Time),
+    /// `friday 16:00`.
+    Weekly(Weekday, Time),
+    /// `12-20T09:00`: month, day and time.
+    Yearly(i8, i8, Time),
+}
+
+/// The days of the week as they are written.
+pub(super) const WEEKDAYS: &[&str] =
+    &["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
+/// Reads a day of the week.
+pub(super) fn weekday(text: &str) -> Option<Weekday> {
+    let at = WEEKDAYS.iter().position(|day| *day == text)?;
+    Weekday::from_monday_zero_offset(i8::try_from(at).ok()?).ok()
+}
+
+/// Reads a time that comes again; none when it is not one. The 29th of February does not come every year.
+pub(super) fn parse_recurring(text: &str) -> Option<Recurring> {
+    if let Some(time) = clock(text) {
+        return Some(Recurring::Daily(time));
+    }
+    if let Some((day, time)) = text.split_once(' ') {
+        return Some(Recurring::Weekly(weekday(day)?, clock(time)?));
+    }
+    let (day, time) = text.split_once('T').filter(|(day, _)| day.len() == 5)?;
+    // A year without a 29th of February.
+    let date: Date = format!("2025-{day}").parse().ok()?;
+    Some(Recurring::Yearly(date.month(), date.day(), clock(time)?))
+}
+
+/// Reads `09:00`.
+fn clock(text: &str) -> Option<Time> {
+    let time: Time = text.parse().ok().filter(|_| text.len() == 5)?;
+    time.to_string().starts_with(text).then_some(time)
+}
+
+/// What a misspelt time that comes again most likely meant.
+pub(super) fn meant_recurring(text: &str) -> Option<String> {
+    let lower = text.to_lowercase();
+    let candidates = [
+        lower.clone(),
+        format!("0{text}"),
+        lower.replacen(' ', " 0", 1),
+        text.replace("24:00", "00:00"),
+        format!("{text}T00:00"),
+        format!("{lower} 00:00"),
+        text.replacen(' ', "T", 1),
+    ];
+    candidates.into_iter().find(|candidate| parse_recurring(candidate).is_some())
 }
 
 /// What a misspelt one most likely meant: a day without its hour, or the two with a space between them.
@@ -76,6 +132,49 @@ mod tests {
         ] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_comes_again_has_one_spelling_as_well() {
+        let time = |text: &str| text.parse::<Time>().unwrap();
+        assert_eq!(parse_recurring("09:05"), Some(Recurring::Daily(time("09:05"))));
+        assert_eq!(parse_recurring("friday 16:00"), Some(Recurring::Weekly(Weekday::Friday, time("16:00"))));
+        assert_eq!(parse_recurring("12-20T00:00"), Some(Recurring::Yearly(12, 20, time("00:00"))));
+        for wrong in [
+            "",
+            "9:00",
+            "24:00",
+            "09:60",
+            "09:00:00",
+            "0900",
+            "09",
+            "T09:00",
+            "Friday 16:00",
+            "fri 16:00",
+            "friday",
+            "friday  16:00",
+            "02-29T00:00",
+            "13-01T00:00",
+            "12-20",
+            "12-20 00:00",
+            "1220T00:00",
+            "2026-12-20T00:00",
+        ] {
+            assert_eq!(parse_recurring(wrong), None, "{wrong}");
+        }
+        for (written, meant) in [
+            ("9:00", "09:00"),
+            ("Friday 16:00", "friday 16:00"),
+            ("friday 9:00", "friday 09:00"),
+            ("24:00", "00:00"),
+            ("sunday 24:00", "sunday 00:00"),
+            ("12-20", "12-20T00:00"),
+            ("12-20 08:00", "12-20T08:00"),
+            ("Friday", "friday 00:00"),
+        ] {
+            assert_eq!(meant_recurring(written).as_deref(), Some(meant), "{written}");
+        }
+        assert_eq!(meant_recurring("noon"), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use super::diagnostic::Collector;
 use super::document::{Entry, Node, Value};
 use super::duration;
-use super::moment::{self, Moment};
+use super::moment::{self, Moment, Recurring};
 use crate::schema::{Shape, Table, nearest};
 
 /// A text of the file and where it stands.
@@ -75,6 +75,10 @@ impl Node {
         moment::parse(self.words()?.text)
     }
 
+    pub(super) fn recurring(&self) -> Option<Recurring> {
+        moment::parse_recurring(self.words()?.text)
+    }
+
     fn plain(&self) -> Option<&str> {
         match &self.value {
             Value::Scalar { text, plain: true } => Some(text),
@@ -105,9 +109,13 @@ pub(super) fn check(node: &Node, shape: &Shape, what: &str, notes: &mut Collecto
         },
         Shape::Mapping(table) => check_mapping(node, table, what, notes),
         Shape::List(item) => check_list(node, item, what, notes),
-        Shape::Text | Shape::Number | Shape::Flag | Shape::Duration | Shape::Time | Shape::Choice(_) => {
-            check_scalar(node, shape, what, notes);
-        }
+        Shape::Text
+        | Shape::Number
+        | Shape::Flag
+        | Shape::Duration
+        | Shape::Time
+        | Shape::WindowEnd
+        | Shape::Choice(_) => check_scalar(node, shape, what, notes),
     }
 }
 
@@ -127,6 +135,7 @@ fn check_scalar(node: &Node, shape: &Shape, what: &str, notes: &mut Collector<'_
         Shape::Flag => node.flag().is_some(),
         Shape::Duration => node.duration().is_some(),
         Shape::Time => node.moment().is_some(),
+        Shape::WindowEnd => node.moment().is_some() || node.recurring().is_some(),
         Shape::Choice(choices) => return check_choice(words, choices, what, notes),
         Shape::Text | Shape::List(_) | Shape::Mapping(_) | Shape::OneOf(_) => true,
     };
@@ -144,6 +153,10 @@ fn spelling_help(text: &str, shape: &Shape) -> Option<String> {
             Some(format!("write `{digits}`, without quotes"))
         }
         (Shape::Time, _) => moment::meant(text).map(|meant| format!("write `{meant}`")),
+        (Shape::WindowEnd, _) => {
+            let meant = moment::meant(text).or_else(|| moment::meant_recurring(text));
+            meant.map(|meant| format!("write `{meant}`"))
+        }
         _ => None,
     }
 }
@@ -186,6 +199,7 @@ fn hint(shape: &Shape) -> Option<String> {
         | Shape::Flag
         | Shape::Duration
         | Shape::Time
+        | Shape::WindowEnd
         | Shape::Choice(_)
         | Shape::List(_) => None,
     }

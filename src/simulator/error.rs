@@ -23,6 +23,12 @@ pub enum SimulatorError {
     /// There is no such thread.
     #[error("there is no thread `{0}`")]
     NoDiscussion(String),
+    /// There is no such issue.
+    #[error("there is no issue {0}#{1}")]
+    NoIssue(ProjectId, u64),
+    /// There is no such pipeline, or no such job of it.
+    #[error("there is no pipeline {0} with such a job")]
+    NoJob(u64),
     /// The merge request has no head yet.
     #[error("merge request {0} has no commits yet")]
     NoHead(MergeRequestRef),

@@ -114,6 +114,56 @@ pub struct PipelineRun {
     pub source: &'static str,
     /// When it was made.
     pub created_at: Timestamp,
+    /// The project it ran in.
+    pub project: ProjectId,
+    /// Its jobs and bridges, oldest first; a job that was retried has several.
+    pub jobs: Vec<PipelineJob>,
+}
+
+/// One run of a job, or a bridge to another pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PipelineJob {
+    /// GitLab's id; larger is newer.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// GitLab's word.
+    pub status: String,
+    /// Whether the pipeline does not mind its failure.
+    pub allow_failure: bool,
+    /// Whether a newer run has taken its place.
+    pub retried: bool,
+    /// Whether it starts another pipeline.
+    pub is_bridge: bool,
+}
+
+/// A run of a job that begins.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct NewJob {
+    pub(super) name: String,
+    pub(super) status: String,
+    pub(super) allow_failure: bool,
+    pub(super) is_bridge: bool,
+}
+
+impl NewJob {
+    /// A job with a status.
+    pub fn new(name: &str, status: &str) -> Self {
+        Self { name: name.to_owned(), status: status.to_owned(), allow_failure: false, is_bridge: false }
+    }
+
+    /// Whose failure the pipeline does not mind.
+    pub fn allow_failure(mut self) -> Self {
+        self.allow_failure = true;
+        self
+    }
+
+    /// That starts another pipeline.
+    pub fn bridge(mut self) -> Self {
+        self.is_bridge = true;
+        self
+    }
 }
 
 impl PipelineRun {
@@ -182,6 +232,12 @@ pub struct MergeRequest {
     pub label_events: Vec<LabelEvent>,
     /// Pipelines, oldest first.
     pub pipelines: Vec<PipelineRun>,
+    /// Which merge requests have to be merged first, each with the id of that entry.
+    pub blocked_by: Vec<(u64, MergeRequestRef)>,
+    /// Issues that a commit or comment mentions, by project and number, beside those of title and description.
+    pub mentioned_issues: Vec<(ProjectId, u64)>,
+    /// Issues of another tracker that the merge closes, by their keys.
+    pub external_issues: Vec<String>,
     /// Its place on a merge train, if it is on one or a train has merged it.
     pub train_car: Option<TrainCar>,
     /// The commit that merged it.

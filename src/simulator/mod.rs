@@ -8,9 +8,9 @@
 //! What must never be: no product path but `demo` uses it; it knows nothing of policy and of our client, so it can't
 //! repeat their mistakes; where it knows that it differs from GitLab it says so below.
 //!
-//! Inside, from the bottom up: plain state (`accounts`, `namespaces`, `diffs`, `merge_requests`, `merge_trains`, `status_checks`,
+//! Inside, from the bottom up: plain state (`accounts`, `namespaces`, `diffs`, `issues`, `merge_requests`, `merge_trains`, `status_checks`,
 //! `hooks`, `repository`); `world` holds all of it behind one lock, with what can happen in it beside (`founding`, `access`,
-//! `pushing`, `answering`, `reviewing`, `boarding`, `payload`, `announce`); `post_office` sends, `faults` and `calls` look on,
+//! `pushing`, `answering`, `reviewing`, `boarding`, `linking`, `payload`, `announce`); `post_office` sends, `faults` and `calls` look on,
 //! `shared` ties them together; `handle` and `api` are the two ways in, and `server` is the HTTP around `api`.
 //!
 //! # What it does of the contract's section 7
@@ -41,6 +41,10 @@
 //! | beyond it: parents and signatures of commits | `repository`, `api/projects.rs` | `the_repository_lists_a_range_with_parents_and_a_signature_has_a_verdict` |
 //! | beyond it: a place on a merge train (15.6) | `boarding`, `api/merge_trains.rs` | `a_train_shows_a_place_on_it_until_a_push_takes_it_off`, `a_train_s_pipeline_is_listed_and_is_not_the_head_s` |
 //! | beyond it: reviewers' states, ticks, conflicts, distance to the target | `api/merge_requests.rs`, `api/entity.rs` | `reviewers_are_listed_with_their_states`, `ticks_conflicts_and_the_distance_to_the_target_are_shown_as_gitlab_shows_them` |
+//! | beyond it: jobs and bridges of pipelines, commit statuses | `api/pipelines.rs`, `api/reviews.rs` | `a_pipeline_lists_the_newest_run_of_each_job_and_its_bridges_apart` |
+//! | beyond it: issues that a merge closes or mentions (related ones since 17.x) | `linking`, `api/issues.rs` | `a_merge_closes_the_issues_that_its_description_says` |
+//! | beyond it: merge requests that block (Premium, 17.x) | `api/issues.rs` | `what_blocks_is_listed_and_what_is_hidden_is_not_named` |
+//! | beyond it: notes of a draft that comes and goes | `handle/edits.rs` | `gitlab_notes_when_a_draft_becomes_ready` |
 //! | 11 version and edition | `release` | `without_ultimate_the_routes_answer_401_and_in_the_community_edition_there_are_none`, `version_and_edition_can_be_asked` |
 //!
 //! # What is not there, or not so
@@ -49,6 +53,10 @@
 //! - Conflicts and how far a branch is behind its target are said by the test, and do not follow from what was pushed.
 //! - Merge trains do not run: who is on one, how it stands and when it is merged is said by the test. No list of them.
 //! - Lists of merge requests know the scopes `all` and the caller's own; nothing is found by assignee or reviewer.
+//! - Issues have no pages, events or comments of their own, and a milestone is only its title. A description closes issues by
+//!   GitLab's default words and plain references; addresses of issues are not read, nor are commit messages.
+//! - Jobs do nothing and send no events: how they stand is said by the test. They are not among the commit statuses.
+//! - Which merge requests block is kept whatever is paid for, and read everywhere but in the Community Edition.
 //! - Hooks are not disabled after failures, have no list of events, no templates and no custom headers.
 //! - Every call needs a token: what is public to strangers on the web is not shown to them here.
 //! - Explicit pending fails right after two minutes; GitLab's cron takes up to a minute more.
@@ -74,6 +82,8 @@ mod faults;
 mod founding;
 mod handle;
 mod hooks;
+mod issues;
+mod linking;
 mod merge_requests;
 mod merge_trains;
 mod namespaces;
@@ -99,8 +109,10 @@ pub use error::SimulatorError;
 pub use faults::{Fault, FaultId, FaultKind, Moment};
 pub use handle::{Gitlab, ProjectSetting};
 pub use hooks::{HookEvent, NewHook};
+pub use issues::{Issue, NewIssue};
 pub use merge_requests::{
-    Approved, Discussion, LabelEvent, MergeRequest, MergeRequestState, Note, PipelineKind, PipelineRun,
+    Approved, Discussion, LabelEvent, MergeRequest, MergeRequestState, NewJob, Note, PipelineJob,
+    PipelineKind, PipelineRun,
 };
 pub use merge_trains::{TrainCar, TrainStatus};
 pub use namespaces::{CommitStatus, Membership, NewGroup, NewProject, Place, Visibility};

@@ -120,6 +120,16 @@ impl Release {
         self.edition != Edition::Community && self.since(15, 6)
     }
 
+    /// Whether the issues that a merge request mentions can be read.
+    pub(super) fn lists_related_issues(&self) -> bool {
+        self.since(17, 2)
+    }
+
+    /// Whether the merge requests that block one can be read.
+    pub(super) fn lists_blocks(&self) -> bool {
+        self.edition != Edition::Community && self.since(17, 3)
+    }
+
     /// Whether `/diffs` and versions say `collapsed` and `too_large`.
     pub(super) fn says_too_large(&self) -> bool {
         self.since(18, 0)

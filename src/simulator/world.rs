@@ -12,6 +12,7 @@ use super::digest;
 use super::envelope::Envelope;
 use super::error::SimulatorError;
 use super::hooks::Hook;
+use super::issues::Issue;
 use super::merge_requests::MergeRequest;
 use super::namespaces::{Group, Project};
 use super::pattern;
@@ -37,6 +38,7 @@ pub(super) struct World {
     pub(super) projects: BTreeMap<ProjectId, Project>,
     pub(super) paths: HashMap<String, ProjectId>,
     pub(super) merge_requests: BTreeMap<MergeRequestRef, MergeRequest>,
+    pub(super) issues: Vec<Issue>,
     pub(super) hooks: Vec<Hook>,
     pub(super) rows: StatusRows,
     /// Whether `/approvals` says `approved_at` (newer versions do).
@@ -65,6 +67,7 @@ impl World {
             projects: BTreeMap::new(),
             paths: HashMap::new(),
             merge_requests: BTreeMap::new(),
+            issues: Vec::new(),
             hooks: Vec::new(),
             rows: StatusRows::default(),
             says_approved_at: true,

@@ -47,7 +47,7 @@ impl Lane<'_> {
         }
         let mut settlement = after(self.resources, &self.claim, &checks, weighed);
         settlement.settled_as = "recalled";
-        if !self.is_decided_under(policies) && facts.pipeline.is_some() {
+        if !self.is_decided_under(policies) && may_have_moved(&facts) {
             // What other policies make of a pipeline that may have moved without an event is looked at in its turn.
             settlement.look_by(self.resources.background.reserve(self.resources.clock.now()));
         }
@@ -88,8 +88,13 @@ impl Lane<'_> {
         let is_again = status == Status::Pending && self.is_period_running(&weighed.known);
         let is_believed = matches!(weighed.known.shown, Some(Shown::ImplicitPending | Shown::PostedPending));
         status != Status::Passed
-            && (weighed.known.may_show_passed() || is_again || (is_believed && facts.pipeline.is_none()))
+            && (weighed.known.may_show_passed() || is_again || (is_believed && !may_have_moved(facts)))
     }
+}
+
+/// Whether something was read that moves without an event: a pipeline, or what other systems say of the head.
+fn may_have_moved(facts: &Facts) -> bool {
+    facts.pipeline.is_some() || facts.commit_statuses.is_some()
 }
 
 fn is_undecided(verdict: Verdict) -> bool {

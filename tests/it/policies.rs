@@ -60,6 +60,7 @@ impl Story {
             MergeRequestFacts {
                 merge_request: MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(3) },
                 project_path: "shop/web".to_owned(),
+                web_url: None,
                 sha: sha(),
                 title: self.title.to_owned(),
                 description: String::new(),
@@ -130,6 +131,7 @@ impl Story {
                     status: self.pipeline.to_owned(),
                     sha: sha(),
                     r#ref: "feature/basket".to_owned(),
+                    project: None,
                 };
                 facts.pipeline = Some(Known::Value(Some(pipeline)));
             }

@@ -10,8 +10,8 @@ use countersign::merge_request::{
     CheckName, CommitSha, MergeRequestIid, MergeRequestRef, ProjectId, User, UserId, VersionId,
 };
 use countersign::policy::fact::{
-    AccessLevel, Approval, ChangeKind, ChangedFile, Code, Commit, Known, LineCount, MergeRequestFacts,
-    Pipeline, Sightings, Thread, Unknown, Version,
+    AccessLevel, Approval, ChangeKind, ChangedFile, Code, Commit, CommitStatus, Dependency, Issue, Job,
+    Known, LineCount, MergeRequestFacts, Pipeline, Sightings, Thread, Unknown, Version,
 };
 use countersign::policy::{
     Evaluation, FactKey, Facts, PolicySet, PolicySource, RuleState, Step, Verdict, evaluate,
@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 /// Conditions of every family, each of which is true in some worlds and false in others.
-const LEAVES: [&str; 42] = [
+const LEAVES: [&str; 51] = [
     "title: {conventional_commit: true}",
     "draft: false",
     "labels: {any: [a]}",
@@ -63,6 +63,15 @@ const LEAVES: [&str; 42] = [
     "committers: {any: {role: maintainer}}",
     "committers: {none: {bots: true}, unmatched: allow}",
     "committers: {only_author: true}",
+    "during: {weekdays: friday, from: '09:30', to: '10:00', timezone: Europe/Berlin}",
+    "jobs: {all: [build, 'test *']}",
+    "jobs: {any: [build, 'test *'], status: [success, manual], if_present: true}",
+    "commit_statuses: {all: [build, 'test *'], missing_after: 30m}",
+    "commit_statuses: {any: [build, 'test *'], if_present: true}",
+    "unresolved_threads: {at_most: 0, opened_by: {users: [u3], groups: [g], role: maintainer}}",
+    "closing_issues: {labels: {any: [a]}, state: opened}",
+    "depends_on: merged",
+    "age: {since: ready, at_least: 20m}",
 ];
 
 #[derive(Debug, Clone)]
@@ -144,6 +153,9 @@ struct World {
     now: i64,
     /// What is drawn from it is the same for the same question.
     seed: u64,
+    outcomes: BTreeMap<&'static str, &'static str>,
+    issues: Vec<(Option<&'static str>, bool)>,
+    dependencies: Option<[Option<&'static str>; 2]>,
 }
 
 const EMAILS: [&str; 3] = ["one@x.org", "two@x.org", "3-u3@users.noreply.x.org"];
@@ -164,8 +176,16 @@ fn world() -> impl Strategy<Value = World> {
     let owners = prop::sample::subsequence(EMAILS.to_vec(), 0..=3);
     let emails = (owners, prop::collection::vec(prop::option::of(1_u64..5), 3));
     let status = prop_oneof![Just("success"), Just("failed"), Just("running"), Just("manual")];
+    let name = prop_oneof![Just("build"), Just("test 1"), Just("test 2")];
+    let outcomes = prop::collection::btree_map(name, status.clone(), 0..4);
+    let issue = (prop::option::of(prop_oneof![Just("opened"), Just("closed")]), any::<bool>());
+    let state =
+        || prop::option::of(prop_oneof![Just("merged"), Just("merged"), Just("opened"), Just("closed")]);
+    let dependencies = prop::option::of([state(), state()]);
+    let issues = prop::collection::vec(issue, 0..3);
+    let delivery = (outcomes, issues, dependencies);
     let rest = (people(), people(), emails, prop::option::of(status), 0_usize..3, 0_i64..90, any::<u64>());
-    (request, code, history, rest).prop_map(|(request, code, history, rest)| World {
+    (request, code, history, rest, delivery).prop_map(|(request, code, history, rest, delivery)| World {
         good_title: request.0,
         draft: request.1,
         labels: request.2,
@@ -184,6 +204,9 @@ fn world() -> impl Strategy<Value = World> {
         threads: rest.4,
         now: rest.5,
         seed: rest.6,
+        outcomes: delivery.0,
+        issues: delivery.1,
+        dependencies: delivery.2,
     })
 }
 
@@ -209,9 +232,13 @@ impl World {
         let request = MergeRequestFacts {
             merge_request: MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(3) },
             project_path: "shop/web".to_owned(),
+            web_url: None,
             sha: sha(),
             title: if self.good_title { "fix: a" } else { "a" }.to_owned(),
-            description: String::new(),
+            description: self
+                .dependencies
+                .map(|_| "Depends-On: !5, shop/api!6".to_owned())
+                .unwrap_or_default(),
             labels: self.labels.clone(),
             draft: self.draft,
             source_branch: "x".to_owned(),
@@ -291,11 +318,12 @@ impl World {
                     status: status.to_owned(),
                     sha: sha(),
                     r#ref: "x".to_owned(),
+                    project: None,
                 };
                 facts.pipeline = Some(mask.veil(key, self.pipeline.map(pipeline)));
             }
             FactKey::Threads => {
-                let thread = |id: usize| Thread { id: id.to_string(), author: user(2) };
+                let thread = |id: usize| Thread { id: id.to_string(), author: user(2 + id as u64 % 2) };
                 facts.threads = Some(mask.veil(key, (0..self.threads).map(thread).collect()));
             }
             FactKey::Group(path) => {
@@ -312,6 +340,37 @@ impl World {
                 let owner = self.emails.get(&address).copied().flatten().map(UserId::new);
                 facts.emails.insert(address, mask.veil(key, owner));
             }
+            FactKey::Jobs(id) => {
+                let job = |(name, status): (&&str, &&str)| Job {
+                    name: (*name).to_owned(),
+                    status: (*status).to_owned(),
+                    allow_failure: false,
+                };
+                facts.jobs.insert(id, mask.veil(key, self.outcomes.iter().map(job).collect()));
+            }
+            FactKey::CommitStatuses => {
+                let status = |(name, status): (&&str, &&str)| CommitStatus {
+                    name: (*name).to_owned(),
+                    status: (*status).to_owned(),
+                };
+                facts.commit_statuses = Some(mask.veil(key, self.outcomes.iter().map(status).collect()));
+            }
+            FactKey::ClosingIssues => {
+                let issue = |(state, labelled): &(Option<&str>, bool)| Issue {
+                    reference: "shop/web#1".to_owned(),
+                    state: state.map(str::to_owned),
+                    labels: labelled.then(|| "a".to_owned()).into_iter().collect(),
+                    milestone: None,
+                };
+                facts.closing_issues = Some(mask.veil(key, self.issues.iter().map(issue).collect()));
+            }
+            FactKey::OtherMergeRequest(reference) => {
+                let [one, other] = self.dependencies.unwrap_or_default();
+                let state = if reference == "shop/web!5" { one } else { other };
+                let found =
+                    state.map(|state| Dependency { reference: reference.clone(), state: state.to_owned() });
+                facts.other_merge_requests.insert(reference, mask.veil(key, found));
+            }
             _ => self.answer_further(key, mask, facts),
         }
     }
@@ -326,6 +385,11 @@ impl World {
             FactKey::Pipeline,
             FactKey::Threads,
             FactKey::Group("g".to_owned()),
+            FactKey::Jobs(1),
+            FactKey::CommitStatuses,
+            FactKey::ClosingIssues,
+            FactKey::OtherMergeRequest("shop/web!5".to_owned()),
+            FactKey::OtherMergeRequest("shop/api!6".to_owned()),
         ];
         for id in (1..5).map(UserId::new) {
             keys.push(FactKey::GroupMember("g".to_owned(), id));

@@ -1,8 +1,13 @@
 //! The head's pipeline, its jobs, and commit statuses.
 
+use std::collections::BTreeMap;
+
+use futures_util::future::join;
+
 use super::reader::Reader;
-use crate::decision::doubt::{unknown, unreadable};
-use crate::merge_request::CommitSha;
+use crate::decision::doubt::{known, unknown, unreadable};
+use crate::gitlab;
+use crate::merge_request::{CheckName, CommitSha, ProjectId};
 use crate::policy::fact::{CommitStatus, Facts, Job, Known, Pipeline, Unknown};
 
 /// How many merge commits are looked at to find the pipeline of the head.
@@ -40,17 +45,58 @@ impl Reader<'_> {
                     status: pipeline.status,
                     sha,
                     r#ref: pipeline.r#ref,
+                    project: pipeline.project_id.map(ProjectId::new),
                 }));
             }
         }
         Ok(None)
     }
 
-    pub(super) async fn jobs(&self, _facts: &Facts, _pipeline: u64) -> Known<Vec<Job>> {
-        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    /// Jobs and bridges, in the project where the pipeline ran.
+    pub(super) async fn jobs(&self, facts: &Facts, pipeline: u64) -> Known<Vec<Job>> {
+        let ran = match &facts.pipeline {
+            Some(Known::Value(Some(ran))) if ran.id == pipeline => ran.project,
+            _ => None,
+        };
+        let project = ran.unwrap_or(facts.merge_request.merge_request.project);
+        let read = join(self.gitlab.jobs(project, pipeline), self.gitlab.bridges(project, pipeline)).await;
+        let (jobs, bridges) = match read {
+            (Ok(jobs), Ok(bridges)) => (jobs, bridges),
+            (Err(error), _) | (_, Err(error)) => return Known::Unknown(unknown(error)),
+        };
+        let job = |job: gitlab::Job| {
+            let fact = Job { name: job.name.clone(), status: job.status, allow_failure: job.allow_failure };
+            (job.name, job.id, fact)
+        };
+        Known::Value(newest_of_each_name(jobs.into_iter().chain(bridges).map(job)))
     }
 
-    pub(super) async fn commit_statuses(&self, _facts: &Facts) -> Known<Vec<CommitStatus>> {
-        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    /// What others said of the head; what countersign says itself is never among it.
+    pub(super) async fn commit_statuses(&self, facts: &Facts) -> Known<Vec<CommitStatus>> {
+        let subject = &facts.merge_request;
+        let read = self.gitlab.commit_statuses(subject.merge_request.project, &subject.sha).await;
+        known(read.map(|statuses| {
+            let foreign = statuses.into_iter().filter(|status| !is_ours(&status.name));
+            newest_of_each_name(foreign.map(|status| {
+                let fact = CommitStatus { name: status.name.clone(), status: status.status };
+                (status.name, status.id, fact)
+            }))
+        }))
     }
+}
+
+/// Whether countersign itself says a commit status of that name.
+fn is_ours(name: &str) -> bool {
+    name == CheckName::DEFAULT || name.starts_with("countersign/")
+}
+
+/// By name, and of each name the one with the largest id.
+fn newest_of_each_name<T>(all: impl Iterator<Item = (String, u64, T)>) -> Vec<T> {
+    let mut newest: BTreeMap<String, (u64, T)> = BTreeMap::new();
+    for (name, id, item) in all {
+        if newest.get(&name).is_none_or(|(before, _)| *before < id) {
+            newest.insert(name, (id, item));
+        }
+    }
+    newest.into_values().map(|(_, item)| item).collect()
 }

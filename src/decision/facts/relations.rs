@@ -1,22 +1,69 @@
 //! Issues and other merge requests.
 
 use super::reader::Reader;
+use crate::decision::doubt::{known, unknown};
+use crate::gitlab::{self, Error};
+use crate::merge_request::ProjectId;
 use crate::policy::fact::{Dependency, Facts, Issue, Known, Unknown};
 
 impl Reader<'_> {
-    pub(super) async fn closing_issues(&self, _facts: &Facts) -> Known<Vec<Issue>> {
-        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    pub(super) async fn closing_issues(&self, facts: &Facts) -> Known<Vec<Issue>> {
+        let subject = facts.merge_request.merge_request;
+        known(self.gitlab.closing_issues(subject).await.map(|issues| all_of(issues, subject.project)))
     }
 
-    pub(super) async fn related_issues(&self, _facts: &Facts) -> Known<Vec<Issue>> {
-        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    pub(super) async fn related_issues(&self, facts: &Facts) -> Known<Vec<Issue>> {
+        let subject = facts.merge_request.merge_request;
+        known(self.gitlab.related_issues(subject).await.map(|issues| all_of(issues, subject.project)))
     }
 
-    pub(super) async fn blocking_merge_requests(&self, _facts: &Facts) -> Known<Vec<Dependency>> {
-        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    /// All of them or nothing: one that is hidden from the token may be open.
+    pub(super) async fn blocking_merge_requests(&self, facts: &Facts) -> Known<Vec<Dependency>> {
+        let read = self.gitlab.blocks(facts.merge_request.merge_request).await.map_err(unknown);
+        let blocking = read.and_then(|blocks| {
+            let seen = blocks.into_iter().map(|block| {
+                let hidden = || Unknown {
+                    why: "a merge request that blocks this one is hidden from the token".to_owned(),
+                    curable: false,
+                };
+                let blocking = block.blocking_merge_request.ok_or_else(hidden)?;
+                Ok(Dependency { reference: blocking.references.full, state: blocking.state })
+            });
+            seen.collect::<Result<Vec<_>, _>>()
+        });
+        blocking.into()
     }
 
-    pub(super) async fn other_merge_request(&self, _reference: &str) -> Known<Option<Dependency>> {
-        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    pub(super) async fn other_merge_request(&self, reference: &str) -> Known<Option<Dependency>> {
+        let parts = reference.rsplit_once('!').and_then(|(path, iid)| Some((path, iid.parse().ok()?)));
+        let Some((path, iid)) = parts else { return Known::Value(None) };
+        match self.gitlab.merge_request_state(path, iid).await {
+            Ok(state) => Known::Value(Some(Dependency { reference: reference.to_owned(), state })),
+            Err(Error::NotFound { .. }) => Known::Value(None),
+            Err(error) => Known::Unknown(unknown(error)),
+        }
+    }
+}
+
+fn all_of(issues: Vec<gitlab::Issue>, here: ProjectId) -> Vec<Issue> {
+    let issue = |issue| match issue {
+        gitlab::Issue::Gitlab(issue) => Issue {
+            reference: reference_of(&issue, here),
+            state: Some(issue.state),
+            labels: issue.labels,
+            milestone: issue.milestone.map(|milestone| milestone.title),
+        },
+        gitlab::Issue::External(issue) => {
+            Issue { reference: issue.id, state: None, labels: [].into(), milestone: None }
+        }
+    };
+    issues.into_iter().map(issue).collect()
+}
+
+fn reference_of(issue: &gitlab::GitlabIssue, here: ProjectId) -> String {
+    match &issue.references {
+        Some(references) => references.full.clone(),
+        None if issue.project_id == here.get() => format!("#{}", issue.iid),
+        None => format!("{}#{}", issue.project_id, issue.iid),
     }
 }

@@ -1,4 +1,7 @@
-//! `age`: how long ago the merge request was opened or pushed to.
+//! `age`: how long ago the merge request was opened, pushed to, or marked as ready.
+//!
+//! When a draft was marked as ready stands in GitLab's own notes, which nobody else can write; one that never was a draft
+//! was ready when it was opened. A draft waits, nobody knows until when.
 //!
 //! Runs from GitLab's own instants, never from commit dates, which anybody can write. Waiting while it is too young,
 //! and the finding says when that ends; violated once it is too old, for only a push mends that.
@@ -10,8 +13,8 @@ use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::duration::render;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::Family;
-use crate::policy::finding::{Finding, Stop, both, earliest};
+use crate::policy::fact::{Comment, FactKey, Family};
+use crate::policy::finding::{Finding, Stop, both, earliest, known};
 use crate::policy::view::View;
 use crate::schema::{Key, Shape, Table};
 
@@ -19,17 +22,21 @@ use crate::schema::{Key, Shape, Table};
 pub(super) const AGE: Kind = Kind {
     key: Key::new("age", Shape::Mapping(&TABLE), "How long the merge request has been there."),
     build: |node, builder| test(Age::build(node, builder)),
-    reads: &[Family::MergeRequest, Family::Time, Family::Versions],
+    reads: &[Family::MergeRequest, Family::Time, Family::Versions, Family::Comments],
     unmet: &[Truth::Violated, Truth::Waiting],
     settled_by_commit: false,
 };
 
 static TABLE: Table = Table {
     name: "age",
-    doc: "How long ago the merge request was opened or pushed to.",
+    doc: "How long ago the merge request was opened, pushed to, or marked as ready.",
     hint: Some("write `age: {since: opened, at_least: 2h}`"),
     keys: &[
-        Key::required("since", Shape::Choice(&["opened", "last_push"]), "From when on the time is counted."),
+        Key::required(
+            "since",
+            Shape::Choice(&["opened", "last_push", "ready"]),
+            "From when on the time is counted; `ready` is when the draft mark was last removed.",
+        ),
         Key::new("at_least", Shape::Duration, "The shortest time that holds."),
         Key::new("at_most", Shape::Duration, "The longest time that holds."),
     ],
@@ -47,7 +54,11 @@ struct Age {
 enum Since {
     Opened,
     LastPush,
+    Ready,
 }
+
+/// GitLab's notes of a draft that became ready: of 13.x and later, and before.
+const READY: [&str; 2] = ["marked this merge request as **ready**", "unmarked as a **Work In Progress**"];
 
 impl Age {
     fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
@@ -68,6 +79,7 @@ impl Age {
         let since = match node.get("since")?.words()?.text {
             "opened" => Since::Opened,
             "last_push" => Since::LastPush,
+            "ready" => Since::Ready,
             _ => return None,
         };
         (at_least.is_some() || at_most.is_some()).then_some(Self { since, at_least, at_most })
@@ -95,6 +107,7 @@ impl Age {
         let event = match self.since {
             Since::Opened => "it was opened",
             Since::LastPush => "the last push was",
+            Since::Ready => "it became ready",
         };
         let ago = render(now.duration_since(since).max(SignedDuration::ZERO));
         Finding::new("age", truth, format!("{event} {ago} ago, required is {}", self.describe()))
@@ -112,15 +125,32 @@ impl Age {
 impl Test for Age {
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let opened = view.facts.merge_request.created_at;
+        if matches!(self.since, Since::Ready) && view.facts.merge_request.draft {
+            return Ok(Finding::new("age", Truth::Waiting, "it is marked as draft")
+                .mended_by(wanted, [Remedy::SetDraft { draft: false }]));
+        }
         let (now, since) = match self.since {
             Since::Opened => (view.now()?, opened),
             Since::LastPush => {
                 let (now, version) = both(view.now(), view.newest_version())?;
                 (now, version.created_at)
             }
+            Since::Ready => {
+                let comments = known(view.facts.comments.as_ref(), FactKey::Comments);
+                let (now, comments) = both(view.now(), comments)?;
+                (now, ready_since(comments).unwrap_or(opened))
+            }
         };
         Ok(self.judge(now, since, wanted))
     }
+}
+
+/// When the draft mark was last removed; none if there never was one.
+fn ready_since(comments: &[Comment]) -> Option<Timestamp> {
+    let is_ready = |comment: &&Comment| {
+        comment.system && comment.body.as_deref().is_some_and(|body| READY.contains(&body.trim()))
+    };
+    comments.iter().filter(is_ready).map(|comment| comment.created_at).max()
 }
 
 #[cfg(test)]
@@ -129,8 +159,10 @@ mod tests {
 
     use crate::merge_request::CheckName;
     use crate::policy::evaluation::{Remedy, Step, Truth};
-    use crate::policy::example::{at, facts, mistakes, needs, remedies, step, truth, versions};
-    use crate::policy::fact::{FactKey, Facts};
+    use crate::policy::example::{
+        at, facts, mistakes, needs, remedies, step, truth, unknown, user, versions,
+    };
+    use crate::policy::fact::{Comment, FactKey, Facts, Known};
 
     fn recheck_at(require: &str, facts: &Facts) -> Option<Timestamp> {
         match step(require, facts) {
@@ -167,6 +199,42 @@ mod tests {
     }
 
     #[test]
+    fn a_draft_that_became_ready_is_as_old_as_that() {
+        const HOUR: &str = "{age: {since: ready, at_least: 1h}}";
+        let note = |minute, body: &str, system| Comment {
+            id: u64::try_from(minute).unwrap(),
+            author: user(2),
+            body: Some(body.to_owned()),
+            created_at: at(minute),
+            edited: false,
+            system,
+        };
+        let with = |notes: &[Comment], now| Facts {
+            now: Some(at(now)),
+            comments: Some(Known::Value(notes.to_vec())),
+            ..facts()
+        };
+        assert_eq!(needs(HOUR, &facts()), [FactKey::Now, FactKey::Comments]);
+        assert_eq!(truth(HOUR, &with(&[], 60)), Truth::True, "it never was a draft");
+        let (new, old) = ("marked this merge request as **ready**", "unmarked as a **Work In Progress**");
+        for words in [new, old] {
+            let notes = [note(5, words, true), note(30, words, true), note(20, "resolved all threads", true)];
+            assert_eq!(truth(HOUR, &with(&notes, 89)), Truth::Waiting);
+            assert_eq!(recheck_at(HOUR, &with(&notes, 89)), Some(at(90)));
+            assert_eq!(truth(HOUR, &with(&notes, 90)), Truth::True);
+        }
+        let told = [note(30, new, true), note(80, new, false), note(81, "marked as ready", true)];
+        assert_eq!(truth(HOUR, &with(&told, 90)), Truth::True, "what people write is no such note");
+        let hidden = Facts { now: Some(at(90)), comments: Some(unknown(true)), ..facts() };
+        assert_eq!(truth(HOUR, &hidden), Truth::Unknown { curable: true });
+        let mut draft = facts();
+        draft.merge_request.draft = true;
+        assert_eq!(truth(HOUR, &draft), Truth::Waiting);
+        assert_eq!(recheck_at(HOUR, &draft), None);
+        assert_eq!(remedies(HOUR, &draft), [Remedy::SetDraft { draft: false }]);
+    }
+
+    #[test]
     fn a_skipped_rule_is_looked_at_again_when_time_may_apply_it() {
         let text = "policy: p\notherwise: pass\nrules:\n  - id: r\n    when: {age: {since: opened, at_least: 1h}}\n    require: {draft: true}\n";
         let facts = Facts { now: Some(at(1)), ..facts() };
@@ -185,9 +253,9 @@ mod tests {
         p.yaml:6:20: error: nothing is at least 2h and at most 1h old
           help: the shorter time belongs to `at_least`
         p.yaml:6:28: error: `birth` is no value of `since`
-          help: it may be `opened`, `last_push`
+          help: it may be `opened`, `last_push`, `ready`
         p.yaml:8:20: error: `since` is missing in `age`
-          help: write `since: …`, one of `opened` or `last_push`
+          help: write `since: …`, one of `opened`, `last_push` or `ready`
         p.yaml:8:31: error: `at_least` must be a length of time such as `10m`, `2h` or `3d`, not `2 hours`
         "#);
     }

@@ -4,6 +4,7 @@
 use super::kind::Kind;
 use super::{age, approvals, branch, commits, draft, during, files, labels, lines, people, pipeline, size};
 use super::{assigned, committers, merging, milestone, origin, project, text, threads};
+use super::{commit_statuses, dependencies, issues, jobs, merge_after};
 use crate::schema::{Key, Shape, Table};
 
 pub(in crate::policy) const ALL_OF: &str = "all_of";
@@ -12,7 +13,7 @@ pub(in crate::policy) const NONE_OF: &str = "none_of";
 pub(in crate::policy) const NOT: &str = "not";
 
 /// How many conditions there are.
-const COUNT: usize = 34;
+const COUNT: usize = 41;
 
 /// Every condition, in the order in which the reference shows them.
 pub(in crate::policy) const KINDS: [Kind; COUNT] = [
@@ -47,9 +48,16 @@ pub(in crate::policy) const KINDS: [Kind; COUNT] = [
     commits::COMMITS,
     approvals::APPROVALS,
     pipeline::PIPELINE,
+    jobs::JOBS,
+    commit_statuses::COMMIT_STATUSES,
     threads::UNRESOLVED_THREADS,
+    issues::CLOSING_ISSUES,
+    issues::RELATED_ISSUES,
+    dependencies::BLOCKING_MERGE_REQUESTS,
+    dependencies::DEPENDS_ON,
     age::AGE,
     during::DURING,
+    merge_after::MERGE_AFTER,
 ];
 
 /// The conditions, with the operators that join them.

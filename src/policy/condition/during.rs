@@ -4,33 +4,38 @@
 //! that side. Before it the condition waits, since time brings it; after it the condition is violated, since nothing
 //! does. At each of its ends the verdict is looked at again.
 //!
-//! Time zones come from the database that is built into the binary, never from the machine's: every replica reads a
-//! policy the same way, and a decision can be replayed elsewhere.
-//!
-//! A window that comes again (every Friday, outside working hours) is to be a key of its own beside `from` and `to`.
+//! A window may come again: `from` and `to` are then times of day (`09:00`), of the week (`friday 16:00`) or of the year
+//! (`12-20T00:00`), or `weekdays` says on which days. Outside of it the condition waits, for it always comes.
 
 use std::ops::Range;
 
 use jiff::Timestamp;
-use jiff::tz::{AmbiguousTimestamp, TimeZone, TimeZoneDatabase};
+use jiff::tz::{AmbiguousTimestamp, TimeZone};
 
 use super::kind::{Kind, Test, test};
+use super::recurrence::Recurrence;
+use super::zone::zone;
 use crate::policy::builder::Builder;
 use crate::policy::diagnostic::Collector;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::Family;
 use crate::policy::finding::{Finding, Stop};
-use crate::policy::moment::Moment;
+use crate::policy::moment::{Moment, WEEKDAYS};
 use crate::policy::reader::Words;
 use crate::policy::view::View;
-use crate::schema::nearest;
 use crate::schema::{Key, Shape, Table};
 
 /// Whether it is a given time.
 pub(super) const DURING: Kind = Kind {
     key: Key::new("during", Shape::Mapping(&TABLE), "Whether it is a given time now: from when, to when."),
-    build: |node, builder| test(During::build(node, builder)),
+    build: |node, builder| {
+        if Recurrence::is_meant(node) {
+            test(Recurrence::build(node, builder).map(Recurring))
+        } else {
+            test(During::build(node, builder))
+        }
+    },
     reads: &[Family::Time],
     unmet: &[Truth::Violated, Truth::Waiting],
     settled_by_commit: false,
@@ -41,8 +46,13 @@ static TABLE: Table = Table {
     doc: "A window of time: it holds at `from` and no longer at `to`; one of them may be left out.",
     hint: Some("write `during: {from: 2026-12-20T00:00, to: 2027-01-03T00:00, timezone: Europe/Berlin}`"),
     keys: &[
-        Key::new("from", Shape::Time, "The first moment of the window."),
-        Key::new("to", Shape::Time, "The first moment after the window."),
+        Key::new("from", Shape::WindowEnd, "The first moment of the window."),
+        Key::new("to", Shape::WindowEnd, "The first moment after the window."),
+        Key::new(
+            "weekdays",
+            Shape::OneOf(&[WEEKDAY, Shape::List(&WEEKDAY)]),
+            "On which days of the week it begins; without times of day, the whole day.",
+        ),
         Key::new(
             "timezone",
             Shape::Text,
@@ -50,6 +60,8 @@ static TABLE: Table = Table {
         ),
     ],
 };
+
+const WEEKDAY: Shape = Shape::Choice(WEEKDAYS);
 
 /// From when to when.
 #[derive(Debug, Clone)]
@@ -113,20 +125,13 @@ impl During {
             (Truth::Waiting, true) | (Truth::True, false) => next,
             _ => None,
         };
-        Finding::new("during", truth, format!("it is {}, {}", self.clock(now), self.describe(truth)))
-            .recheck_at(next)
-            .mended_by(wanted, remedy.map(|at| Remedy::WaitUntil { at }))
-    }
-
-    /// The time where the policy's author looks at the clock.
-    fn clock(&self, now: Timestamp) -> String {
-        match &self.timezone {
-            Some(zone) => {
-                let place = zone.iana_name().unwrap_or_default();
-                format!("{} in {place}", now.display_with_offset(zone.to_offset(now)))
-            }
-            None => now.to_string(),
-        }
+        Finding::new(
+            "during",
+            truth,
+            format!("it is {}, {}", clock(self.timezone.as_ref(), now), self.describe(truth)),
+        )
+        .recheck_at(next)
+        .mended_by(wanted, remedy.map(|at| Remedy::WaitUntil { at }))
     }
 
     fn describe(&self, truth: Truth) -> String {
@@ -146,6 +151,34 @@ impl During {
 impl Test for During {
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         Ok(self.judge(view.now()?, wanted))
+    }
+}
+
+/// The time where the policy's author looks at the clock.
+fn clock(timezone: Option<&TimeZone>, now: Timestamp) -> String {
+    match timezone {
+        Some(zone) => {
+            let place = zone.iana_name().unwrap_or_default();
+            format!("{} in {place}", now.display_with_offset(zone.to_offset(now)))
+        }
+        None => now.to_string(),
+    }
+}
+
+/// A window that comes again.
+#[derive(Debug, Clone)]
+struct Recurring(Recurrence);
+
+impl Test for Recurring {
+    fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
+        let now = view.now()?;
+        let standing = self.0.standing(now);
+        let (truth, where_) =
+            if standing.is_inside { (Truth::True, "within") } else { (Truth::Waiting, "outside of") };
+        let clock = clock(Some(self.0.zone()), now);
+        let sentence = format!("it is {clock}, {where_} {}", self.0.describe());
+        let wait = standing.changes_at.map(|at| Remedy::WaitUntil { at });
+        Ok(Finding::new("during", truth, sentence).recheck_at(standing.changes_at).mended_by(wanted, wait))
     }
 }
 
@@ -180,25 +213,6 @@ fn bound(
         }
     };
     Some(Bound { at, written: text.to_owned() })
-}
-
-/// The time zone of that name; none if there is none, and then that was noted.
-fn zone(name: Words<'_>, notes: &mut Collector<'_>) -> Option<TimeZone> {
-    let database = TimeZoneDatabase::bundled();
-    if let Some(zone) = database.get(name.text).ok().filter(|zone| !zone.is_unknown()) {
-        return Some(zone);
-    }
-    let names: Vec<_> = database.available().map(|name| name.as_str().to_owned()).collect();
-    // People know the city better than the continent.
-    let named_so =
-        |zone: &&str| zone.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(name.text));
-    let names = || names.iter().map(String::as_str);
-    let help = match names().find(named_so).or_else(|| nearest(name.text, names())) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => "write a name of the IANA time zone database, such as `Europe/Berlin`".to_owned(),
-    };
-    notes.error(name.span, format!("`{}` is no time zone", name.text), help);
-    None
 }
 
 #[cfg(test)]
@@ -332,6 +346,81 @@ mod tests {
     }
 
     #[test]
+    fn a_window_that_comes_again_is_waited_for_and_never_over() {
+        const HOURS: &str = "{during: {weekdays: [monday, tuesday], from: \"09:00\", to: \"17:00\", timezone: Europe/Berlin}}";
+        const WEEKEND: &str = "{during: {from: friday 16:00, to: monday 08:00, timezone: Europe/Berlin}}";
+        const YEAR_END: &str = "{during: {from: 12-20T00:00, to: 01-03T00:00, timezone: Europe/Berlin}}";
+        const DAYS: &str = "{during: {weekdays: [saturday, sunday], timezone: Europe/Berlin}}";
+        const NIGHT: &str = "{during: {from: \"22:00\", to: \"06:00\", timezone: Europe/Berlin}}";
+        // 2026-12-04 is a friday.
+        for (window, at, truth_then, next) in [
+            (HOURS, "2026-12-04T12:00:00Z", Truth::Waiting, "2026-12-07T08:00:00Z"),
+            (HOURS, "2026-12-07T08:00:00Z", Truth::True, "2026-12-07T16:00:00Z"),
+            (HOURS, "2026-12-07T16:00:00Z", Truth::Waiting, "2026-12-08T08:00:00Z"),
+            (WEEKEND, "2026-12-04T14:59:59Z", Truth::Waiting, "2026-12-04T15:00:00Z"),
+            (WEEKEND, "2026-12-06T00:00:00Z", Truth::True, "2026-12-07T07:00:00Z"),
+            (YEAR_END, "2026-12-04T12:00:00Z", Truth::Waiting, "2026-12-19T23:00:00Z"),
+            (YEAR_END, "2027-01-01T12:00:00Z", Truth::True, "2027-01-02T23:00:00Z"),
+            (YEAR_END, "2027-01-02T23:00:00Z", Truth::Waiting, "2027-12-19T23:00:00Z"),
+            (DAYS, "2026-12-05T12:00:00Z", Truth::True, "2026-12-06T23:00:00Z"),
+            (NIGHT, "2026-12-05T03:00:00Z", Truth::True, "2026-12-05T05:00:00Z"),
+            (NIGHT, "2026-12-05T12:00:00Z", Truth::Waiting, "2026-12-05T21:00:00Z"),
+        ] {
+            assert_eq!(truth(window, &now(at)), truth_then, "{window} {at}");
+            assert_eq!(recheck_at(window, &now(at)), Some(time(next)), "{window} {at}");
+            let wait = [Remedy::WaitUntil { at: time(next) }];
+            let helped = if truth_then == Truth::True { below_not(window) } else { window.to_owned() };
+            assert_eq!(remedies(&helped, &now(at)), wait, "{window} {at}");
+        }
+        let sentence = reason(HOURS, &now("2026-12-04T12:00:00Z")).sentence;
+        insta::assert_snapshot!(sentence, @"it is 2026-12-04T13:00:00+01:00 in Europe/Berlin, outside of monday, tuesday 09:00 to 17:00");
+    }
+
+    #[test]
+    fn a_window_that_comes_again_must_be_whole_and_alike() {
+        let rules = [
+            "{weekdays: [monday]}",
+            "{weekdays: monday, from: \"09:00\", timezone: Europe/Berlin}",
+            "{weekdays: mon, timezone: Europe/Berlin}",
+            "{weekdays: [monday, tuesday, wednesday, thursday, friday, saturday, sunday], timezone: Europe/Berlin}",
+            "{from: 9:00, to: \"24:00\", timezone: Europe/Berlin}",
+            "{from: \"09:00\", to: friday 09:00, timezone: Europe/Berlin}",
+            "{from: \"09:00\", to: 2026-12-20T00:00, timezone: Europe/Berlin}",
+            "{from: \"09:00\", to: \"09:00\", timezone: Europe/Berlin}",
+            "{weekdays: monday, from: friday 16:00, to: monday 08:00, timezone: Europe/Berlin}",
+            "{from: 02-29T00:00, to: 03-01T00:00, timezone: Europe/Berlin}",
+        ];
+        let rules: Vec<_> = rules
+            .iter()
+            .enumerate()
+            .map(|(id, during)| format!("  - id: r{id}\n    require: {{during: {during}}}\n"))
+            .collect();
+        insta::assert_snapshot!(mistakes(&format!("policy: p\nrules:\n{}", rules.concat())), @r#"
+        p.yaml:4:23: error: the window comes again on local clocks, and no `timezone` says where
+          help: write `timezone: Europe/Berlin`
+        p.yaml:6:23: error: a window that comes again needs `from` and `to`
+          help: write both, such as `from: "09:00", to: "17:00"`
+        p.yaml:8:34: error: `mon` is no value of `weekdays`
+          help: it may be `monday`, `tuesday`, `wednesday`, `thursday`, `friday`, `saturday`, `sunday`
+        p.yaml:10:23: error: every day of the week is always
+          help: leave out the days that are not meant
+        p.yaml:12:30: error: `from` must be a time such as `2026-12-20T09:00`, `09:00`, `friday 16:00` or `12-20T09:00`, not `9:00`
+          help: write `09:00`
+        p.yaml:12:40: error: `to` must be a time such as `2026-12-20T09:00`, `09:00`, `friday 16:00` or `12-20T09:00`, not `24:00`
+          help: write `00:00`
+        p.yaml:14:23: error: `from` and `to` come again differently
+          help: write both as `09:00`, both as `friday 16:00` or both as `12-20T09:00`
+        p.yaml:16:23: error: one of `from` and `to` comes again, and the other once
+          help: write both as `09:00`, both as `friday 16:00`, both as `12-20T09:00`, or both with a year
+        p.yaml:18:23: error: `from` is `to`
+          help: the window holds from `from` on and ends at `to`
+        p.yaml:20:23: error: `weekdays` stands beside times that are no times of day
+          help: leave it out, or write `from: "09:00"`
+        p.yaml:22:30: error: `from` must be a time such as `2026-12-20T09:00`, `09:00`, `friday 16:00` or `12-20T09:00`, not `02-29T00:00`
+        "#);
+    }
+
+    #[test]
     fn times_must_be_whole_ordered_and_somewhere() {
         let rules = [
             "{}",
@@ -354,12 +443,12 @@ mod tests {
             .collect();
         insta::assert_snapshot!(mistakes(&format!("policy: p\nrules:\n{}", rules.concat())), @r#"
         p.yaml:4:23: error: `during` is empty
-          help: it may say `from`, `to`, `timezone`
+          help: it may say `from`, `to`, `weekdays`, `timezone`
         p.yaml:6:23: error: no bound is given
           help: write `from` or `to`
-        p.yaml:8:30: error: `from` must be a time such as `2026-12-20T09:00`, not `2026-12-20`
+        p.yaml:8:30: error: `from` must be a time such as `2026-12-20T09:00`, `09:00`, `friday 16:00` or `12-20T09:00`, not `2026-12-20`
           help: write `2026-12-20T00:00`
-        p.yaml:8:46: error: `to` must be a time such as `2026-12-20T09:00`, not `2027-01-03 00:00`
+        p.yaml:8:46: error: `to` must be a time such as `2026-12-20T09:00`, `09:00`, `friday 16:00` or `12-20T09:00`, not `2027-01-03 00:00`
           help: write `2027-01-03T00:00`
         p.yaml:10:30: error: `from` is a local time, and no `timezone` says where
           help: write `timezone: Europe/Berlin`, or an offset: `2026-12-20T00:00Z`
@@ -377,9 +466,9 @@ mod tests {
           help: write a name of the IANA time zone database, such as `Europe/Berlin`
         p.yaml:24:58: error: `Etc/Unknown` is no time zone
           help: write a name of the IANA time zone database, such as `Europe/Berlin`
-        p.yaml:26:30: error: `from` must be a time such as `2026-12-20T09:00`, not `christmas`
+        p.yaml:26:30: error: `from` must be a time such as `2026-12-20T09:00`, `09:00`, `friday 16:00` or `12-20T09:00`, not `christmas`
         p.yaml:26:41: error: `until` is no key of `during`
-          help: it may say `from`, `to`, `timezone`
+          help: it may say `from`, `to`, `weekdays`, `timezone`
         "#);
     }
 }

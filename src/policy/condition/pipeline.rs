@@ -131,7 +131,8 @@ mod tests {
     use crate::policy::fact::{FactKey, Facts, Known, Pipeline};
 
     fn with(status: &str) -> Facts {
-        let pipeline = Pipeline { id: 9, status: status.to_owned(), sha: sha('b'), r#ref: "x".to_owned() };
+        let (status, r#ref) = (status.to_owned(), "x".to_owned());
+        let pipeline = Pipeline { id: 9, status, sha: sha('b'), r#ref, project: None };
         Facts { pipeline: Some(Known::Value(Some(pipeline))), ..facts() }
     }
 

@@ -5,7 +5,9 @@
 use git_conventional::Commit;
 use regex::Regex;
 
+use super::checklist::{CHECKLIST, Checklist};
 use super::kind::{Kind, Test, test};
+use super::sections::{SECTIONS, Sections};
 use super::vocabulary::TEXTS;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
@@ -58,7 +60,14 @@ static DESCRIPTION_TABLE: Table = Table {
     hint: Some(
         "write `description: {contains: …}`, `description: {regex: …}` or `description: {not_empty: true}`",
     ),
-    keys: &[GLOB, REGEX, CONTAINS, NOT_EMPTY],
+    keys: &[
+        GLOB,
+        REGEX,
+        CONTAINS,
+        NOT_EMPTY,
+        Key::new("checklist", CHECKLIST, "Every task item is ticked; `[~]` counts as ticked."),
+        Key::new("sections", SECTIONS, "Below these headings something is written."),
+    ],
 };
 
 /// What a commit's message says.
@@ -121,6 +130,8 @@ enum Demand {
     ContainsRegex(Vec<Regex>),
     ConventionalCommit { types: Vec<String>, scopes: Vec<String> },
     NotEmpty,
+    Checklist(Checklist),
+    Sections(Sections),
 }
 
 /// How the opposite of a text's test is written: an operator, and the key below it that has the text.
@@ -159,9 +170,12 @@ impl Text {
 
     fn of_description(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
         let (truth, tests) = self.judge(&request.description, false);
-        let sentence = match truth {
-            Truth::True => format!("the description {tests}"),
-            _ => format!("the description is not as required: it must be one that {tests}"),
+        let sentence = if truth == Truth::True {
+            format!("the description {tests}")
+        } else {
+            let gaps = self.0.iter().flat_map(|demand| demand.gaps(&request.description));
+            let gaps: Vec<_> = gaps.map(|gap| format!(", {gap}")).collect();
+            format!("the description is not as required: it must be one that {tests}{}", gaps.concat())
         };
         let remedy = Remedy::EditDescription { to: wish(wanted, &tests) };
         Finding::new("description", truth, sentence).mended_by(wanted, [remedy])
@@ -217,6 +231,8 @@ fn build_test(
         },
         "conventional_commit" => build_conventional(opposite, node, builder),
         "not_empty" => only_true(opposite, key, node, builder).then_some(Demand::NotEmpty),
+        "checklist" => Checklist::build(node).map(Demand::Checklist),
+        "sections" => Sections::build(node).map(Demand::Sections),
         _ => None,
     }
 }
@@ -286,6 +302,8 @@ impl Demand {
                 is_conventional(if draft { without_draft_mark(text) } else { text }, types, scopes)
             }
             Self::NotEmpty => !text.trim().is_empty(),
+            Self::Checklist(checklist) => checklist.holds(text),
+            Self::Sections(sections) => sections.holds(text),
         }
     }
 
@@ -325,6 +343,17 @@ impl Demand {
                 format!("is a conventional commit{types}{scopes}")
             }
             Self::NotEmpty => "is not empty".to_owned(),
+            Self::Checklist(checklist) => checklist.describe(),
+            Self::Sections(sections) => sections.describe(),
+        }
+    }
+
+    /// What exactly is missing, where the words of the demand do not say it.
+    fn gaps(&self, text: &str) -> Vec<String> {
+        match self {
+            Self::Checklist(_) => Checklist::gaps(text),
+            Self::Sections(sections) => sections.gaps(text),
+            _ => Vec::new(),
         }
     }
 }

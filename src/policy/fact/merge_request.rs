@@ -14,6 +14,8 @@ pub struct MergeRequestFacts {
     pub merge_request: MergeRequestRef,
     /// The target project's full path at the time of the read.
     pub project_path: String,
+    /// Its address for browsers; none where GitLab does not say.
+    pub web_url: Option<String>,
     /// The head of the newest diff version (`sha`, contract section 1.5).
     pub sha: CommitSha,
     /// The title, `Draft:` prefix included.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::merge_request::CommitSha;
+use crate::merge_request::{CommitSha, ProjectId};
 
 /// The newest pipeline whose commit is the head or has the head as a parent, merge train pipelines left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub struct Pipeline {
     pub sha: CommitSha,
     /// The ref it ran on.
     pub r#ref: String,
+    /// The project it ran in, which may be the fork that the change comes from; none where GitLab does not say, and then
+    /// it is the target project.
+    pub project: Option<ProjectId>,
 }
 
 /// A job of the head's pipeline, or a bridge to another pipeline; retried ones left out.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Issue {
     /// As people refer to it: `shop/web#12`.
     pub reference: String,
-    /// `opened` or `closed`.
-    pub state: String,
+    /// `opened` or `closed`; none for one of another tracker, of which GitLab knows no more than that it is there.
+    pub state: Option<String>,
     /// Label titles, sorted.
     pub labels: BTreeSet<String>,
     /// The title of its milestone.

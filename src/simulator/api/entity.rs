@@ -93,7 +93,7 @@ pub(super) fn merge_request(world: &World, merge_request: &MergeRequest) -> Map<
             "start_sha": version.start,
         })),
         "changes_count": version.map(DiffVersion::size),
-        "head_pipeline": head_pipeline.map(|run| pipeline(world, merge_request, run)),
+        "head_pipeline": head_pipeline.map(|run| pipeline(world, run)),
         "merge_error": null,
         "subscribed": false,
         "user": { "can_merge": true },
@@ -128,12 +128,12 @@ pub(super) fn reviewer(world: &World, merge_request: &MergeRequest, id: UserId) 
 }
 
 /// A pipeline.
-pub(super) fn pipeline(world: &World, merge_request: &MergeRequest, run: &PipelineRun) -> Value {
-    let project = world.projects.get(&merge_request.reference.project).map(|project| world.web_url(project));
+pub(super) fn pipeline(world: &World, run: &PipelineRun) -> Value {
+    let project = world.projects.get(&run.project).map(|project| world.web_url(project));
     json!({
         "id": run.id,
         "iid": run.id,
-        "project_id": merge_request.reference.project,
+        "project_id": run.project,
         "sha": run.sha,
         "ref": run.reference,
         "status": run.status,

@@ -179,7 +179,7 @@ pub(super) fn approvals(world: &mut World, call: &Call) -> Result<Answer, Answer
 pub(super) fn pipelines(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let merge_request = find(world, call)?;
     let newest_first: Vec<_> = merge_request.pipelines.iter().rev().collect();
-    paginate(world, call, &newest_first, |run| entity::pipeline(world, merge_request, run))
+    paginate(world, call, &newest_first, |run| entity::pipeline(world, run))
 }
 
 pub(super) fn discussions(world: &mut World, call: &Call) -> Result<Answer, Answer> {

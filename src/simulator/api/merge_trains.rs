@@ -39,7 +39,7 @@ fn car_json(world: &World, merge_request: &MergeRequest, car: &TrainCar) -> Valu
             "web_url": world.merge_request_url(merge_request),
         },
         "user": entity::user(world, car.user),
-        "pipeline": run.map(|run| entity::pipeline(world, merge_request, run)),
+        "pipeline": run.map(|run| entity::pipeline(world, run)),
         "created_at": rest_time(car.created_at),
         "updated_at": rest_time(car.updated_at),
         "target_branch": merge_request.target_branch,

@@ -2,6 +2,7 @@
 
 use super::call::{Answer, Call};
 use super::{checks, hooks, merge_requests, merge_trains, namespaces, projects, reviews, users};
+use super::{issues, pipelines};
 use crate::simulator::release::Release;
 use crate::simulator::world::World;
 
@@ -61,7 +62,7 @@ const fn checked(name: &'static str, needs: Needs, handler: Handler) -> Route {
     Route { name, needs, handler, only_where: Release::has_status_checks }
 }
 
-static ROUTES: [Route; 52] = [
+static ROUTES: [Route; 57] = [
     any("GET /version", users::version),
     Route {
         name: "GET /metadata",
@@ -98,6 +99,21 @@ static ROUTES: [Route; 52] = [
     get("GET /projects/:id/merge_requests/:iid/reviewers", merge_requests::reviewers),
     get("GET /projects/:id/merge_requests/:iid/pipelines", merge_requests::pipelines),
     get("GET /projects/:id/merge_requests/:iid/discussions", merge_requests::discussions),
+    get("GET /projects/:id/pipelines/:pipeline_id/jobs", pipelines::jobs),
+    get("GET /projects/:id/pipelines/:pipeline_id/bridges", pipelines::bridges),
+    get("GET /projects/:id/merge_requests/:iid/closes_issues", issues::closing),
+    Route {
+        name: "GET /projects/:id/merge_requests/:iid/related_issues",
+        needs: Needs::Read,
+        handler: issues::related,
+        only_where: Release::lists_related_issues,
+    },
+    Route {
+        name: "GET /projects/:id/merge_requests/:iid/blocks",
+        needs: Needs::Read,
+        handler: issues::blocks,
+        only_where: Release::lists_blocks,
+    },
     Route {
         name: "GET /projects/:id/merge_trains/merge_requests/:iid",
         needs: Needs::Read,

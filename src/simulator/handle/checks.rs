@@ -108,6 +108,23 @@ impl Gitlab {
         self.world(|world| Ok(world.project(project)?.commit_statuses.clone()))
     }
 
+    /// Another system says something of the head. Nobody is told.
+    pub fn report_status(
+        &self,
+        which: MergeRequestRef,
+        name: &str,
+        state: &str,
+    ) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            let (user, id) = (self.actor(world, which)?, world.fresh_id());
+            let head = world.merge_request(which)?.head().cloned();
+            let sha = head.ok_or(SimulatorError::NoHead(which))?;
+            let (name, state) = (name.to_owned(), state.to_owned());
+            let status = CommitStatus { id, sha, state, name, target_url: None, description: None, user };
+            world.set_commit_status(which.project, status)
+        })
+    }
+
     /// Somebody else answers for the current head.
     pub fn post_status_as(
         &self,

@@ -9,6 +9,7 @@ use crate::simulator::error::SimulatorError;
 use crate::simulator::merge_requests::{LabelEvent, MergeRequest, MergeRequestState};
 use crate::simulator::merge_trains::TrainStatus;
 use crate::simulator::payload::Happening;
+use crate::simulator::reviewing::NoteKind;
 use crate::simulator::world::World;
 
 impl Gitlab {
@@ -243,6 +244,23 @@ impl Gitlab {
         Ok(())
     }
 
+    /// GitLab notes when the draft mark comes and goes.
+    fn note_draft(
+        &self,
+        world: &mut World,
+        which: MergeRequestRef,
+        before: &MergeRequest,
+    ) -> Result<(), SimulatorError> {
+        let draft = world.merge_request(which)?.draft();
+        if draft == before.draft() {
+            return Ok(());
+        }
+        let action = if draft { "draft" } else { "ready" };
+        let note = format!("marked this merge request as **{action}**");
+        let user = self.actor(world, which)?;
+        world.discuss(which, user, &note, NoteKind::System).map(drop)
+    }
+
     /// GitLab: an edit that changes nothing sends nothing.
     fn edit(
         &self,
@@ -254,6 +272,7 @@ impl Gitlab {
             deed(world.merge_request_mut(which)?);
             let happening = difference(world, &before, world.merge_request(which)?);
             self.note_labels(world, which, &before)?;
+            self.note_draft(world, which, &before)?;
             if happening.changes.is_empty() {
                 return Ok(());
             }

@@ -141,7 +141,10 @@ impl Gitlab {
                 }
             };
             let (id, created_at, status) = (world.fresh_id(), world.now(), status.to_owned());
-            let run = PipelineRun { id, sha, reference, status, source, created_at };
+            // GitLab: a branch's pipeline runs where the branch is.
+            let fork = world.merge_request(which)?.source_project.filter(|_| kind == PipelineKind::Branch);
+            let (project, jobs) = (fork.unwrap_or(which.project), Vec::new());
+            let run = PipelineRun { id, sha, reference, status, source, created_at, project, jobs };
             world.merge_request_mut(which)?.pipelines.push(run.clone());
             world.announce_pipeline(which, actor, &run)?;
             Ok(id)

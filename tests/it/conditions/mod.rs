@@ -2,6 +2,7 @@
 //! decides, and the calls are counted.
 
 mod code;
+mod delivery;
 mod reads;
 mod request;
 

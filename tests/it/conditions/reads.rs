@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use countersign::merge_request::MergeRequestRef;
+use countersign::simulator::NewJob;
 
 use super::Stage;
 use crate::world::{APPROVALS, DISCUSSIONS, GROUP, GROUP_MEMBER, ONE, PIPELINES, VERSION, VERSIONS};
@@ -38,6 +39,16 @@ const COSTS: &[(&str, &str, &[&str])] = &[
     ("commits", "{none: {merge: true}}", &[VERSIONS, VERSION, COMMITS]),
     ("commits", "{any: {verified: true}}", &[VERSIONS, VERSION, SIGNATURE]),
     ("pipeline", "success", &[PIPELINES]),
+    ("jobs", "{all: [build]}", &[PIPELINES, JOBS, BRIDGES]),
+    ("commit_statuses", "{any: [scan]}", &[STATUSES]),
+    ("closing_issues", "{at_least: 0}", &[CLOSING]),
+    ("related_issues", "{at_least: 0}", &[RELATED]),
+    ("blocking_merge_requests", "merged", &[BLOCKS]),
+    ("depends_on", "merged", &[]),
+    ("merge_after", "true", &[]),
+    ("age", "{since: ready, at_least: 0m}", &[NOTES]),
+    ("description", "{checklist: ticked}", &[]),
+    ("during", "{weekdays: [monday], timezone: UTC}", &[]),
     ("unresolved_threads", "{at_least: 0}", &[DISCUSSIONS]),
     ("age", "{since: opened, at_least: 0m}", &[]),
     ("age", "{since: last_push, at_least: 0m}", &[VERSIONS]),
@@ -62,6 +73,13 @@ const COSTS: &[(&str, &str, &[&str])] = &[
 const USERS: &str = "GET /users";
 const COMMITS: &str = "GET /projects/:id/repository/commits";
 const SIGNATURE: &str = "GET /projects/:id/repository/commits/:sha/signature";
+const JOBS: &str = "GET /projects/:id/pipelines/:pipeline_id/jobs";
+const BRIDGES: &str = "GET /projects/:id/pipelines/:pipeline_id/bridges";
+const STATUSES: &str = "GET /projects/:id/repository/commits/:sha/statuses";
+const CLOSING: &str = "GET /projects/:id/merge_requests/:iid/closes_issues";
+const RELATED: &str = "GET /projects/:id/merge_requests/:iid/related_issues";
+const BLOCKS: &str = "GET /projects/:id/merge_requests/:iid/blocks";
+const NOTES: &str = "GET /projects/:id/merge_requests/:iid/notes";
 const USER: &str = "GET /users/:id";
 const PROJECT: &str = "GET /projects/:id";
 const REVIEWERS: &str = "GET /projects/:id/merge_requests/:iid/reviewers";
@@ -74,7 +92,9 @@ fn prepared(stage: &Stage) -> MergeRequestRef {
     let new = stage.ground.merge_request().reviewer(bea).description("What for").label("type::bug");
     let which = gitlab.open_merge_request(new).unwrap();
     gitlab.approve(which, bea).unwrap();
-    gitlab.set_pipeline(which, "success").unwrap();
+    let pipeline = gitlab.set_pipeline(which, "success").unwrap();
+    gitlab.run_job(which, pipeline, NewJob::new("build", "success")).unwrap();
+    gitlab.report_status(which, "scan", "success").unwrap();
     which
 }
 

@@ -4,8 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use countersign::merge_request::UserId;
 use countersign::policy::fact::{
-    Account, Award, CodeOwnersFile, Comment, CommitStatus, Dependency, Issue, Job, LabelEvent, LinePattern,
-    LineSide, MatchingLines, Parentage, ProjectFacts, Reviewer, Signature,
+    Account, Award, CodeOwnersFile, Comment, Dependency, Issue, LabelEvent, LinePattern, LineSide,
+    MatchingLines, Parentage, ProjectFacts, Reviewer, Signature,
 };
 use countersign::policy::{FactKey, Facts};
 
@@ -38,7 +38,7 @@ impl World {
     fn issues(&self, key: &FactKey) -> Vec<Issue> {
         self.some(key, |id| Issue {
             reference: format!("shop/web#{id}"),
-            state: self.pick(key, id, &["opened", "closed"]).to_owned(),
+            state: Some(self.pick(key, id, &["opened", "closed"]).to_owned()),
             labels: self.pick(key, id + 10, &["a", "b"]).split(' ').map(str::to_owned).collect(),
             milestone: None,
         })
@@ -103,23 +103,6 @@ impl World {
                 };
                 facts.awards = Some(mask.veil(key, self.some(key, award)));
             }
-            FactKey::Jobs(pipeline) => {
-                let states = ["success", "failed", "running", "manual", "a_word_of_tomorrow"];
-                let job = |id| Job {
-                    name: self.pick(key, id, &["build", "test 1/2", "test 2/2"]).to_owned(),
-                    status: self.pick(key, id + 10, &states).to_owned(),
-                    allow_failure: false,
-                };
-                facts.jobs.insert(pipeline, mask.veil(key, self.some(key, job)));
-            }
-            FactKey::CommitStatuses => {
-                let status = |id| CommitStatus {
-                    name: self.pick(key, id, &["scan", "lint"]).to_owned(),
-                    status: self.pick(key, id + 10, &["success", "failed", "pending"]).to_owned(),
-                };
-                facts.commit_statuses = Some(mask.veil(key, self.some(key, status)));
-            }
-            FactKey::ClosingIssues => facts.closing_issues = Some(mask.veil(key, self.issues(key))),
             FactKey::RelatedIssues => facts.related_issues = Some(mask.veil(key, self.issues(key))),
             FactKey::BlockingMergeRequests => {
                 let blocking = |id| Dependency {
@@ -127,11 +110,6 @@ impl World {
                     state: self.pick(key, id, &["opened", "merged"]).to_owned(),
                 };
                 facts.blocking_merge_requests = Some(mask.veil(key, self.some(key, blocking)));
-            }
-            FactKey::OtherMergeRequest(reference) => {
-                let state = self.pick(key, 1, &["opened", "merged", "closed", "merged"]).to_owned();
-                let other = Dependency { reference: reference.clone(), state };
-                facts.other_merge_requests.insert(reference, mask.veil(key, Some(other)));
             }
             FactKey::CodeOwners => {
                 let file =

@@ -1,7 +1,8 @@
 //! What a bot can do to a merge request beside answering, and what people's reviews look like to it.
 
 use countersign::simulator::{
-    CheckStatus, NewHook, NewMergeRequest, PipelineKind, Push, Simulator, SimulatorOptions,
+    CheckStatus, Edition, NewHook, NewIssue, NewJob, NewMergeRequest, PipelineKind, Push, Simulator,
+    SimulatorOptions,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -163,4 +164,81 @@ async fn a_stopped_simulator_answers_nobody() {
     simulator.stop().await;
     assert!(reqwest::get(format!("{url}/api/v4/version")).await.is_err());
     assert!(gitlab.push(which, Push::new()).is_ok(), "its world can still be read and changed");
+}
+
+#[tokio::test]
+async fn a_pipeline_lists_the_newest_run_of_each_job_and_its_bridges_apart() {
+    let scene = scene().await;
+    let which = scene.merge_request;
+    let id = scene.gitlab.run_pipeline(which, PipelineKind::MergeRequest, "running").unwrap();
+    for job in [
+        NewJob::new("build", "failed"),
+        NewJob::new("build", "success").allow_failure(),
+        NewJob::new("deploy", "manual").bridge(),
+    ] {
+        scene.gitlab.run_job(which, id, job).unwrap();
+    }
+    let path = |what: &str| format!("/projects/{}/pipelines/{id}/{what}", scene.project);
+    let jobs = scene.get(&path("jobs")).await;
+    assert_eq!((jobs.as_array().unwrap().len(), &jobs[0]["status"]), (1, &json!("success")));
+    assert_eq!((&jobs[0]["allow_failure"], &jobs[0]["pipeline"]["id"]), (&json!(true), &json!(id)));
+    assert_eq!(scene.get(&path("jobs?include_retried=true")).await.as_array().unwrap().len(), 2);
+    assert_eq!(scene.get(&path("bridges")).await[0]["name"], "deploy");
+    assert_eq!(scene.get_as(&scene.stranger(), &path("jobs")).await.0, 404);
+    let unknown = format!("/projects/{}/pipelines/1/jobs", scene.project);
+    assert_eq!(scene.get_as(&scene.token, &unknown).await.0, 404);
+}
+
+#[tokio::test]
+async fn a_merge_closes_the_issues_that_its_description_says() {
+    let scene = scene().await;
+    let which = scene.merge_request;
+    for title in ["one", "two", "three"] {
+        scene.gitlab.create_issue(scene.project, NewIssue::titled(title).label("bug")).unwrap();
+    }
+    let secret = scene.gitlab.create_project("secret/api");
+    scene.gitlab.create_issue(secret, NewIssue::titled("hidden")).unwrap();
+    scene.gitlab.edit_description(which, "See #3. Closes #1 and #2, fixes secret/api#1").unwrap();
+    scene.gitlab.close_external_issue(which, "SHOP-1").unwrap();
+    let closed = scene.get(&scene.below("/closes_issues")).await;
+    assert_eq!((&closed[0]["references"]["full"], &closed[1]["iid"]), (&json!("shop/web#1"), &json!(2)));
+    assert_eq!(
+        (&closed[2], closed.as_array().unwrap().len()),
+        (&json!({"id": "SHOP-1", "title": "SHOP-1"}), 3)
+    );
+    assert_eq!(scene.get(&scene.below("/related_issues")).await.as_array().unwrap().len(), 4);
+    scene.gitlab.set_target_branch(which, "stable").unwrap();
+    assert_eq!(scene.get(&scene.below("/closes_issues")).await.as_array().unwrap().len(), 1);
+    scene.gitlab.install("17.1.0-ee", Edition::Ultimate);
+    assert_eq!(scene.get_as(&scene.token, &scene.below("/related_issues")).await.0, 404);
+}
+
+#[tokio::test]
+async fn what_blocks_is_listed_and_what_is_hidden_is_not_named() {
+    let scene = scene().await;
+    let which = scene.merge_request;
+    let open = |project| NewMergeRequest::in_project(project).quietly();
+    let seen = scene.gitlab.open_merge_request(open(scene.project)).unwrap();
+    let secret = scene.gitlab.create_project("secret/api");
+    let hidden = scene.gitlab.open_merge_request(open(secret)).unwrap();
+    scene.gitlab.block(which, seen).unwrap();
+    scene.gitlab.block(which, hidden).unwrap();
+    let blocks = scene.get(&scene.below("/blocks")).await;
+    assert_eq!(blocks[0]["blocking_merge_request"]["references"]["full"], format!("shop/web!{}", seen.iid));
+    assert!(blocks[1]["id"].is_u64() && blocks[1].get("blocking_merge_request").is_none());
+    scene.gitlab.install("18.3.0", Edition::Community);
+    assert_eq!(scene.get_as(&scene.token, &scene.below("/blocks")).await.0, 404);
+}
+
+#[tokio::test]
+async fn gitlab_notes_when_a_draft_becomes_ready() {
+    let scene = scene().await;
+    scene.gitlab.set_draft(scene.merge_request, true).unwrap();
+    scene.gitlab.edit_title(scene.merge_request, "feat: done").unwrap();
+    let notes = scene.get(&scene.below("/notes?sort=asc")).await;
+    assert_eq!(notes[0]["body"], "marked this merge request as **draft**");
+    assert_eq!(
+        (&notes[1]["body"], &notes[1]["system"]),
+        (&json!("marked this merge request as **ready**"), &json!(true))
+    );
 }
