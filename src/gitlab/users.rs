@@ -1,4 +1,4 @@
-//! `/users`: which account a commit's email address belongs to.
+//! `/users`: which account an email address or a username belongs to.
 
 use serde::Deserialize;
 
@@ -6,6 +6,7 @@ use super::client::Client;
 use super::error::Error;
 
 const SEARCH: &str = "GET /users?search=";
+const BY_USERNAME: &str = "GET /users?username=";
 
 /// A user as other answers embed it.
 #[derive(Debug, Clone, Deserialize)]
@@ -24,5 +25,10 @@ impl Client {
     /// administrator's token.
     pub async fn users_by_email(&self, email: &str) -> Result<Vec<BasicUser>, Error> {
         self.read_list(SEARCH, "users", &[("search", email)]).await
+    }
+
+    /// Finds the user with a username, in any case: one, or none.
+    pub async fn users_by_username(&self, username: &str) -> Result<Vec<BasicUser>, Error> {
+        self.read_list(BY_USERNAME, "users", &[("username", username)]).await
     }
 }

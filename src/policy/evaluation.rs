@@ -222,6 +222,11 @@ pub enum Remedy {
         /// Who would fit, in words.
         to: String,
     },
+    /// The CODEOWNERS file of the target branch must say something else.
+    EditCodeOwners {
+        /// What, in words.
+        to: String,
+    },
     /// An operator must mend something (a group that can't be read, a token).
     AskOperator {
         /// What, in words.

@@ -25,6 +25,7 @@
 
 mod builder;
 mod clause;
+mod code_owners;
 mod condition;
 mod diagnostic;
 mod document;

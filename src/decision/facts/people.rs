@@ -21,6 +21,16 @@ impl Reader<'_> {
         self.active_level(self.gitlab.project_member(project, user).await)
     }
 
+    /// As [`Self::project_level`], by direct memberships alone.
+    pub(super) async fn direct_project_level(
+        &self,
+        facts: &Facts,
+        user: UserId,
+    ) -> Known<Option<AccessLevel>> {
+        let project = facts.merge_request.merge_request.project;
+        self.active_level(self.gitlab.direct_project_member(project, user).await)
+    }
+
     /// Whose an email address is; nobody's when it is not exactly one user's.
     pub(super) async fn owner_of(&self, email: &str) -> Known<Option<UserId>> {
         known(self.gitlab.users_by_email(email).await.map(|users| match &*users {
@@ -29,8 +39,12 @@ impl Reader<'_> {
         }))
     }
 
-    pub(super) async fn user_named(&self, _username: &str) -> Known<Option<UserId>> {
-        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    /// Who has a username; GitLab overlooks its case and gives nobody else.
+    pub(super) async fn user_named(&self, username: &str) -> Known<Option<UserId>> {
+        known(self.gitlab.users_by_username(username).await.map(|users| {
+            let found = users.iter().find(|user| user.username.eq_ignore_ascii_case(username));
+            found.map(|user| UserId::new(user.id))
+        }))
     }
 
     pub(super) async fn account(&self, _user: UserId) -> Known<Account> {

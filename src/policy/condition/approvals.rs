@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 
 use super::excluded::{Excluded, Exclusion, is_access_token};
 use super::kind::{Kind, Test, test};
-use super::people::{Membership, People};
+use super::membership::Membership;
+use super::people::People;
 use super::same_patch::{ResetOn, Standing};
 use super::vocabulary::PEOPLE;
 use crate::merge_request::User;
@@ -38,6 +39,8 @@ pub(super) const APPROVALS: Kind = Kind {
         Family::OlderCode,
         Family::Memberships,
         Family::Emails,
+        Family::CodeOwners,
+        Family::Accounts,
     ],
     unmet: &[Truth::Waiting],
     settled_by_commit: false,

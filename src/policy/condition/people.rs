@@ -1,19 +1,19 @@
 //! People: the ones named, the members of groups, everybody with a role; and `author`, who opened the merge request.
 //!
 //! The keys are alternatives. That somebody is no member is proven only beside a group that could be read itself:
-//! GitLab answers 404 both for a stranger and for a group that is hidden from the token. `author` is violated when
+//! GitLab answers 404 both for a stranger and for a group that is hidden from the token ([`super::membership`]). `author` is violated when
 //! it does not fit: nobody can change who opened a merge request.
 
-use std::collections::BTreeSet;
-
 use super::kind::{Kind, Test, test};
+use super::membership::{Membership, any, in_group};
+use super::owners::owns_a_path;
 use super::vocabulary::{PEOPLE, ROLES};
 use crate::merge_request::User;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::{AccessLevel, FactKey, Family, Known, Unknown};
-use crate::policy::finding::{Finding, Stop, both, known};
+use crate::policy::fact::{AccessLevel, FactKey, Family};
+use crate::policy::finding::{Finding, Stop, known};
 use crate::policy::view::View;
 use crate::schema::{Key, Shape};
 
@@ -25,7 +25,14 @@ pub(super) const AUTHOR: Kind = Kind {
         "Who opened the merge request; each key is an alternative.",
     ),
     build: |node, builder| test(People::build(node, builder).map(Author)),
-    reads: &[Family::MergeRequest, Family::Memberships],
+    reads: &[
+        Family::MergeRequest,
+        Family::Memberships,
+        Family::Code,
+        Family::CodeOwners,
+        Family::Accounts,
+        Family::Emails,
+    ],
     unmet: &[Truth::Violated],
     settled_by_commit: false,
 };
@@ -39,14 +46,7 @@ pub(super) struct People {
     users: Vec<String>,
     groups: Vec<String>,
     role: Option<(String, AccessLevel)>,
-}
-
-/// Whether somebody is one of them.
-pub(super) enum Membership {
-    /// Yes, because of this.
-    Yes(String),
-    /// Proven not.
-    No,
+    code_owners: bool,
 }
 
 impl People {
@@ -66,8 +66,18 @@ impl People {
         let users = names("users", |name| name.strip_prefix('@').unwrap_or(name));
         let groups = names("groups", |path| path.trim_matches('/'));
         let role = node.get("role").and_then(Node::words).and_then(|words| role_level(words.text));
-        let people = Self { users, groups, role };
-        (!people.users.is_empty() || !people.groups.is_empty() || people.role.is_some()).then_some(people)
+        let owning = node.get("code_owners");
+        let code_owners = owning.and_then(Node::flag).unwrap_or(false);
+        if let Some(owning) = owning.filter(|owning| owning.flag() == Some(false)) {
+            let help = "leave it out, or write `code_owners: true`";
+            builder.notes.error(&owning.span, "`code_owners: false` means nobody", help);
+        }
+        let people = Self { users, groups, role, code_owners };
+        let means_somebody = !people.users.is_empty()
+            || !people.groups.is_empty()
+            || people.role.is_some()
+            || people.code_owners;
+        means_somebody.then_some(people)
     }
 
     /// Whether the policy names the user.
@@ -86,24 +96,9 @@ impl People {
             .role
             .iter()
             .map(|(word, level)| (has_role(*level, user, view), format!("{word} of the project")));
-        let mut needs = BTreeSet::new();
-        let mut unknown: Option<Unknown> = None;
-        for (answer, why) in by_group.chain(by_role) {
-            match answer {
-                Ok(true) => return Ok(Membership::Yes(why)),
-                Err(Stop::Needs(keys)) => needs.extend(keys),
-                // A retry that can help one alternative is enough.
-                Err(Stop::Unknown(found)) if unknown.as_ref().is_none_or(|known| !known.curable) => {
-                    unknown = Some(found);
-                }
-                Ok(false) | Err(Stop::Unknown(_)) => {}
-            }
-        }
-        match unknown {
-            _ if !needs.is_empty() => Err(Stop::Needs(needs)),
-            Some(unknown) => Err(Stop::Unknown(unknown)),
-            None => Ok(Membership::No),
-        }
+        let by_file =
+            self.code_owners.then(|| (owns_a_path(user, view), "owner of a changed path".to_owned()));
+        any(by_group.chain(by_role).chain(by_file))
     }
 
     /// The alternatives in words.
@@ -111,25 +106,14 @@ impl People {
         let users = self.users.iter().map(|name| format!("@{name}"));
         let groups = self.groups.iter().map(|group| format!("members of {group}"));
         let role = self.role.iter().map(|(word, _)| format!("people with at least the role {word}"));
-        users.chain(groups).chain(role).collect()
+        let owners = self.code_owners.then(|| "code owners of a changed path".to_owned());
+        users.chain(groups).chain(role).chain(owners).collect()
     }
 }
 
 fn role_level(word: &str) -> Option<(String, AccessLevel)> {
     let (word, level) = ROLES.iter().zip(LEVELS).find(|(known, _)| **known == word)?;
     Some(((*word).to_owned(), AccessLevel(level)))
-}
-
-fn in_group(group: &str, user: &User, view: &View<'_>) -> Result<bool, Stop> {
-    let facts = view.facts;
-    let member = facts.group_members.get(group).and_then(|members| members.get(&user.id));
-    // A membership that was read is a proof by itself; its absence needs the group beside it.
-    if let Some(Known::Value(Some(_))) = member {
-        return Ok(true);
-    }
-    let group_read = known(facts.groups.get(group), FactKey::Group(group.to_owned()));
-    let member = known(member, FactKey::GroupMember(group.to_owned(), user.id));
-    both(group_read, member).map(|((), member)| member.is_some())
 }
 
 fn has_role(level: AccessLevel, user: &User, view: &View<'_>) -> Result<bool, Stop> {

@@ -17,6 +17,11 @@ pub(super) static PEOPLE: Table = Table {
         Key::new("users", TEXTS, "Usernames."),
         Key::new("groups", TEXTS, "Full paths of groups; inherited members count."),
         Key::new("role", Shape::Choice(ROLES), "At least this role on the target project."),
+        Key::new(
+            "code_owners",
+            Shape::Flag,
+            "Whether whoever owns a changed path by CODEOWNERS is one of them.",
+        ),
     ],
 };
 
