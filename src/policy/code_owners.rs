@@ -1,4 +1,4 @@
-//! CODEOWNERS in GitLab's dialect: a text becomes sections, entries and one automaton over all of their paths.
+//! CODEOWNERS in GitLab's dialect: a text becomes sections, entries and automata over all of their paths.
 //!
 //! Read as GitLab reads it (`ee/lib/gitlab/code_owners`): within a section the last entry that matches a path wins, all
 //! sections apply, an exclusion (`!path`, GitLab 17.10) takes the path out of its section wherever it stands, and a
@@ -8,13 +8,13 @@
 //! GitLab makes the best of a line that it can't read, and then nobody need approve. Here such a line says nothing of
 //! the paths that it may mean, and its number is told: they may be owned by anybody.
 
+mod automaton;
 mod glob;
 mod owner;
 
 use std::collections::HashMap;
 
-use globset::{GlobSet, GlobSetBuilder};
-
+use self::automaton::{Automaton, PathGlob};
 use self::glob::PathPattern;
 pub(super) use self::owner::Owner;
 use self::owner::{Owners, read_owners};
@@ -30,9 +30,7 @@ pub(super) struct CodeOwners {
     pub(super) path: String,
     sections: Vec<Section>,
     entries: Vec<Entry>,
-    globs: GlobSet,
-    /// To which entry each glob belongs; in the order of the entries.
-    of_glob: Vec<usize>,
+    automaton: Automaton,
 }
 
 /// A section.
@@ -88,11 +86,7 @@ impl CodeOwners {
     /// be told.
     pub(super) fn winners(&self, path: &str) -> Vec<usize> {
         let mut found: Vec<(usize, Winner)> = Vec::new();
-        let mut before = None;
-        for entry in self.globs.matches(path).iter().filter_map(|glob| self.of_glob.get(*glob).copied()) {
-            if before.replace(entry) == Some(entry) {
-                continue;
-            }
+        for entry in self.automaton.matches(path) {
             let Some(data) = self.entries.get(entry) else { continue };
             let winner = match (data.excludes, &data.owned) {
                 (true, Owned::Unreadable(_)) => Winner::Doubt(entry),
@@ -185,7 +179,7 @@ struct HeadingLine<'a> {
 struct Reading {
     sections: Vec<Section>,
     heading: Heading,
-    entries: Vec<(Entry, Vec<globset::Glob>)>,
+    entries: Vec<(Entry, Vec<PathGlob>)>,
     /// Where each pattern of a section stands.
     places: HashMap<(usize, String), usize>,
 }
@@ -267,20 +261,18 @@ impl Reading {
     }
 
     fn finish(mut self, path: String) -> Result<CodeOwners, String> {
-        let (mut builder, mut of_glob, mut entries) = (GlobSetBuilder::new(), Vec::new(), Vec::new());
+        let (mut patterns, mut entries) = (Vec::new(), Vec::new());
         for (section, data) in self.sections.iter_mut().enumerate() {
             let mut inside = self.entries.iter().filter(|(entry, _)| entry.section == section).peekable();
             data.optional = inside.peek().is_some() && inside.all(|(entry, _)| entry.optional);
         }
         for (index, (entry, globs)) in self.entries.into_iter().enumerate() {
-            for glob in globs {
-                builder.add(glob);
-                of_glob.push(index);
-            }
+            patterns.extend(globs.into_iter().map(|glob| (index, glob)));
             entries.push(entry);
         }
-        let globs = builder.build().map_err(|error| format!("`{path}` is too large: {}", error.kind()))?;
-        Ok(CodeOwners { path, sections: self.sections, entries, globs, of_glob })
+        let automaton =
+            Automaton::build(patterns).map_err(|error| format!("`{path}` is too large: {}", error.kind()))?;
+        Ok(CodeOwners { path, sections: self.sections, entries, automaton })
     }
 }
 

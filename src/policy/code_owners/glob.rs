@@ -4,7 +4,9 @@
 //! for any folders where a part of the path begins and is a plain `*` elsewhere, sets never hold `/`, a backslash takes the
 //! meaning from the sign behind it, braces mean themselves.
 
-use globset::{Glob, GlobBuilder};
+use globset::GlobBuilder;
+
+use super::automaton::PathGlob;
 
 /// A pattern that is longer is none.
 const LONGEST: usize = 4096;
@@ -18,7 +20,7 @@ pub(super) struct PathPattern {
     /// What is the same for two patterns that are written for the same paths.
     pub(super) key: String,
     /// The globs that it stands for. If it can't be read, they match whatever it may mean.
-    pub(super) globs: Vec<Glob>,
+    pub(super) globs: Vec<PathGlob>,
     /// Why it can't be read.
     pub(super) fault: Option<String>,
 }
@@ -34,30 +36,27 @@ impl PathPattern {
             (false, true) => translated(&key),
         };
         let texts = match (&fault, wide) {
-            (None, false) => vec![short_tail(read.clone())],
-            (Some(_), _) => vec![format!("{read}*"), format!("{read}*/**")],
+            (None, false) => vec![read],
+            (Some(_), _) => vec![format!("{read}*"), format!("{read}*/**/*")],
             // A folder's pattern goes on by itself.
-            (None, true) => vec![short_tail(read.clone()), format!("{read}*"), format!("{read}*/**")],
+            (None, true) => vec![format!("{read}*"), format!("{read}*/**/*"), read],
         };
-        let built: Result<Vec<_>, _> = texts.iter().map(|text| slash_glob(text)).collect();
+        let built: Result<Vec<_>, _> = texts.iter().map(|text| path_glob(text)).collect();
         let globs = built.or_else(|error| {
             fault = Some(error.kind().to_string());
-            slash_glob("**").map(|everything| vec![everything])
+            path_glob("**").map(|everything| vec![everything])
         });
         Self { key, globs: globs.unwrap_or_default(), fault }
     }
 }
 
-/// `docs/**/*` is what `docs/**` is to an automaton, and found faster.
-fn short_tail(mut text: String) -> String {
-    if text.ends_with("**/*") {
-        text.truncate(text.len() - 2);
+fn path_glob(text: &str) -> Result<PathGlob, globset::Error> {
+    let build = |text| GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build();
+    match text.strip_suffix("/**/*") {
+        Some(folder) => build(folder).map(PathGlob::Folder),
+        None if text == "**/*" => build("**").map(PathGlob::File),
+        None => build(text).map(PathGlob::File),
     }
-    text
-}
-
-fn slash_glob(text: &str) -> Result<Glob, globset::Error> {
-    GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build()
 }
 
 /// GitLab's own preparation of a pattern.
