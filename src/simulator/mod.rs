@@ -43,7 +43,7 @@
 //!
 //! # What is not there, or not so
 //!
-//! - No GraphQL, no emoji, no approval rules with names, no CODEOWNERS, no milestones, no OAuth.
+//! - No GraphQL, no emoji, no approval rules with names, CODEOWNERS is a file like others, no milestones, no OAuth.
 //! - Merge trains do not run: who is on one, how it stands and when it is merged is said by the test. No list of them.
 //! - Lists of merge requests know the scopes `all` and the caller's own; nothing is found by assignee or reviewer.
 //! - Hooks are not disabled after failures, have no list of events, no templates and no custom headers.

@@ -8,8 +8,8 @@ use countersign::merge_request::{
     CheckName, CommitSha, MergeRequestIid, MergeRequestRef, ProjectId, User, UserId, VersionId,
 };
 use countersign::policy::fact::{
-    AccessLevel, Approval, ChangeKind, ChangedFile, Code, Commit, Known, LineCount, MergeRequestFacts,
-    Pipeline, Sightings, Thread, Unknown, Version,
+    AccessLevel, Approval, ChangeKind, ChangedFile, Code, CodeOwnersFile, Commit, Known, LineCount,
+    MergeRequestFacts, Pipeline, Sightings, Thread, Unknown, Version,
 };
 use countersign::policy::{
     Evaluation, FactKey, Facts, PolicySet, PolicySource, RuleState, Step, Verdict, evaluate,
@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 /// Conditions of every family, each of which is true in some worlds and false in others.
-const LEAVES: [&str; 22] = [
+const LEAVES: [&str; 27] = [
     "title: {conventional_commit: true}",
     "draft: false",
     "labels: {any: [a]}",
@@ -35,6 +35,11 @@ const LEAVES: [&str; 22] = [
     "approvals: {count: 1, reset_on: never, unmatched_committers: allow}",
     "approvals: {count: 2, from: {groups: [g], role: maintainer, users: [u3]}}",
     "approvals: {count: 1, from: {role: developer}, allow_committers: true}",
+    "approvals: {count: 1, from: {code_owners: true}}",
+    "author: {code_owners: true}",
+    "code_owners: {every_file_owned: true}",
+    "code_owners: {approved: true, reset_on: never, unmatched_committers: allow}",
+    "code_owners: {every_file_owned: true, approved: true, optional_sections: true, sections: [Docs, codeowners]}",
     "pipeline: success",
     "pipeline: [success, missing]",
     "unresolved_threads: {at_most: 0}",
@@ -121,6 +126,10 @@ struct World {
     threads: usize,
     now: i64,
 }
+
+/// Owners of every kind, a line that can't be read, and paths without an owner.
+const CODE_OWNERS: &str =
+    "*.rs @u2 @g\nsrc/b.md junk\n[Docs][2]\n*.md @@maintainer two@x.org @u3\n^[Maybe]\n*.rs @shop/nobody\n";
 
 const EMAILS: [&str; 3] = ["one@x.org", "two@x.org", "3-u3@users.noreply.x.org"];
 
@@ -287,6 +296,17 @@ impl World {
                 let owner = self.emails.get(&address).copied().flatten().map(UserId::new);
                 facts.emails.insert(address, mask.veil(key, owner));
             }
+            FactKey::CodeOwners => {
+                let file = || CodeOwnersFile { path: "CODEOWNERS".to_owned(), text: CODE_OWNERS.to_owned() };
+                facts.code_owners = Some(mask.veil(key, self.main.then(file)));
+            }
+            FactKey::DirectProjectMember(id) => {
+                facts.direct_project_members.insert(id, mask.veil(key, Self::level(&self.maintainers, id)));
+            }
+            FactKey::Username(name) => {
+                let id = name.strip_prefix('u').and_then(|digit| digit.parse().ok()).map(UserId::new);
+                facts.usernames.insert(name, mask.veil(key, id));
+            }
             other => panic!("no condition here asks for {other:?}"),
         }
     }
@@ -301,10 +321,17 @@ impl World {
             FactKey::Pipeline,
             FactKey::Threads,
             FactKey::Group("g".to_owned()),
+            FactKey::Group("shop/nobody".to_owned()),
+            FactKey::CodeOwners,
+            FactKey::Username("g".to_owned()),
+            FactKey::Username("u2".to_owned()),
+            FactKey::Username("u3".to_owned()),
         ];
         for id in (1..5).map(UserId::new) {
             keys.push(FactKey::GroupMember("g".to_owned(), id));
+            keys.push(FactKey::GroupMember("shop/nobody".to_owned(), id));
             keys.push(FactKey::ProjectMember(id));
+            keys.push(FactKey::DirectProjectMember(id));
         }
         keys.extend((1..self.pushes).map(|id| FactKey::Patch(VersionId::new(id))));
         keys.extend(EMAILS.iter().map(|address| FactKey::Email((*address).to_owned())));
