@@ -15,7 +15,7 @@ mod owner;
 use std::collections::HashMap;
 
 use self::automaton::{Automaton, PathGlob};
-use self::glob::PathPattern;
+use self::glob::{PathPattern, is_space};
 pub(super) use self::owner::Owner;
 use self::owner::{Owners, read_owners};
 use super::fact::CodeOwnersFile;
@@ -318,11 +318,6 @@ fn split_entry(line: &str) -> (&str, &str) {
         before = Some(sign);
     }
     (line, "")
-}
-
-/// What divides a pattern from its owners, and owners from each other.
-fn is_space(sign: char) -> bool {
-    matches!(sign, ' ' | '\t' | '\u{b}' | '\u{c}' | '\r')
 }
 
 #[cfg(test)]

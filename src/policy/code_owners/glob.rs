@@ -59,6 +59,11 @@ fn path_glob(text: &str) -> Result<PathGlob, globset::Error> {
     }
 }
 
+/// What divides a pattern from its owners, unless a backslash stands before it.
+pub(super) fn is_space(sign: char) -> bool {
+    matches!(sign, ' ' | '\t' | '\u{b}' | '\u{c}' | '\r')
+}
+
 /// GitLab's own preparation of a pattern.
 fn normalized(pattern: &str) -> String {
     if pattern == "*" {
@@ -71,8 +76,8 @@ fn normalized(pattern: &str) -> String {
     let mut plain = String::with_capacity(pattern.len());
     let mut signs = pattern.chars().peekable();
     while let Some(sign) = signs.next() {
-        if sign == '\\' && signs.next_if(|next| super::is_space(*next)).is_some() {
-            while signs.next_if(|next| super::is_space(*next)).is_some() {}
+        if sign == '\\' && signs.next_if(|next| is_space(*next)).is_some() {
+            while signs.next_if(|next| is_space(*next)).is_some() {}
             plain.push(' ');
         } else {
             plain.push(sign);

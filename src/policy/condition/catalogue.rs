@@ -1,10 +1,9 @@
 //! Every key that a `when` or `require` may say: the operators and the conditions. The reader checks against the table, and
 //! editors learn from it.
 
+use super::code_owners;
 use super::kind::Kind;
-use super::{
-    age, approvals, branch, code_owners, draft, during, files, labels, people, pipeline, size, text, threads,
-};
+use super::{age, approvals, branch, draft, during, files, labels, people, pipeline, size, text, threads};
 use crate::schema::{Key, Shape, Table};
 
 pub(in crate::policy) const ALL_OF: &str = "all_of";

@@ -45,6 +45,7 @@ async fn an_owner_approves_and_each_place_of_the_file_costs_one_read() {
     // Whose the author's commit is takes one more.
     assert_eq!((played.state(), played.further_calls()), (RuleState::Passed, 8), "{:?}", played.calls);
 
+    gitlab.create_user("cleo");
     gitlab.write_file(project, "main", "CODEOWNERS", Some("* @cleo\n")).unwrap();
     let played = stage.play(which, APPROVED).await;
     assert_eq!((played.state(), played.calls[RAW]), (RuleState::Waiting, 1), "the first place counts");
