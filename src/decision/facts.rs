@@ -211,6 +211,10 @@ impl Reader<'_> {
                 let level = self.project_level(facts, user).await;
                 fact(move |facts| drop(facts.project_members.insert(user, level)))
             }
+            FactKey::DirectProjectMember(user) => {
+                let level = self.direct_project_level(facts, user).await;
+                fact(move |facts| drop(facts.direct_project_members.insert(user, level)))
+            }
             FactKey::Email(email) => {
                 let user = self.owner_of(&email).await;
                 fact(|facts| drop(facts.emails.insert(email, user)))

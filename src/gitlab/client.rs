@@ -134,6 +134,16 @@ impl Client {
         Ok(Dated { value: parse(route, &body)?, date: date_of(&headers) })
     }
 
+    /// Reads what is no JSON, with its headers.
+    pub(super) async fn read_bytes(
+        &self,
+        route: &'static str,
+        path: &str,
+    ) -> Result<(HeaderMap, Vec<u8>), Error> {
+        let url = self.url(route, path)?;
+        self.fetch(route, &url).await
+    }
+
     /// Reads a list to its end by `Link: rel="next"`. What is cut short must not look whole: a `Link` that leads nowhere
     /// is an error, and where a proxy took all paging headers away, only a page that is not full is the last one.
     pub(super) async fn read_list<T: DeserializeOwned>(

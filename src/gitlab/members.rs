@@ -11,6 +11,7 @@ use super::error::Error;
 const GROUP: &str = "GET /groups/:id";
 const GROUP_MEMBER: &str = "GET /groups/:id/members/all/:user_id";
 const PROJECT_MEMBER: &str = "GET /projects/:id/members/all/:user_id";
+const DIRECT_PROJECT_MEMBER: &str = "GET /projects/:id/members/:user_id";
 
 /// A membership.
 #[derive(Debug, Clone, Deserialize)]
@@ -45,6 +46,11 @@ impl Client {
     /// Reads a user's membership in a project; 404 means none if the project itself can be read.
     pub async fn project_member(&self, project: ProjectId, user: UserId) -> Result<Member, Error> {
         self.read(PROJECT_MEMBER, &format!("projects/{project}/members/all/{user}")).await
+    }
+
+    /// Reads a user's direct membership in a project; 404 means none if the project itself can be read.
+    pub async fn direct_project_member(&self, project: ProjectId, user: UserId) -> Result<Member, Error> {
+        self.read(DIRECT_PROJECT_MEMBER, &format!("projects/{project}/members/{user}")).await
     }
 }
 

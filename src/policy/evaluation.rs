@@ -317,6 +317,11 @@ pub enum Remedy {
         /// By whom, in words: one of these.
         by: Vec<String>,
     },
+    /// The CODEOWNERS file of the target branch must say something else.
+    EditCodeOwners {
+        /// What, in words.
+        to: String,
+    },
     /// An operator must mend something (a group that can't be read, a token).
     AskOperator {
         /// What, in words.

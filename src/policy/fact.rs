@@ -79,6 +79,8 @@ pub struct Facts {
     pub group_members: BTreeMap<String, BTreeMap<UserId, Known<Option<AccessLevel>>>>,
     /// See [`FactKey::ProjectMember`]: `Value(None)` is the proof that the user is no active member.
     pub project_members: BTreeMap<UserId, Known<Option<AccessLevel>>>,
+    /// See [`FactKey::DirectProjectMember`]: `Value(None)` is the proof that the user is no active direct member.
+    pub direct_project_members: BTreeMap<UserId, Known<Option<AccessLevel>>>,
     /// See [`FactKey::Email`]: `Value(None)`: no user is known by that address.
     pub emails: BTreeMap<String, Known<Option<UserId>>>,
     /// See [`FactKey::Username`]: `Value(None)`: no user has that name.
@@ -138,6 +140,7 @@ impl Facts {
             groups: BTreeMap::new(),
             group_members: BTreeMap::new(),
             project_members: BTreeMap::new(),
+            direct_project_members: BTreeMap::new(),
             emails: BTreeMap::new(),
             usernames: BTreeMap::new(),
             accounts: BTreeMap::new(),

@@ -6,7 +6,7 @@
 //! `when`, and a `require`; both are mappings of conditions. Different keys of one mapping must all hold, of the
 //! entries of one list one is enough; where a reader could take a list either way it is refused and must be written
 //! under `all`, `any` or `none`. `all_of`, `any_of`, `none_of` and `not` join conditions at any depth. The one place
-//! where keys are alternatives is a mapping of people (`users`, `groups`, `role`). Nothing is guessed: unknown keys,
+//! where keys are alternatives is a mapping of people (`users`, `groups`, `role`, `code_owners`). Nothing is guessed: unknown keys,
 //! duplicate keys, empty lists and values of a wrong shape are mistakes, and all of them are reported at once.
 //! `policies/README.md` is the reference for authors.
 //!
@@ -25,6 +25,7 @@
 
 mod builder;
 mod clause;
+mod code_owners;
 mod condition;
 mod diagnostic;
 mod document;

@@ -4,8 +4,9 @@ use std::cell::OnceCell;
 
 use jiff::Timestamp;
 
-use super::fact::{Code, FactKey, Facts, Known, Unknown, Version};
-use super::finding::{Stop, known};
+use super::code_owners::CodeOwners;
+use super::fact::{ChangedFile, Code, FactKey, Facts, Known, Unknown, Version};
+use super::finding::{Stop, both, known};
 use super::pattern::{GlobIds, PathGlobs, PathMatches};
 
 /// The facts of one evaluation.
@@ -13,6 +14,17 @@ pub(super) struct View<'a> {
     pub(super) facts: &'a Facts,
     globs: &'a PathGlobs,
     matches: OnceCell<Matches>,
+    code_owners: OnceCell<Result<CodeOwners, String>>,
+    winners: OnceCell<Vec<(&'a str, Vec<usize>)>>,
+}
+
+/// What the CODEOWNERS file says of the touched paths.
+#[derive(Clone, Copy)]
+pub(super) struct OwnedPaths<'b> {
+    pub(super) file: &'b CodeOwners,
+    pub(super) code: &'b Code,
+    /// Every touched path with the entries that win for it ([`CodeOwners::winners`]).
+    pub(super) paths: &'b [(&'b str, Vec<usize>)],
 }
 
 /// What one changed file touches: a rename touches the path that it leaves, too.
@@ -44,7 +56,8 @@ impl TouchedPath<'_> {
 
 impl<'a> View<'a> {
     pub(super) fn new(facts: &'a Facts, globs: &'a PathGlobs) -> Self {
-        Self { facts, globs, matches: OnceCell::new() }
+        let (matches, code_owners, winners) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { facts, globs, matches, code_owners, winners }
     }
 
     pub(super) fn now(&self) -> Result<Timestamp, Stop> {
@@ -75,6 +88,34 @@ impl<'a> View<'a> {
             Some(_) => Err(unknown("GitLab has no diff version of the newest push yet")),
             None => Err(unknown("GitLab lists no diff version of the merge request yet")),
         }
+    }
+
+    /// The CODEOWNERS file of the target branch, read once; none if there is none.
+    pub(super) fn code_owners(&self) -> Result<Option<&CodeOwners>, Stop> {
+        let file = known(self.facts.code_owners.as_ref(), FactKey::CodeOwners)?;
+        let Some(file) = file else { return Ok(None) };
+        match self.code_owners.get_or_init(|| CodeOwners::parse(file)) {
+            Ok(owners) => Ok(Some(owners)),
+            Err(why) => Err(Stop::Unknown(Unknown { why: why.clone(), curable: false })),
+        }
+    }
+
+    /// What it says of the touched paths; none if there is no such file.
+    pub(super) fn owned_paths(&self) -> Result<Option<OwnedPaths<'_>>, Stop> {
+        let file = match self.code_owners() {
+            Ok(None) => return Ok(None),
+            Ok(Some(file)) => Ok(file),
+            Err(stop) => Err(stop),
+        };
+        let (file, code) = both(file, self.code())?;
+        let paths = self.winners.get_or_init(|| {
+            let moved = |file: &ChangedFile| file.old_path != file.new_path;
+            let old = |file: &'a ChangedFile| moved(file).then_some(file.old_path.as_str());
+            let touched =
+                code.files.iter().flat_map(|file| old(file).into_iter().chain([file.new_path.as_str()]));
+            touched.map(|path| (path, file.winners(path))).collect()
+        });
+        Ok(Some(OwnedPaths { file, code, paths }))
     }
 
     /// The paths that each changed file touches, in the order of [`Code::files`].

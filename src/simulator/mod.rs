@@ -49,7 +49,7 @@
 //!
 //! # What is not there, or not so
 //!
-//! - No GraphQL, no emoji, no approval rules with names, no CODEOWNERS, no OAuth. A milestone is its title alone.
+//! - No GraphQL, no emoji, no approval rules with names, no OAuth, and CODEOWNERS is a file like others. A milestone is its title alone.
 //! - Conflicts and how far a branch is behind its target are said by the test, and do not follow from what was pushed.
 //! - Merge trains do not run: who is on one, how it stands and when it is merged is said by the test. No list of them.
 //! - Lists of merge requests know the scopes `all` and the caller's own; nothing is found by assignee or reviewer.

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 /// Conditions of every family, each of which is true in some worlds and false in others.
-const LEAVES: [&str; 51] = [
+const LEAVES: [&str; 56] = [
     "title: {conventional_commit: true}",
     "draft: false",
     "labels: {any: [a]}",
@@ -45,6 +45,11 @@ const LEAVES: [&str; 51] = [
     "approvals: {count: 1, reset_on: never, unmatched_committers: allow}",
     "approvals: {count: 2, from: {groups: [g], role: maintainer, users: [u3]}}",
     "approvals: {count: 1, from: {role: developer}, allow_committers: true}",
+    "approvals: {count: 1, from: {code_owners: true}}",
+    "author: {code_owners: true}",
+    "code_owners: {every_file_owned: true}",
+    "code_owners: {approved: true, reset_on: never, unmatched_committers: allow}",
+    "code_owners: {every_file_owned: true, approved: true, optional_sections: true, sections: [Docs, codeowners]}",
     "pipeline: success",
     "pipeline: [success, missing]",
     "unresolved_threads: {at_most: 0}",
@@ -340,6 +345,9 @@ impl World {
                 let owner = self.emails.get(&address).copied().flatten().map(UserId::new);
                 facts.emails.insert(address, mask.veil(key, owner));
             }
+            FactKey::DirectProjectMember(id) => {
+                facts.direct_project_members.insert(id, mask.veil(key, Self::level(&self.maintainers, id)));
+            }
             FactKey::Jobs(id) => {
                 let job = |(name, status): (&&str, &&str)| Job {
                     name: (*name).to_owned(),
@@ -390,10 +398,13 @@ impl World {
             FactKey::ClosingIssues,
             FactKey::OtherMergeRequest("shop/web!5".to_owned()),
             FactKey::OtherMergeRequest("shop/api!6".to_owned()),
+            FactKey::Group("shop/nobody".to_owned()),
         ];
         for id in (1..5).map(UserId::new) {
             keys.push(FactKey::GroupMember("g".to_owned(), id));
+            keys.push(FactKey::GroupMember("shop/nobody".to_owned(), id));
             keys.push(FactKey::ProjectMember(id));
+            keys.push(FactKey::DirectProjectMember(id));
         }
         keys.extend((1..self.pushes).map(|id| FactKey::Patch(VersionId::new(id))));
         keys.extend(further::every_further_key());

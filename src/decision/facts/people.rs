@@ -21,6 +21,16 @@ impl Reader<'_> {
         self.active_level(self.gitlab.project_member(project, user).await)
     }
 
+    /// As [`Self::project_level`], by direct memberships alone.
+    pub(super) async fn direct_project_level(
+        &self,
+        facts: &Facts,
+        user: UserId,
+    ) -> Known<Option<AccessLevel>> {
+        let project = facts.merge_request.merge_request.project;
+        self.active_level(self.gitlab.direct_project_member(project, user).await)
+    }
+
     /// Whose an email address is; nobody's when it is not exactly one user's.
     pub(super) async fn owner_of(&self, email: &str) -> Known<Option<UserId>> {
         if let Some(id) = private_owner(email, self.gitlab.host()) {

@@ -9,9 +9,11 @@ use std::collections::BTreeSet;
 
 use super::excluded::{Excluded, Exclusion, is_access_token};
 use super::kind::{Kind, Test, test};
-use super::people::{Membership, People};
+use super::membership::Membership;
+use super::people::People;
 use super::same_patch::{ResetOn, Standing};
 use super::vocabulary::PEOPLE;
+use crate::merge_request::User;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Reason, Remedy, Truth};
@@ -35,8 +37,7 @@ pub(super) const APPROVALS: Kind = Kind {
         Family::Versions,
         Family::Code,
         Family::OlderCode,
-        Family::Memberships,
-        Family::Accounts,
+        Family::People,
         Family::Emails,
     ],
     unmet: &[Truth::Waiting],
@@ -50,36 +51,61 @@ static TABLE: Table = Table {
     keys: &[
         Key::required("count", Shape::Number, "How many are needed."),
         Key::new("from", Shape::Mapping(&PEOPLE), "Whose count; without it anybody's do."),
-        Key::new("allow_author", Shape::Flag, "Whether the author's own approval counts (no)."),
-        Key::new(
-            "allow_committers",
-            Shape::Flag,
-            "Whether approvals of people who committed or pushed count (no).",
-        ),
-        Key::new(
-            "unmatched_committers",
-            Shape::Choice(&["wait", "allow"]),
-            "What a commit email that belongs to no user does: wait (the default) or nothing.",
-        ),
-        Key::new(
-            "reset_on",
-            Shape::Choice(&["change", "never"]),
-            "When approvals stop counting: when the change differs (the default) or never.",
-        ),
+        ALLOW_AUTHOR,
+        ALLOW_COMMITTERS,
+        UNMATCHED_COMMITTERS,
+        RESET_ON,
     ],
 };
+
+pub(super) const ALLOW_AUTHOR: Key =
+    Key::new("allow_author", Shape::Flag, "Whether the author's own approval counts (no).");
+pub(super) const ALLOW_COMMITTERS: Key = Key::new(
+    "allow_committers",
+    Shape::Flag,
+    "Whether approvals of people who committed or pushed count (no).",
+);
+pub(super) const UNMATCHED_COMMITTERS: Key = Key::new(
+    "unmatched_committers",
+    Shape::Choice(&["wait", "allow"]),
+    "What a commit email that belongs to no user does: wait (the default) or nothing.",
+);
+pub(super) const RESET_ON: Key = Key::new(
+    "reset_on",
+    Shape::Choice(&["change", "never"]),
+    "When approvals stop counting: when the change differs (the default) or never.",
+);
 
 /// Which approvals are needed.
 #[derive(Debug, Clone)]
 struct Approvals {
     count: usize,
     from: Option<People>,
+    weighing: Weighing,
+}
+
+/// What makes an approval count or not, whoever is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Weighing {
     excluded: Excluded,
     reset_on: ResetOn,
 }
 
+/// What is known of one approval, whoever is asked for.
+pub(super) struct Worth<'a> {
+    approval: &'a Approval,
+    exclusion: Result<Exclusion, Stop>,
+    standing: Result<Standing, Stop>,
+}
+
+/// How many approvals are needed, and of whom in words; nothing means of anybody.
+pub(super) struct Demand {
+    pub(super) count: usize,
+    pub(super) from: Vec<String>,
+}
+
 /// What one approval came to.
-enum Weight {
+pub(super) enum Weight {
     /// It counts, because of this.
     Counts(String),
     /// It does not, because of this.
@@ -97,6 +123,32 @@ impl Approvals {
             builder.notes.error(&count_node.span, "no approval at all is always there", help);
         }
         let from = node.get("from").map(|from| People::build(from, builder));
+        // A `from` that can't be read must not become everybody.
+        let from = match from {
+            Some(people) => Some(people?),
+            None => None,
+        };
+        let count = usize::try_from(count?).ok().filter(|count| *count > 0)?;
+        Some(Self { count, from, weighing: Weighing::build(node) })
+    }
+
+    fn demand(&self) -> Demand {
+        let from = self.from.as_ref().map(People::describe).unwrap_or_default();
+        Demand { count: self.count, from }
+    }
+
+    fn weigh(&self, worth: &Worth<'_>, demand: &Demand, view: &View<'_>) -> Weight {
+        let Some(people) = &self.from else {
+            return worth.weigh(demand, false, Ok(Membership::Yes("anybody's counts".to_owned())));
+        };
+        let is_meant = people.names(worth.user()) || people.name_bots();
+        worth.weigh(demand, is_meant, people.includes(worth.user(), view))
+    }
+}
+
+impl Weighing {
+    /// Reads it from the keys beside the others.
+    pub(super) fn build(node: &Node) -> Self {
         let flag = |key| node.get(key).and_then(Node::flag).unwrap_or(false);
         let word = |key| node.get(key).and_then(Node::words).map(|words| words.text);
         let reset_on = if word("reset_on") == Some("never") { ResetOn::Never } else { ResetOn::Change };
@@ -105,52 +157,76 @@ impl Approvals {
             allow_committers: flag("allow_committers"),
             allow_unmatched: word("unmatched_committers") == Some("allow"),
         };
-        // A `from` that can't be read must not become everybody.
-        let from = match from {
-            Some(people) => Some(people?),
-            None => None,
-        };
-        let count = usize::try_from(count?).ok().filter(|count| *count > 0)?;
-        Some(Self { count, from, excluded, reset_on })
+        Self { excluded, reset_on }
     }
 
-    /// Weighs one approval: what is proven against it settles it, else everything open is asked for at once.
-    fn weigh(&self, approval: &Approval, view: &View<'_>) -> Weight {
+    /// What is known of each approval; a person counts once, however often GitLab lists them.
+    pub(super) fn judge<'a>(self, approvals: &'a [Approval], view: &View<'_>) -> Vec<Worth<'a>> {
+        let mut seen = BTreeSet::new();
+        approvals
+            .iter()
+            .filter(|approval| seen.insert(approval.user.id))
+            .map(|approval| Worth {
+                approval,
+                exclusion: self.excluded.judge(&approval.user, view),
+                standing: self.reset_on.judge(approval, view),
+            })
+            .collect()
+    }
+}
+
+impl<'a> Worth<'a> {
+    /// Whose approval it is.
+    pub(super) fn user(&self) -> &'a User {
+        &self.approval.user
+    }
+
+    /// Weighs it for those who are asked for: what is proven against it settles it, else everything open is asked for at
+    /// once. `is_named` says whether its giver is asked for by name, `membership` whether at all.
+    pub(super) fn weigh(
+        &self,
+        demand: &Demand,
+        is_named: bool,
+        membership: Result<Membership, Stop>,
+    ) -> Weight {
         let against = |why: String, mend| Weight::DoesNotCount { why, mend };
-        let is_meant = |people: &People| people.names(&approval.user) || people.name_bots();
-        if is_access_token(&approval.user.username) && !self.from.as_ref().is_some_and(is_meant) {
+        let username = &self.user().username;
+        if is_access_token(username) && !is_named {
             let why =
                 "an access token is nobody; name it under `users`, or write `bots: true`, if it is to count";
             return against(why.to_owned(), None);
         }
-        let exclusion = self.excluded.judge(&approval.user, view);
-        match exclusion {
-            Ok(Exclusion::Excluded(why)) => return against(why, None),
-            Ok(Exclusion::Unmatched(email)) => return unmatched(&email),
+        match &self.exclusion {
+            Ok(Exclusion::Excluded(why)) => return against(why.clone(), None),
+            Ok(Exclusion::Unmatched(email)) => return unmatched(email),
             Ok(Exclusion::Free) | Err(_) => {}
         }
-        let membership = match &self.from {
-            Some(people) => people.includes(&approval.user, view),
-            None => Ok(Membership::Yes("anybody's counts".to_owned())),
-        };
-        if let (Ok(Membership::No), Some(people)) = (&membership, &self.from) {
-            return against(format!("not one of {}", people.describe().join(" or ")), None);
+        if let Ok(Membership::No) = &membership {
+            return against(format!("not one of {}", demand.from.join(" or ")), None);
         }
-        let standing = self.reset_on.judge(approval, view);
-        if let Ok(Standing::Lost(why)) = standing {
-            let username = approval.user.username.clone();
-            return against(why, Some(Remedy::ApproveAgain { username }));
+        if let Ok(Standing::Lost(why)) = &self.standing {
+            return against(why.clone(), Some(Remedy::ApproveAgain { username: username.clone() }));
         }
-        match (exclusion, membership, standing) {
+        match (&self.exclusion, membership, &self.standing) {
             (Ok(_), Ok(Membership::Yes(why)), Ok(_)) => Weight::Counts(why),
             (exclusion, membership, standing) => {
-                let stops = [exclusion.err(), membership.err(), standing.err()];
+                let stops =
+                    [exclusion.as_ref().err().cloned(), membership.err(), standing.as_ref().err().cloned()];
                 open(stops.into_iter().flatten())
             }
         }
     }
+}
 
-    fn finding(&self, weighed: &[(&Approval, Weight)], tally: &Tally, wanted: bool) -> Finding {
+impl Demand {
+    /// What the approvals come to, as the condition of that word.
+    pub(super) fn finding(
+        &self,
+        condition: &str,
+        weighed: &[(&User, Weight)],
+        tally: &Tally,
+        wanted: bool,
+    ) -> Finding {
         let missing = self.count.saturating_sub(tally.counting);
         let truth = if missing == 0 {
             Truth::True
@@ -161,8 +237,8 @@ impl Approvals {
         };
         let names: Vec<_> = weighed
             .iter()
-            .filter_map(|(approval, weight)| match weight {
-                Weight::Counts(why) => Some(format!("@{} ({why})", approval.user.username)),
+            .filter_map(|(user, weight)| match weight {
+                Weight::Counts(why) => Some(format!("@{} ({why})", user.username)),
                 Weight::DoesNotCount { .. } | Weight::Open(_) => None,
             })
             .collect();
@@ -171,17 +247,19 @@ impl Approvals {
             format!("{} of {} approvals needed{by}", tally.counting.min(self.count), self.count);
         if missing > 0 {
             let more = if missing == 1 { "1 more is".to_owned() } else { format!("{missing} more are") };
-            let from = self.from.as_ref().map(|people| format!(" from {}", people.describe().join(" or ")));
-            sentence = format!("{sentence}; {more} needed{}", from.unwrap_or_default());
+            let from = match &*self.from {
+                [] => String::new(),
+                from => format!(" from {}", from.join(" or ")),
+            };
+            sentence = format!("{sentence}; {more} needed{from}");
         }
-        let mut finding = Finding::new("approvals", truth, sentence);
-        finding.reason.parts =
-            weighed.iter().filter_map(|(approval, weight)| part(approval, weight)).collect();
+        let mut finding = Finding::new(condition, truth, sentence);
+        finding.reason.parts = weighed.iter().filter_map(|(user, weight)| part(user, weight)).collect();
         let remedies = if wanted { self.remedies(weighed, missing) } else { Vec::new() };
         finding.mended_by(wanted, remedies)
     }
 
-    fn remedies(&self, weighed: &[(&Approval, Weight)], missing: usize) -> Vec<Remedy> {
+    fn remedies(&self, weighed: &[(&User, Weight)], missing: usize) -> Vec<Remedy> {
         let mends = weighed.iter().filter_map(|(_, weight)| match weight {
             Weight::DoesNotCount { mend, .. } => mend.clone(),
             Weight::Counts(_) | Weight::Open(_) => None,
@@ -192,8 +270,8 @@ impl Approvals {
             }
             _ => None,
         });
-        let from = self.from.as_ref().map(People::describe).unwrap_or_default();
-        let more = Remedy::Approve { missing: u32::try_from(missing).unwrap_or(u32::MAX), from };
+        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        let more = Remedy::Approve { missing, from: self.from.clone() };
         let mut remedies = vec![more];
         for remedy in mends.chain(operator) {
             if !remedies.contains(&remedy) {
@@ -207,20 +285,18 @@ impl Approvals {
 impl Test for Approvals {
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let approvals = known(view.facts.approvals.as_ref(), FactKey::Approvals)?;
-        let mut seen = BTreeSet::new();
-        let weighed: Vec<_> = approvals
+        let demand = self.demand();
+        let weighed: Vec<_> = self
+            .weighing
+            .judge(approvals, view)
             .iter()
-            .filter(|approval| seen.insert(approval.user.id))
-            .map(|approval| (approval, self.weigh(approval, view)))
+            .map(|worth| (worth.user(), self.weigh(worth, &demand, view)))
             .collect();
-        let mut tally = Tally::default();
-        for (_, weight) in &weighed {
-            tally.add(weight);
-        }
+        let tally = Tally::of(&weighed);
         if tally.counting < self.count && !tally.needs.is_empty() {
             return Err(Stop::Needs(tally.needs));
         }
-        Ok(self.finding(&weighed, &tally, wanted))
+        Ok(demand.finding("approvals", &weighed, &tally, wanted))
     }
 }
 
@@ -235,19 +311,38 @@ fn unmatched(email: &str) -> Weight {
 
 /// How many approvals count, and how many might.
 #[derive(Default)]
-struct Tally {
-    counting: usize,
+pub(super) struct Tally {
+    pub(super) counting: usize,
     curable: usize,
     incurable: usize,
-    needs: BTreeSet<FactKey>,
+    /// What must be asked for before more can be said.
+    pub(super) needs: BTreeSet<FactKey>,
+    /// How many of them wait for an answer.
+    asking: usize,
 }
 
 impl Tally {
+    pub(super) fn of(weighed: &[(&User, Weight)]) -> Self {
+        let mut tally = Self::default();
+        for (_, weight) in weighed {
+            tally.add(weight);
+        }
+        tally
+    }
+
+    /// The most that can still count.
+    pub(super) fn at_most(&self) -> usize {
+        self.counting + self.open() + self.asking
+    }
+
     fn add(&mut self, weight: &Weight) {
         match weight {
             Weight::Counts(_) => self.counting += 1,
             Weight::DoesNotCount { .. } => {}
-            Weight::Open(Stop::Needs(keys)) => self.needs.extend(keys.iter().cloned()),
+            Weight::Open(Stop::Needs(keys)) => {
+                self.asking += 1;
+                self.needs.extend(keys.iter().cloned());
+            }
             Weight::Open(Stop::Unknown(unknown)) if unknown.curable => self.curable += 1,
             Weight::Open(Stop::Unknown(_)) => self.incurable += 1,
         }
@@ -278,8 +373,8 @@ fn open(stops: impl Iterator<Item = Stop>) -> Weight {
 }
 
 /// The approval's place in the tree of reasons, if it does not count.
-fn part(approval: &Approval, weight: &Weight) -> Option<Reason> {
-    let username = &approval.user.username;
+fn part(user: &User, weight: &Weight) -> Option<Reason> {
+    let username = &user.username;
     let (truth, sentence) = match weight {
         Weight::Counts(_) | Weight::Open(Stop::Needs(_)) => return None,
         Weight::DoesNotCount { why, .. } => {

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::bounds::{Bounds, Count};
 use super::kind::{Kind, Test, test};
-use super::people::{Membership, People};
+use super::membership::Membership;
+use super::people::People;
 use super::vocabulary::{AT_LEAST, AT_MOST, PEOPLE};
 use crate::merge_request::{User, UserId};
 use crate::policy::builder::Builder;
@@ -22,7 +23,7 @@ use crate::schema::{Key, Shape, Table};
 pub(super) const ASSIGNEES: Kind = Kind {
     key: Key::new("assignees", Shape::Mapping(&ASSIGNEES_TABLE), "How many are assigned, and of whom."),
     build: |node, builder| test(Crowd::build(node, builder).map(Assignees)),
-    reads: &[Family::MergeRequest, Family::Memberships, Family::Accounts],
+    reads: &[Family::MergeRequest, Family::People],
     unmet: &[Truth::Waiting],
     settled_by_commit: false,
 };
@@ -35,7 +36,7 @@ pub(super) const REVIEWERS: Kind = Kind {
         "How many were asked to review, of whom, and how far they are.",
     ),
     build: |node, builder| test(Reviewers::build(node, builder)),
-    reads: &[Family::MergeRequest, Family::Reviewers, Family::Memberships, Family::Accounts],
+    reads: &[Family::MergeRequest, Family::Reviewers, Family::People],
     unmet: &[Truth::Waiting],
     settled_by_commit: false,
 };

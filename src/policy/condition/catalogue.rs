@@ -1,6 +1,7 @@
 //! Every key that a `when` or `require` may say: the operators and the conditions. The reader checks against the table, and
 //! editors learn from it.
 
+use super::code_owners;
 use super::kind::Kind;
 use super::{age, approvals, branch, commits, draft, during, files, labels, lines, people, pipeline, size};
 use super::{assigned, committers, merging, milestone, origin, project, text, threads};
@@ -13,7 +14,7 @@ pub(in crate::policy) const NONE_OF: &str = "none_of";
 pub(in crate::policy) const NOT: &str = "not";
 
 /// How many conditions there are.
-const COUNT: usize = 41;
+const COUNT: usize = 42;
 
 /// Every condition, in the order in which the reference shows them.
 pub(in crate::policy) const KINDS: [Kind; COUNT] = [
@@ -47,6 +48,7 @@ pub(in crate::policy) const KINDS: [Kind; COUNT] = [
     lines::MATCHING_LINES,
     commits::COMMITS,
     approvals::APPROVALS,
+    code_owners::CODE_OWNERS,
     pipeline::PIPELINE,
     jobs::JOBS,
     commit_statuses::COMMIT_STATUSES,

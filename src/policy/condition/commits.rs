@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use super::bounds::{Bounds, Count};
 use super::kind::{Kind, Test, test};
-use super::people::{Membership, People};
+use super::membership::Membership;
+use super::people::People;
 use super::text::{MESSAGE_TABLE, SUBJECT_TABLE, Text};
 use super::trailers::{has_trailer, is_signed_off_by};
 use super::vocabulary::{AT_LEAST, AT_MOST, PEOPLE, TEXTS};
@@ -28,14 +29,7 @@ pub(super) const COMMITS: Kind = Kind {
         "How many commits there are, and what each or one of them is.",
     ),
     build: |node, builder| test(Commits::build(node, builder)),
-    reads: &[
-        Family::Code,
-        Family::Parentage,
-        Family::Signatures,
-        Family::Emails,
-        Family::Memberships,
-        Family::Accounts,
-    ],
+    reads: &[Family::Code, Family::Parentage, Family::Signatures, Family::Emails, Family::People],
     unmet: &[Truth::Violated],
     // A key can be revoked, and people leave groups.
     settled_by_commit: false,

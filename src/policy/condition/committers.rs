@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use super::kind::{Kind, Test, test};
 use super::makers::Makers;
-use super::people::{Membership, People};
+use super::membership::Membership;
+use super::people::People;
 use super::text::only_true;
 use super::vocabulary::PEOPLE;
 use crate::merge_request::UserId;
@@ -24,7 +25,7 @@ use crate::schema::{Key, Shape, Table};
 pub(super) const COMMITTERS: Kind = Kind {
     key: Key::new("committers", Shape::Mapping(&TABLE), "Who made the commits."),
     build: |node, builder| test(Committers::build(node, builder)),
-    reads: &[Family::MergeRequest, Family::Code, Family::Emails, Family::Memberships, Family::Accounts],
+    reads: &[Family::MergeRequest, Family::Code, Family::Emails, Family::People],
     unmet: &[Truth::Violated],
     settled_by_commit: false,
 };

@@ -26,6 +26,13 @@ pub(in crate::policy) struct Kind {
     pub(in crate::policy) settled_by_commit: bool,
 }
 
+impl Kind {
+    /// Whether it says of itself that it may ask for a family of facts.
+    pub(super) fn may_ask(&self, family: Family) -> bool {
+        self.reads.contains(&family) || (family.tells_of_people() && self.reads.contains(&Family::People))
+    }
+}
+
 /// One condition of one policy.
 pub(super) trait Test: fmt::Debug + Send + Sync {
     /// Settles it, or says what stops it; `wanted` is the truth that serves the rule.

@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 
 use super::kind::{Kind, Test, test};
-use super::people::{Membership, People};
+use super::membership::Membership;
+use super::people::People;
 use super::vocabulary::{PEOPLE, TEXTS};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
@@ -22,7 +23,7 @@ use crate::schema::{Key, Shape, Table};
 pub(super) const LABELS: Kind = Kind {
     key: Key::new("labels", Shape::Mapping(&TABLE), "Which labels are there; `*` stands for any characters."),
     build: |node, builder| test(Labels::build(node, builder)),
-    reads: &[Family::MergeRequest, Family::LabelEvents, Family::Memberships, Family::Accounts],
+    reads: &[Family::MergeRequest, Family::LabelEvents, Family::People],
     unmet: &[Truth::Waiting],
     settled_by_commit: false,
 };

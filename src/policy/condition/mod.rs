@@ -11,6 +11,7 @@ mod bounds;
 mod branch;
 pub(super) mod catalogue;
 mod checklist;
+mod code_owners;
 mod commit_statuses;
 mod commits;
 mod committers;
@@ -27,11 +28,13 @@ mod labels;
 mod lines;
 mod makers;
 mod markdown;
+mod membership;
 mod merge_after;
 mod merging;
 mod milestone;
 mod origin;
 mod outcomes;
+mod owners;
 mod people;
 mod pipeline;
 mod project;
@@ -91,7 +94,7 @@ impl Condition {
                 finding.truth()
             ),
             Err(keys) => debug_assert!(
-                keys.iter().all(|key| self.kind.reads.contains(&key.family())),
+                keys.iter().all(|key| self.kind.may_ask(key.family())),
                 "`{}` asked for {keys:?}",
                 self.word()
             ),

@@ -9,13 +9,15 @@
 //! GitLab: no two usernames and no two groups differ in case alone, and both are found whatever the case.
 
 use super::kind::{Kind, Test, test};
+use super::membership::{Membership, any, in_group};
+use super::owners::{Who, owns_a_path};
 use super::vocabulary::{PEOPLE, ROLES};
 use crate::merge_request::{User, UserId};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::{AccessLevel, FactKey, Family, Known};
-use crate::policy::finding::{Finding, Stop, both, known, open_of_any};
+use crate::policy::fact::{AccessLevel, FactKey, Family};
+use crate::policy::finding::{Finding, Stop, known};
 use crate::policy::view::View;
 use crate::schema::{Key, Shape};
 
@@ -27,7 +29,7 @@ pub(super) const AUTHOR: Kind = Kind {
         "Who opened the merge request; each key is an alternative.",
     ),
     build: |node, builder| test(People::build(node, builder).map(Author)),
-    reads: &[Family::MergeRequest, Family::Memberships, Family::Accounts],
+    reads: &[Family::MergeRequest, Family::People],
     unmet: &[Truth::Violated],
     settled_by_commit: false,
 };
@@ -45,14 +47,7 @@ pub(super) struct People {
     groups: Vec<String>,
     role: Option<(String, AccessLevel)>,
     bots: bool,
-}
-
-/// Whether somebody is one of them.
-pub(super) enum Membership {
-    /// Yes, because of this.
-    Yes(String),
-    /// Proven not.
-    No,
+    code_owners: bool,
 }
 
 impl People {
@@ -79,9 +74,19 @@ impl People {
         }
         let bots = bots.is_some_and(|(_, flag)| flag);
         let role = node.get("role").and_then(Node::words).and_then(|words| role_level(words.text));
-        let people = Self { users, groups, role, bots };
-        let means_somebody = !people.users.is_empty() || !people.groups.is_empty() || people.role.is_some();
-        (means_somebody || people.bots).then_some(people)
+        let owning = node.get("code_owners");
+        let code_owners = owning.and_then(Node::flag).unwrap_or(false);
+        if let Some(owning) = owning.filter(|owning| owning.flag() == Some(false)) {
+            let help = "leave it out, or write `code_owners: true`";
+            builder.notes.error(&owning.span, "`code_owners: false` means nobody", help);
+        }
+        let people = Self { users, groups, role, bots, code_owners };
+        let means_somebody = !people.users.is_empty()
+            || !people.groups.is_empty()
+            || people.role.is_some()
+            || people.bots
+            || people.code_owners;
+        means_somebody.then_some(people)
     }
 
     /// Whether the policy names the user.
@@ -99,7 +104,7 @@ impl People {
         if self.names(user) {
             return Ok(Membership::Yes(NAMED.to_owned()));
         }
-        self.includes_by(std::iter::empty(), user.id, view)
+        self.includes_by(std::iter::empty(), user.into(), view)
     }
 
     /// The same of a user of whom only the id is known.
@@ -109,15 +114,16 @@ impl People {
             return self.includes(author, view);
         }
         let by_name = self.users.iter().map(|name| (is_called(name, id, view), NAMED.to_owned()));
-        self.includes_by(by_name, id, view)
+        self.includes_by(by_name, Who { id, username: None }, view)
     }
 
     fn includes_by(
         &self,
         by_name: impl Iterator<Item = (Result<bool, Stop>, String)>,
-        id: UserId,
+        who: Who<'_>,
         view: &View<'_>,
     ) -> Result<Membership, Stop> {
+        let id = who.id;
         let by_group =
             self.groups.iter().map(|group| (in_group(group, id, view), format!("member of `{group}`")));
         let by_role = self
@@ -125,15 +131,9 @@ impl People {
             .iter()
             .map(|(word, level)| (has_role(*level, id, view), format!("{word} of the project")));
         let by_account = self.bots.then(|| (is_bot(id, view), "a bot".to_owned()));
-        let mut open = Vec::new();
-        for (answer, why) in by_name.chain(by_group).chain(by_role).chain(by_account) {
-            match answer {
-                Ok(true) => return Ok(Membership::Yes(why)),
-                Ok(false) => {}
-                Err(stop) => open.push(stop),
-            }
-        }
-        open_of_any(open).map_or(Ok(Membership::No), Err)
+        let by_file =
+            self.code_owners.then(|| (owns_a_path(who, view), "owner of a changed path".to_owned()));
+        any(by_name.chain(by_group).chain(by_role).chain(by_account).chain(by_file))
     }
 
     /// The alternatives in words.
@@ -141,7 +141,9 @@ impl People {
         let users = self.users.iter().map(|name| format!("@{name}"));
         let groups = self.groups.iter().map(|group| format!("members of {group}"));
         let role = self.role.iter().map(|(word, _)| format!("people with at least the role {word}"));
-        users.chain(groups).chain(role).chain(self.bots.then(|| "bots".to_owned())).collect()
+        let bots = self.bots.then(|| "bots".to_owned());
+        let owners = self.code_owners.then(|| "code owners of a changed path".to_owned());
+        users.chain(groups).chain(role).chain(bots).chain(owners).collect()
     }
 }
 
@@ -159,18 +161,6 @@ fn is_called(name: &str, id: UserId, view: &View<'_>) -> Result<bool, Stop> {
 
 fn is_bot(id: UserId, view: &View<'_>) -> Result<bool, Stop> {
     known(view.facts.accounts.get(&id), FactKey::Account(id)).map(|account| account.bot)
-}
-
-fn in_group(group: &str, id: UserId, view: &View<'_>) -> Result<bool, Stop> {
-    let facts = view.facts;
-    let member = facts.group_members.get(group).and_then(|members| members.get(&id));
-    // A membership that was read is a proof by itself; its absence needs the group beside it.
-    if let Some(Known::Value(Some(_))) = member {
-        return Ok(true);
-    }
-    let group_read = known(facts.groups.get(group), FactKey::Group(group.to_owned()));
-    let member = known(member, FactKey::GroupMember(group.to_owned(), id));
-    both(group_read, member).map(|((), member)| member.is_some())
 }
 
 fn has_role(level: AccessLevel, id: UserId, view: &View<'_>) -> Result<bool, Stop> {

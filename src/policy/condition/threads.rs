@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use super::bounds::{Bounds, Count};
 use super::kind::{Kind, Test, test};
-use super::people::{Membership, People};
+use super::membership::Membership;
+use super::people::People;
 use super::vocabulary::{AT_LEAST, AT_MOST, PEOPLE};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
@@ -20,7 +21,7 @@ use crate::schema::{Key, Shape, Table};
 pub(super) const UNRESOLVED_THREADS: Kind = Kind {
     key: Key::new("unresolved_threads", Shape::Mapping(&TABLE), "How many threads are not resolved."),
     build: |node, builder| test(UnresolvedThreads::build(node, builder)),
-    reads: &[Family::Threads, Family::Memberships],
+    reads: &[Family::Threads, Family::People],
     unmet: &[Truth::Waiting],
     settled_by_commit: false,
 };

@@ -37,6 +37,11 @@ pub(super) static PEOPLE: Table = Table {
             Shape::Flag,
             "With `true`: accounts that GitLab says are bots, those of access tokens among them.",
         ),
+        Key::new(
+            "code_owners",
+            Shape::Flag,
+            "Whether whoever owns a changed path by CODEOWNERS is one of them.",
+        ),
     ],
 };
 

@@ -35,6 +35,8 @@ pub enum Family {
     Memberships,
     /// Accounts and usernames.
     Accounts,
+    /// Whatever tells whether somebody is one of the people that are meant: see [`Family::tells_of_people`].
+    People,
     /// Whose a commit's email address is.
     Emails,
     /// The target project.
@@ -54,6 +56,12 @@ pub enum Family {
 }
 
 impl Family {
+    /// Whether it can be asked for to tell who is one of the people meant: by group and role, by account, and by owning a
+    /// changed path.
+    pub fn tells_of_people(self) -> bool {
+        matches!(self, Self::Memberships | Self::Accounts | Self::Code | Self::CodeOwners | Self::Emails)
+    }
+
     /// The family in the words of `policies/README.md`.
     pub fn word(self) -> &'static str {
         match self {
@@ -73,6 +81,7 @@ impl Family {
             Self::LabelEvents => "label events",
             Self::Memberships => "memberships",
             Self::Accounts => "accounts",
+            Self::People => "people",
             Self::Emails => "commit emails",
             Self::Project => "the project",
             Self::Behind => "the target branch",

@@ -27,6 +27,8 @@ pub enum FactKey {
     GroupMember(String, UserId),
     /// A user's role on the target project, inherited ones included ([`super::Facts::project_members`]).
     ProjectMember(UserId),
+    /// A user's role on the target project by a direct membership alone ([`super::Facts::direct_project_members`]).
+    DirectProjectMember(UserId),
     /// Which user a commit's email address belongs to ([`super::Facts::emails`]).
     Email(String),
     /// Which user has a username ([`super::Facts::usernames`]).
@@ -84,7 +86,10 @@ impl FactKey {
             Self::Awards => Family::Emoji,
             Self::Reviewers => Family::Reviewers,
             Self::LabelEvents => Family::LabelEvents,
-            Self::Group(_) | Self::GroupMember(..) | Self::ProjectMember(_) => Family::Memberships,
+            Self::Group(_)
+            | Self::GroupMember(..)
+            | Self::ProjectMember(_)
+            | Self::DirectProjectMember(_) => Family::Memberships,
             Self::Username(_) | Self::Account(_) => Family::Accounts,
             Self::Email(_) => Family::Emails,
             Self::Project => Family::Project,
@@ -105,6 +110,7 @@ impl FactKey {
             | Self::Group(_)
             | Self::GroupMember(..)
             | Self::ProjectMember(_)
+            | Self::DirectProjectMember(_)
             | Self::Username(_)
             | Self::Account(_)
             | Self::Email(_)

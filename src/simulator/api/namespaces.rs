@@ -64,6 +64,13 @@ pub(super) fn project_member(world: &mut World, call: &Call) -> Result<Answer, A
     member(world, user.and_then(|user| world.project_membership(project, user)))
 }
 
+/// Without inherited memberships and those of invited groups.
+pub(super) fn direct_project_member(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let project = find_project(world, call)?;
+    let user = call.number(1).map(UserId::new);
+    member(world, project.members.iter().find(|member| Some(member.user) == user).cloned())
+}
+
 fn member(world: &World, membership: Option<Membership>) -> Result<Answer, Answer> {
     let membership = membership.ok_or_else(Answer::not_found)?;
     let account = world.users.get(&membership.user).ok_or_else(Answer::not_found)?;

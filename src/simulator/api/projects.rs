@@ -9,6 +9,7 @@ use crate::merge_request::ProjectId;
 use crate::simulator::access::level;
 use crate::simulator::diffs::{DiffVersion, FileChange};
 use crate::simulator::namespaces::Project;
+use crate::simulator::pattern;
 use crate::simulator::payload::into_map;
 use crate::simulator::world::World;
 
@@ -116,6 +117,25 @@ pub(super) fn protected_branches(world: &mut World, call: &Call) -> Result<Answe
         &project.protected_branches,
         |branch| json!({ "id": branch.id, "name": branch.name, "push_access_levels": [], "merge_access_levels": [] }),
     )
+}
+
+pub(super) fn branch(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let (project, name) = (find_project(world, call)?, call.param(1));
+    let absent = || Answer::message(404, "404 Branch Not Found");
+    let sha = project.repository.branch(name).ok_or_else(absent)?;
+    let commit = project.repository.commit(sha.as_str()).ok_or_else(absent)?;
+    let protected = project.protected_branches.iter().any(|branch| pattern::fits(&branch.name, name));
+    Ok(Answer::ok(json!({
+        "name": name,
+        "commit": entity::commit(world, commit, true),
+        "merged": false,
+        "protected": protected,
+        "developers_can_push": !protected,
+        "developers_can_merge": !protected,
+        "can_push": true,
+        "default": name == project.default_branch,
+        "web_url": format!("{}/-/tree/{name}", world.web_url(project)),
+    })))
 }
 
 pub(super) fn commit(world: &mut World, call: &Call) -> Result<Answer, Answer> {

@@ -62,7 +62,7 @@ const fn checked(name: &'static str, needs: Needs, handler: Handler) -> Route {
     Route { name, needs, handler, only_where: Release::has_status_checks }
 }
 
-static ROUTES: [Route; 57] = [
+static ROUTES: [Route; 59] = [
     any("GET /version", users::version),
     Route {
         name: "GET /metadata",
@@ -78,8 +78,10 @@ static ROUTES: [Route; 57] = [
     get("GET /projects", projects::list),
     get("GET /projects/:id", projects::one),
     get("GET /projects/:id/members/all/:user_id", namespaces::project_member),
+    get("GET /projects/:id/members/:user_id", namespaces::direct_project_member),
     get("GET /projects/:id/protected_branches", projects::protected_branches),
     get("GET /projects/:id/repository/commits", projects::commits),
+    get("GET /projects/:id/repository/branches/:branch", projects::branch),
     get("GET /projects/:id/repository/commits/:sha", projects::commit),
     get("GET /projects/:id/repository/commits/:sha/signature", projects::signature),
     get("GET /projects/:id/repository/compare", projects::compare),

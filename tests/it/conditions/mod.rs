@@ -3,6 +3,7 @@
 
 mod code;
 mod delivery;
+mod owners;
 mod reads;
 mod request;
 

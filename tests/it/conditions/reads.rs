@@ -38,6 +38,7 @@ const COSTS: &[(&str, &str, &[&str])] = &[
     ("commits", "{at_least: 1}", &[VERSIONS, VERSION]),
     ("commits", "{none: {merge: true}}", &[VERSIONS, VERSION, COMMITS]),
     ("commits", "{any: {verified: true}}", &[VERSIONS, VERSION, SIGNATURE]),
+    ("code_owners", "{every_file_owned: true}", &[VERSIONS, VERSION, BRANCH, RAW]),
     ("pipeline", "success", &[PIPELINES]),
     ("jobs", "{all: [build]}", &[PIPELINES, JOBS, BRIDGES]),
     ("commit_statuses", "{any: [scan]}", &[STATUSES]),
@@ -80,6 +81,8 @@ const CLOSING: &str = "GET /projects/:id/merge_requests/:iid/closes_issues";
 const RELATED: &str = "GET /projects/:id/merge_requests/:iid/related_issues";
 const BLOCKS: &str = "GET /projects/:id/merge_requests/:iid/blocks";
 const NOTES: &str = "GET /projects/:id/merge_requests/:iid/notes";
+const BRANCH: &str = "GET /projects/:id/repository/branches/:branch";
+const RAW: &str = "GET /projects/:id/repository/files/:path/raw";
 const USER: &str = "GET /users/:id";
 const PROJECT: &str = "GET /projects/:id";
 const REVIEWERS: &str = "GET /projects/:id/merge_requests/:iid/reviewers";
@@ -92,6 +95,7 @@ fn prepared(stage: &Stage) -> MergeRequestRef {
     let new = stage.ground.merge_request().reviewer(bea).description("What for").label("type::bug");
     let which = gitlab.open_merge_request(new).unwrap();
     gitlab.approve(which, bea).unwrap();
+    gitlab.write_file(stage.ground.project, "main", "CODEOWNERS", Some("* @bea\n")).unwrap();
     let pipeline = gitlab.set_pipeline(which, "success").unwrap();
     gitlab.run_job(which, pipeline, NewJob::new("build", "success")).unwrap();
     gitlab.report_status(which, "scan", "success").unwrap();

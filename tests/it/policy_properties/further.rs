@@ -12,8 +12,14 @@ use countersign::policy::{FactKey, Facts};
 use super::{Mask, World, at, sha, user};
 
 /// What the drawn CODEOWNERS files say.
-const OWNERS: [&str; 4] =
-    ["*.md @u2\n/src/ @g\n", "* @u2 @u3\n[Code][2]\n/src/ @g @u4\n", "README.md\n", "^[Docs]\n*.md @u3\n"];
+const OWNERS: [&str; 5] = [
+    "*.md @u2\n/src/ @g\n",
+    "* @u2 @u3\n[Code][2]\n/src/ @g @u4\n",
+    "README.md\n",
+    "^[Docs]\n*.md @u3\n",
+    // Owners of every kind, a line that can't be read, and paths without an owner.
+    "*.rs @u2 @g\nsrc/b.md junk\n[Docs][2]\n*.md @@maintainer two@x.org @u3\n^[Maybe]\n*.rs @shop/nobody\n",
+];
 
 impl World {
     /// A number below `limit`, the same for the same question.

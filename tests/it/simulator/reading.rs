@@ -150,6 +150,39 @@ async fn membership_is_inherited_invited_and_hidden() {
 }
 
 #[tokio::test]
+async fn direct_members_are_told_from_inherited_ones() {
+    let scene = scene().await;
+    let [ana, ben] = ["ana", "ben"].map(|name| scene.gitlab.create_user(name));
+    scene.gitlab.add_member("shop", Membership::new(ana, 40)).unwrap();
+    scene.gitlab.add_member("shop", Membership::new(ben, 40)).unwrap();
+    scene.gitlab.add_member(scene.project, Membership::new(ben, 30)).unwrap();
+    let member = |user| format!("/projects/{}/members/{user}", scene.project);
+    assert_eq!(scene.get(&member(ben)).await["access_level"], 30);
+    assert_eq!(scene.get_as(&scene.token, &member(ana)).await.0, 404);
+}
+
+#[tokio::test]
+async fn a_branch_shows_its_head_and_a_file_is_read_at_a_commit() {
+    let scene = scene().await;
+    let (gitlab, project) = (&scene.gitlab, scene.project);
+    let old = gitlab.write_file(project, "release/1.2", "docs/CODEOWNERS", Some("* @ana\n")).unwrap();
+    let new = gitlab.write_file(project, "release/1.2", "docs/CODEOWNERS", None).unwrap();
+    let branch = scene.get(&format!("/projects/{project}/repository/branches/release%2F1%2E2")).await;
+    assert_eq!((&branch["commit"]["id"], &branch["name"]), (&json!(new), &json!("release/1.2")));
+    let gone = (404, json!({ "message": "404 Branch Not Found" }));
+    let path = format!("/projects/{project}/repository/branches/release");
+    assert_eq!(scene.get_as(&scene.token, &path).await, gone);
+    let file = |sha: &str| format!("/projects/{project}/repository/files/docs%2FCODEOWNERS/raw?ref={sha}");
+    let read = scene.send(Method::GET, &file(old.as_str()), &scene.token, None).await;
+    assert_eq!(read.headers()["x-gitlab-commit-id"], old.as_str());
+    assert_eq!(read.text().await.unwrap(), "* @ana\n");
+    let absent = (404, json!({ "message": "404 File Not Found" }));
+    assert_eq!(scene.get_as(&scene.token, &file(new.as_str())).await, absent);
+    let unknown = (404, json!({ "message": "404 Commit Not Found" }));
+    assert_eq!(scene.get_as(&scene.token, &file(&"9".repeat(40))).await, unknown);
+}
+
+#[tokio::test]
 async fn a_membership_that_expired_gives_no_rights_but_may_still_be_listed() {
     let scene = scene().await;
     let token = scene.member("temp", 30);
@@ -167,6 +200,8 @@ async fn people_are_found_by_name_and_by_public_address_only() {
     let ana = scene.gitlab.create_user("ana");
     scene.gitlab.create_user(NewUser::named("shy").public_email(None));
     assert_eq!(scene.get("/users?username=ANA").await[0]["id"], json!(ana));
+    assert_eq!(scene.get("/users?username=an").await, json!([]), "no part of a name, no group");
+    assert_eq!(scene.get("/users?username=shop").await, json!([]));
     assert_eq!(scene.get("/users?search=ana%40example.com").await[0]["id"], json!(ana));
     assert_eq!(scene.get("/users?search=shy%40example.com").await, json!([]));
     assert_eq!(scene.get(&format!("/users/{ana}")).await["bot"], false);
