@@ -69,20 +69,26 @@ impl Selection {
         }
     }
 
-    /// Every path of this kind, in the order of the files.
-    pub(super) fn paths<'b>(
+    /// Shows every path of this kind, in the order of the files. (A loop: chained iterators take three times as long.)
+    pub(super) fn for_each_path<'b>(
         self,
         view: &'b View<'_>,
         code: &'b Code,
-    ) -> impl Iterator<Item = (TouchedPath<'b>, Certainty)> {
+        mut look: impl FnMut(TouchedPath<'b>, Certainty),
+    ) {
         let replaced = if self == Self::Modified { replaced(code) } else { BTreeSet::new() };
-        code.files.iter().zip(view.touched(code)).flat_map(move |(file, touched)| {
+        let again = |path: &str| (!replaced.is_empty() && replaced.contains(path)).then_some(Certainty::Sure);
+        for (file, touched) in code.files.iter().zip(view.touched(code)) {
             let (before, after) = self.certainty(file);
-            let again = |path: &TouchedPath<'_>| replaced.contains(path.path).then_some(Certainty::Sure);
-            let old = touched.old.and_then(|path| before.or(again(&path)).map(|certainty| (path, certainty)));
-            let new = after.or(again(&touched.new)).map(|certainty| (touched.new, certainty));
-            old.into_iter().chain(new)
-        })
+            if let Some(old) = touched.old
+                && let Some(certainty) = before.or_else(|| again(old.path))
+            {
+                look(old, certainty);
+            }
+            if let Some(certainty) = after.or_else(|| again(touched.new.path)) {
+                look(touched.new, certainty);
+            }
+        }
     }
 
     /// Whether the path before and the path after are of this kind.

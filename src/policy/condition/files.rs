@@ -12,7 +12,7 @@ use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::{Code, Family};
 use crate::policy::finding::{Finding, Stop};
 use crate::policy::pattern::GlobIds;
-use crate::policy::view::View;
+use crate::policy::view::{TouchedPath, View};
 use crate::schema::{Key, Shape, Table};
 
 /// Which paths change.
@@ -206,18 +206,21 @@ impl Demand {
     fn judge(&self, view: &View<'_>, code: &Code, except: &GlobIds) -> Found {
         let (mut decisive, mut open, mut fitting) = (Paths::default(), Paths::default(), None);
         let possible = self.quantity == Quantity::All || view.touches(code, &self.globs);
-        let paths = possible.then(|| self.selection.paths(view, code));
-        for (path, certainty) in paths.into_iter().flatten() {
+        let look = |path: TouchedPath<'_>, certainty| {
             let matches = path.matches(&self.globs) && !path.matches(except);
             // What to look for: a path that matches, or for `all` one that does not.
             if matches != (self.quantity != Quantity::All) {
-                fitting =
-                    if certainty == Certainty::Sure { Some(certainty) } else { fitting.or(Some(certainty)) };
+                if certainty == Certainty::Sure || fitting.is_none() {
+                    fitting = Some(certainty);
+                }
             } else if certainty == Certainty::Sure {
                 decisive.add(path.path);
             } else {
                 open.add(path.path);
             }
+        };
+        if possible {
+            self.selection.for_each_path(view, code, look);
         }
         let met = match (self.quantity, decisive.count == 0) {
             (Quantity::Any, false) => Some(true),
