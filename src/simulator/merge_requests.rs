@@ -1,6 +1,6 @@
 //! Merge requests and what is said of them: approvals, threads, pipelines.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -66,8 +66,25 @@ pub struct Note {
     pub body: String,
     /// Whether GitLab wrote it.
     pub system: bool,
+    /// Whether only project members see it.
+    pub internal: bool,
     /// When.
     pub created_at: Timestamp,
+    /// When anything of it last moved: an edit, a resolution, the first reply to it.
+    pub updated_at: Timestamp,
+}
+
+/// An emoji that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Award {
+    /// GitLab's id.
+    pub id: u64,
+    /// The emoji's name.
+    pub name: String,
+    /// By whom.
+    pub user: UserId,
+    /// Since when.
+    pub at: Timestamp,
 }
 
 /// A label that was added or removed.
@@ -162,6 +179,10 @@ pub struct MergeRequest {
     pub approvals: Vec<Approved>,
     /// How many approvals are required.
     pub approvals_required: u32,
+    /// How far each reviewer is, who is not still `unreviewed`.
+    pub review_states: BTreeMap<UserId, String>,
+    /// Emoji on it, oldest first.
+    pub awards: Vec<Award>,
     /// Threads, oldest first.
     pub discussions: Vec<Discussion>,
     /// Who added and removed which label when, oldest first.

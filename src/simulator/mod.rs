@@ -43,7 +43,8 @@
 //!
 //! # What is not there, or not so
 //!
-//! - No GraphQL, no emoji, no approval rules with names, no CODEOWNERS, no milestones, no OAuth.
+//! - No GraphQL, no emoji on notes and no emoji hooks, no approval rules with names, no CODEOWNERS, no milestones, no OAuth.
+//! - Quick actions in notes are plain text. A review is no batch of drafts: its state is said by the test.
 //! - Merge trains do not run: who is on one, how it stands and when it is merged is said by the test. No list of them.
 //! - Lists of merge requests know the scopes `all` and the caller's own; nothing is found by assignee or reviewer.
 //! - Hooks are not disabled after failures, have no list of events, no templates and no custom headers.
@@ -96,7 +97,7 @@ pub use faults::{Fault, FaultId, FaultKind, Moment};
 pub use handle::{Gitlab, ProjectSetting};
 pub use hooks::{HookEvent, NewHook};
 pub use merge_requests::{
-    Approved, Discussion, LabelEvent, MergeRequest, MergeRequestState, Note, PipelineKind, PipelineRun,
+    Approved, Award, Discussion, LabelEvent, MergeRequest, MergeRequestState, Note, PipelineKind, PipelineRun,
 };
 pub use merge_trains::{TrainCar, TrainStatus};
 pub use namespaces::{CommitStatus, Membership, NewGroup, NewProject, Place, Visibility};

@@ -33,8 +33,9 @@ impl Reader<'_> {
         Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
     }
 
-    pub(super) async fn account(&self, _user: UserId) -> Known<Account> {
-        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    /// What kind of account it is.
+    pub(super) async fn account(&self, user: UserId) -> Known<Account> {
+        known(self.gitlab.account(user).await.map(|account| Account { bot: account.bot }))
     }
 
     /// The role of an active, unexpired membership; a 404 proves that there is none.

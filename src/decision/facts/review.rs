@@ -6,25 +6,64 @@ use crate::gitlab;
 use crate::merge_request::{User, UserId};
 use crate::policy::fact::{Award, Comment, Facts, Known, LabelEvent, Reviewer, Thread, Unknown};
 
+/// The longest text of a comment that is kept: facts are recorded with every decision.
+const LONGEST_BODY: usize = 4 * 1024;
+
 impl Reader<'_> {
     pub(super) async fn threads(&self, facts: &Facts) -> Known<Vec<Thread>> {
         known(self.gitlab.discussions(facts.merge_request.merge_request).await.map(unresolved))
     }
 
-    pub(super) async fn comments(&self, _facts: &Facts) -> Known<Vec<Comment>> {
-        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    pub(super) async fn comments(&self, facts: &Facts) -> Known<Vec<Comment>> {
+        let read = self.gitlab.notes(facts.merge_request.merge_request).await;
+        known(read.map(|notes| notes.into_iter().filter(|note| vouches(&note.author)).map(comment_of).collect()))
     }
 
-    pub(super) async fn awards(&self, _facts: &Facts) -> Known<Vec<Award>> {
-        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    pub(super) async fn awards(&self, facts: &Facts) -> Known<Vec<Award>> {
+        let read = self.gitlab.award_emoji(facts.merge_request.merge_request).await;
+        known(read.map(|awards| {
+            let award = |award: gitlab::AwardEmoji| Award {
+                name: award.name,
+                user: user_of(award.user),
+                created_at: award.created_at,
+            };
+            awards.into_iter().filter(|award| vouches(&award.user)).map(award).collect()
+        }))
     }
 
-    pub(super) async fn reviewers(&self, _facts: &Facts) -> Known<Vec<Reviewer>> {
-        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    pub(super) async fn reviewers(&self, facts: &Facts) -> Known<Vec<Reviewer>> {
+        let read = self.gitlab.reviewers(facts.merge_request.merge_request).await;
+        known(read.map(|reviewers| {
+            let reviewer =
+                |reviewer: gitlab::Reviewer| Reviewer { user: user_of(reviewer.user), state: reviewer.state };
+            reviewers.into_iter().map(reviewer).collect()
+        }))
     }
 
     pub(super) async fn label_events(&self, _facts: &Facts) -> Known<Vec<LabelEvent>> {
         Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    }
+}
+
+/// An account that was blocked vouches for nothing any more, and nobody could take back what it said.
+fn vouches(user: &gitlab::BasicUser) -> bool {
+    user.state.as_deref().is_none_or(|state| state == "active")
+}
+
+fn user_of(user: gitlab::BasicUser) -> User {
+    User { id: UserId::new(user.id), username: user.username }
+}
+
+fn comment_of(note: gitlab::ListedNote) -> Comment {
+    Comment {
+        id: note.id,
+        author: user_of(note.author),
+        body: Some(note.body).filter(|body| body.len() <= LONGEST_BODY),
+        created_at: note.created_at,
+        updated_at: note.updated_at,
+        system: note.system,
+        internal: note.internal || note.confidential,
+        in_thread: note.r#type.is_some(),
     }
 }
 
@@ -35,9 +74,8 @@ fn unresolved(discussions: Vec<gitlab::Discussion>) -> Vec<Thread> {
             discussion.notes.iter().any(|note| note.resolvable && note.resolved != Some(true))
         })
         .filter_map(|discussion| {
-            let author = &discussion.notes.first()?.author;
-            let author = User { id: UserId::new(author.id), username: author.username.clone() };
-            Some(Thread { id: discussion.id, author })
+            let author = discussion.notes.into_iter().next()?.author;
+            Some(Thread { id: discussion.id, author: user_of(author) })
         })
         .collect()
 }

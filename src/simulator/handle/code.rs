@@ -1,5 +1,7 @@
 //! Opening merge requests and pushing to them.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::gitlab::Gitlab;
@@ -125,6 +127,8 @@ fn make(world: &mut World, new: NewMergeRequest) -> Result<MergeRequest, Simulat
         versions: Vec::new(),
         approvals: Vec::new(),
         approvals_required,
+        review_states: BTreeMap::new(),
+        awards: Vec::new(),
         discussions: Vec::new(),
         label_events: Vec::new(),
         pipelines: Vec::new(),

@@ -1,0 +1,50 @@
+//! `GET …/notes`: what was written into a merge request, one by one.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::merge_request::MergeRequestRef;
+
+use super::client::Client;
+use super::error::Error;
+use super::merge_requests::merge_request_path;
+use super::users::BasicUser;
+
+const ROUTE: &str = "GET /projects/:id/merge_requests/:iid/notes";
+
+/// A note, in a list without threads.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ListedNote {
+    /// GitLab's id; larger is newer.
+    pub id: u64,
+    /// `DiscussionNote` in a thread, `DiffNote` on a line; null for a comment on the whole, and never left out.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub r#type: Option<String>,
+    /// The text.
+    pub body: String,
+    /// Who wrote it.
+    pub author: BasicUser,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// When it was last touched.
+    pub updated_at: Timestamp,
+    /// Whether GitLab wrote it.
+    pub system: bool,
+    /// Whether only members see it (15.2 and later).
+    #[serde(default)]
+    pub internal: bool,
+    /// The older word for `internal`.
+    #[serde(default)]
+    pub confidential: bool,
+}
+
+impl Client {
+    /// Reads all notes, the oldest first.
+    ///
+    /// GitLab takes notes that the token may not see out of a page after it was cut, so a page that is not full says
+    /// nothing about whether there is another one.
+    pub async fn notes(&self, merge_request: MergeRequestRef) -> Result<Vec<ListedNote>, Error> {
+        let query = [("sort", "asc"), ("order_by", "created_at")];
+        self.read_sparse_list(ROUTE, &merge_request_path(merge_request, "/notes"), &query).await
+    }
+}
