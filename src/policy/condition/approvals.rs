@@ -1,21 +1,23 @@
 //! `approvals`: how many approvals count, and of whom.
 //!
-//! Waiting when there are too few: people can mend that. An approval counts when three things are proven: the
-//! approver is one of those asked for, the change is still the one that was approved ([`super::same_patch`]), and the
-//! approver had no hand in it ([`super::excluded`]). What is proven against an approval is said with it; what is open
-//! for one matters only while its answer could matter.
+//! Waiting when there are too few: people can mend that. Each person counts once, by the best of their approvals
+//! ([`super::weight`]), whatever the methods ([`super::methods`]). What is proven against an approval is said with it; what
+//! is open for one matters only while its answer could matter.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::excluded::{Excluded, Exclusion, is_access_token};
-use super::kind::{Kind, Test, test};
-use super::people::{Membership, People};
-use super::same_patch::{ResetOn, Standing};
+use super::excluded::Excluded;
+use super::kind::{Approvers, Kind, Test, test};
+use super::methods::{APPROVAL, METHOD, Method, Saying, flaw};
+use super::people::People;
+use super::same_patch::ResetOn;
 use super::vocabulary::PEOPLE;
+use super::weight::{Terms, Voice, Weight, joined};
+use crate::merge_request::{User, UserId};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Reason, Remedy, Truth};
-use crate::policy::fact::{Approval, FactKey, Family, Unknown};
+use crate::policy::fact::{Comment, FactKey, Family, Known, Unknown};
 use crate::policy::finding::{Finding, Stop, known};
 use crate::policy::view::View;
 use crate::schema::{Key, Shape, Table};
@@ -32,10 +34,13 @@ pub(super) const APPROVALS: Kind = Kind {
     build: |node, builder| test(Approvals::build(node, builder)),
     reads: &[
         Family::Approvals,
+        Family::Comments,
+        Family::Emoji,
         Family::Versions,
         Family::Code,
         Family::OlderCode,
         Family::Memberships,
+        Family::Accounts,
         Family::Emails,
     ],
     unmet: &[Truth::Waiting],
@@ -49,6 +54,11 @@ static TABLE: Table = Table {
     keys: &[
         Key::required("count", Shape::Number, "How many are needed."),
         Key::new("from", Shape::Mapping(&PEOPLE), "Whose count; without it anybody's do."),
+        Key::new(
+            "methods",
+            Shape::List(&Shape::OneOf(&[Shape::Choice(&[APPROVAL]), Shape::Mapping(&METHOD)])),
+            "How one can approve; each entry is enough (`[approval]`).",
+        ),
         Key::new("allow_author", Shape::Flag, "Whether the author's own approval counts (no)."),
         Key::new(
             "allow_committers",
@@ -72,19 +82,20 @@ static TABLE: Table = Table {
 #[derive(Debug, Clone)]
 struct Approvals {
     count: usize,
-    from: Option<People>,
-    excluded: Excluded,
-    reset_on: ResetOn,
+    methods: Vec<Method>,
+    terms: Terms,
 }
 
-/// What one approval came to.
-enum Weight {
-    /// It counts, because of this.
-    Counts(String),
-    /// It does not, because of this.
-    DoesNotCount { why: String, mend: Option<Remedy> },
-    /// Not known yet.
-    Open(Stop),
+/// Somebody with all their approvals.
+struct Person<'a> {
+    user: &'a User,
+    voices: Vec<(Voice<'a>, Weight)>,
+}
+
+/// Everybody who approves by one of the methods, and what of it could not be had.
+struct Poll<'a> {
+    people: Vec<Person<'a>>,
+    hidden: Option<Unknown>,
 }
 
 impl Approvals {
@@ -96,6 +107,10 @@ impl Approvals {
             builder.notes.error(&count_node.span, "no approval at all is always there", help);
         }
         let from = node.get("from").map(|from| People::build(from, builder));
+        let methods = match node.get("methods") {
+            Some(methods) => Method::build_all(methods, builder),
+            None => Some(vec![Method::Approval]),
+        };
         let flag = |key| node.get(key).and_then(Node::flag).unwrap_or(false);
         let word = |key| node.get(key).and_then(Node::words).map(|words| words.text);
         let reset_on = if word("reset_on") == Some("never") { ResetOn::Never } else { ResetOn::Change };
@@ -110,47 +125,82 @@ impl Approvals {
             None => None,
         };
         let count = usize::try_from(count?).ok().filter(|count| *count > 0)?;
-        Some(Self { count, from, excluded, reset_on })
+        Some(Self { count, methods: methods?, terms: Terms { from, excluded, reset_on } })
     }
 
-    /// Weighs one approval: what is proven against it settles it, else everything open is asked for at once.
-    fn weigh(&self, approval: &Approval, view: &View<'_>) -> Weight {
-        let against = |why: String, mend| Weight::DoesNotCount { why, mend };
-        let is_named = self.from.as_ref().is_some_and(|people| people.names(&approval.user));
-        if is_access_token(&approval.user.username) && !is_named {
-            return against(
-                "an access token is nobody; name it under `users` if it is to count".to_owned(),
-                None,
-            );
-        }
-        let exclusion = self.excluded.judge(&approval.user, view);
-        match exclusion {
-            Ok(Exclusion::Excluded(why)) => return against(why, None),
-            Ok(Exclusion::Unmatched(email)) => return unmatched(&email),
-            Ok(Exclusion::Free) | Err(_) => {}
-        }
-        let membership = match &self.from {
-            Some(people) => people.includes(&approval.user, view),
-            None => Ok(Membership::Yes("anybody's counts".to_owned())),
+    /// Asks everybody; all methods are asked for at once.
+    fn poll<'a>(&self, view: &View<'a>) -> Result<Poll<'a>, Stop> {
+        let (mut voices, mut stops) = (Vec::new(), Vec::new());
+        let mut hear = |heard: Result<Vec<Voice<'a>>, Stop>| match heard {
+            Ok(heard) => voices.extend(heard),
+            Err(stop) => stops.push(stop),
         };
-        if let (Ok(Membership::No), Some(people)) = (&membership, &self.from) {
-            return against(format!("not one of {}", people.describe().join(" or ")), None);
+        if self.methods.iter().any(|method| matches!(method, Method::Approval)) {
+            hear(approvals(view));
         }
-        let standing = self.reset_on.judge(approval, view);
-        if let Ok(Standing::Lost(why)) = standing {
-            let username = approval.user.username.clone();
-            return against(why, Some(Remedy::ApproveAgain { username }));
+        if self.methods.iter().any(Method::is_written) {
+            hear(self.comments(view));
         }
-        match (exclusion, membership, standing) {
-            (Ok(_), Ok(Membership::Yes(why)), Ok(_)) => Weight::Counts(why),
-            (exclusion, membership, standing) => {
-                let stops = [exclusion.err(), membership.err(), standing.err()];
-                open(stops.into_iter().flatten())
+        if self.methods.iter().any(|method| matches!(method, Method::Emoji(_))) {
+            hear(self.awards(view));
+        }
+        let hidden = match joined(stops.into_iter(), true) {
+            Stop::Needs(keys) if keys.is_empty() => None,
+            Stop::Needs(keys) => return Err(Stop::Needs(keys)),
+            Stop::Unknown(unknown) => Some(unknown),
+        };
+        let mut people: Vec<Person<'a>> = Vec::new();
+        let mut places: BTreeMap<UserId, usize> = BTreeMap::new();
+        for voice in voices {
+            let weight = self.terms.weigh(&voice, view);
+            let place = *places.entry(voice.user.id).or_insert(people.len());
+            match people.get_mut(place) {
+                Some(person) => person.voices.push((voice, weight)),
+                None => people.push(Person { user: voice.user, voices: vec![(voice, weight)] }),
             }
         }
+        Ok(Poll { people, hidden })
     }
 
-    fn finding(&self, weighed: &[(&Approval, Weight)], tally: &Tally, wanted: bool) -> Finding {
+    fn comments<'a>(&self, view: &View<'a>) -> Result<Vec<Voice<'a>>, Stop> {
+        let comments = known(view.facts.comments.as_ref(), FactKey::Comments)?;
+        let voices = comments.iter().filter_map(|comment| self.comment(comment));
+        Ok(voices.collect())
+    }
+
+    fn comment<'a>(&self, comment: &'a Comment) -> Option<Voice<'a>> {
+        let read = |method: &Method| match method.read(comment) {
+            Saying::Nothing => None,
+            Saying::Said => Some((None, method.noun())),
+            Saying::Flawed(why) => Some((Some(why), method.noun())),
+        };
+        let sayings: Vec<_> = self.methods.iter().filter_map(read).collect();
+        // What is said well by one method need not be said by another.
+        let said = sayings.iter().find(|(flaw, _)| flaw.is_none()).or(sayings.first())?;
+        let flaw = said.0.clone().or_else(|| flaw(comment).map(str::to_owned));
+        Some(Voice {
+            user: &comment.author,
+            given_at: Some(comment.created_at),
+            method: said.1.to_owned(),
+            is_approval: false,
+            flaw,
+        })
+    }
+
+    fn awards<'a>(&self, view: &View<'a>) -> Result<Vec<Voice<'a>>, Stop> {
+        let awards = known(view.facts.awards.as_ref(), FactKey::Awards)?;
+        let counts = |name: &str| self.methods.iter().any(|method| method.is_emoji(name));
+        let voices = awards.iter().filter(|award| counts(&award.name)).map(|award| Voice {
+            user: &award.user,
+            given_at: Some(award.created_at),
+            method: format!("emoji `{}`", award.name),
+            is_approval: false,
+            flaw: None,
+        });
+        Ok(voices.collect())
+    }
+
+    fn finding(&self, poll: &Poll<'_>, tally: &Tally, view: &View<'_>, wanted: bool) -> Finding {
         let missing = self.count.saturating_sub(tally.counting);
         let truth = if missing == 0 {
             Truth::True
@@ -159,40 +209,49 @@ impl Approvals {
         } else {
             Truth::Unknown { curable: tally.counting + tally.curable >= self.count }
         };
-        let names: Vec<_> = weighed
-            .iter()
-            .filter_map(|(approval, weight)| match weight {
-                Weight::Counts(why) => Some(format!("@{} ({why})", approval.user.username)),
-                Weight::DoesNotCount { .. } | Weight::Open(_) => None,
-            })
-            .collect();
+        let names: Vec<_> = poll.people.iter().filter_map(Person::counted).collect();
         let by = if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
         let mut sentence =
             format!("{} of {} approvals needed{by}", tally.counting.min(self.count), self.count);
         if missing > 0 {
             let more = if missing == 1 { "1 more is".to_owned() } else { format!("{missing} more are") };
-            let from = self.from.as_ref().map(|people| format!(" from {}", people.describe().join(" or ")));
+            let from = self.terms.from.as_ref();
+            let from = from.map(|people| format!(" from {}", people.describe().join(" or ")));
             sentence = format!("{sentence}; {more} needed{}", from.unwrap_or_default());
         }
         let mut finding = Finding::new("approvals", truth, sentence);
-        finding.reason.parts =
-            weighed.iter().filter_map(|(approval, weight)| part(approval, weight)).collect();
-        let remedies = if wanted { self.remedies(weighed, missing) } else { Vec::new() };
+        finding.reason.parts = poll.people.iter().flat_map(Person::parts).collect();
+        finding.reason.parts.extend(self.ignored(view));
+        let remedies = if wanted { self.remedies(poll, missing) } else { Vec::new() };
         finding.mended_by(wanted, remedies)
     }
 
-    fn remedies(&self, weighed: &[(&Approval, Weight)], missing: usize) -> Vec<Remedy> {
-        let mends = weighed.iter().filter_map(|(_, weight)| match weight {
+    /// GitLab's own approvals where they are no method: they are listed if another condition made them known.
+    fn ignored(&self, view: &View<'_>) -> Vec<Reason> {
+        let Some(Known::Value(approvals)) = &view.facts.approvals else { return Vec::new() };
+        if self.methods.iter().any(|method| matches!(method, Method::Approval)) {
+            return Vec::new();
+        }
+        let why = "`approval` is not one of the methods";
+        approvals.iter().map(|approval| against("approval", &approval.user, why)).collect()
+    }
+
+    fn remedies(&self, poll: &Poll<'_>, missing: usize) -> Vec<Remedy> {
+        let weights = || {
+            let uncounted = poll.people.iter().filter(|person| person.counted().is_none());
+            uncounted.flat_map(|person| person.voices.iter().map(|(_, weight)| weight))
+        };
+        let mends = weights().filter_map(|weight| match weight {
             Weight::DoesNotCount { mend, .. } => mend.clone(),
             Weight::Counts(_) | Weight::Open(_) => None,
         });
-        let operator = weighed.iter().filter_map(|(_, weight)| match weight {
+        let operator = weights().filter_map(|weight| match weight {
             Weight::Open(Stop::Unknown(Unknown { why, curable: false })) => {
                 Some(Remedy::AskOperator { what: why.clone() })
             }
             _ => None,
         });
-        let from = self.from.as_ref().map(People::describe).unwrap_or_default();
+        let from = self.terms.from.as_ref().map(People::describe).unwrap_or_default();
         let more = Remedy::Approve { missing: u32::try_from(missing).unwrap_or(u32::MAX), from };
         let mut remedies = vec![more];
         for remedy in mends.chain(operator) {
@@ -206,34 +265,117 @@ impl Approvals {
 
 impl Test for Approvals {
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
-        let approvals = known(view.facts.approvals.as_ref(), FactKey::Approvals)?;
-        let mut seen = BTreeSet::new();
-        let weighed: Vec<_> = approvals
-            .iter()
-            .filter(|approval| seen.insert(approval.user.id))
-            .map(|approval| (approval, self.weigh(approval, view)))
-            .collect();
+        let poll = self.poll(view)?;
         let mut tally = Tally::default();
-        for (_, weight) in &weighed {
-            tally.add(weight);
+        for person in &poll.people {
+            tally.add(&person.weight());
         }
-        if tally.counting < self.count && !tally.needs.is_empty() {
-            return Err(Stop::Needs(tally.needs));
+        if tally.counting < self.count {
+            if !tally.needs.is_empty() {
+                return Err(Stop::Needs(tally.needs));
+            }
+            // Anybody may approve by a method that could not be asked for.
+            if let Some(hidden) = poll.hidden {
+                return Err(Stop::Unknown(hidden));
+            }
         }
-        Ok(self.finding(&weighed, &tally, wanted))
+        Ok(self.finding(&poll, &tally, view, wanted))
+    }
+
+    fn approvers(&self, view: &View<'_>) -> Option<Approvers> {
+        let mut approvers = Approvers {
+            count: self.count,
+            from: self.terms.from.as_ref().map(People::describe).unwrap_or_default(),
+            certain: BTreeMap::new(),
+            open: BTreeMap::new(),
+            hidden: None,
+        };
+        match self.poll(view) {
+            Err(stop) => approvers.hidden = Some(stop),
+            Ok(poll) => {
+                approvers.hidden = poll.hidden.map(Stop::Unknown);
+                for person in &poll.people {
+                    let id = person.user.id;
+                    match person.weight() {
+                        Weight::Counts(_) => drop(approvers.certain.insert(id, person.user.clone())),
+                        Weight::Open(stop) => drop(approvers.open.insert(id, stop)),
+                        Weight::DoesNotCount { .. } => {}
+                    }
+                }
+            }
+        }
+        Some(approvers)
     }
 }
 
-/// No approval counts while nobody knows whose second address a commit email is.
-fn unmatched(email: &str) -> Weight {
-    let what = format!(
-        "give the commit email `{email}` to a user of GitLab, or write `unmatched_committers: allow` in the policy"
-    );
-    let why = format!("the commit email `{email}` belongs to no user of GitLab");
-    Weight::DoesNotCount { why, mend: Some(Remedy::AskOperator { what }) }
+/// GitLab's own approvals.
+fn approvals<'a>(view: &View<'a>) -> Result<Vec<Voice<'a>>, Stop> {
+    let approvals = known(view.facts.approvals.as_ref(), FactKey::Approvals)?;
+    let mut seen = BTreeSet::new();
+    let voices = approvals.iter().filter(|approval| seen.insert(approval.user.id)).map(|approval| Voice {
+        user: &approval.user,
+        given_at: approval.not_before,
+        method: APPROVAL.to_owned(),
+        is_approval: true,
+        flaw: None,
+    });
+    Ok(voices.collect())
 }
 
-/// How many approvals count, and how many might.
+impl Person<'_> {
+    /// What the best of their approvals came to.
+    fn weight(&self) -> Weight {
+        let weights = || self.voices.iter().map(|(_, weight)| weight);
+        if let Some(counts) = weights().find(|weight| matches!(weight, Weight::Counts(_))) {
+            return counts.clone();
+        }
+        let open = weights().filter_map(|weight| match weight {
+            Weight::Open(stop) => Some(stop.clone()),
+            Weight::Counts(_) | Weight::DoesNotCount { .. } => None,
+        });
+        let open: Vec<_> = open.collect();
+        match weights().next() {
+            Some(against) if open.is_empty() => against.clone(),
+            _ => Weight::Open(joined(open.into_iter(), true)),
+        }
+    }
+
+    /// Who it is and why they count, if they do.
+    fn counted(&self) -> Option<String> {
+        self.voices.iter().find_map(|(voice, weight)| match weight {
+            Weight::Counts(why) if voice.is_approval => Some(format!("@{} ({why})", voice.user.username)),
+            Weight::Counts(why) => Some(format!("@{} ({why}, by {})", voice.user.username, voice.method)),
+            Weight::DoesNotCount { .. } | Weight::Open(_) => None,
+        })
+    }
+
+    /// The approvals that do not count, as parts of the tree of reasons; open ones only while they could matter.
+    fn parts(&self) -> Vec<Reason> {
+        let counts = self.counted().is_some();
+        let part = |(voice, weight): &(Voice<'_>, Weight)| match weight {
+            Weight::Counts(_) | Weight::Open(Stop::Needs(_)) => None,
+            Weight::Open(Stop::Unknown(_)) if counts => None,
+            Weight::DoesNotCount { why, .. } => Some(against(&voice.method, voice.user, why)),
+            Weight::Open(Stop::Unknown(Unknown { why, curable })) => {
+                let (method, username) = (&voice.method, &voice.user.username);
+                let sentence = format!("whether the {method} by @{username} counts is not known: {why}");
+                Some(reason(Truth::Unknown { curable: *curable }, sentence))
+            }
+        };
+        self.voices.iter().filter_map(part).collect()
+    }
+}
+
+/// An approval that does not count.
+fn against(method: &str, user: &User, why: &str) -> Reason {
+    reason(Truth::Waiting, format!("the {method} by @{} does not count: {why}", user.username))
+}
+
+fn reason(truth: Truth, sentence: String) -> Reason {
+    Reason { condition: APPROVAL.to_owned(), truth, sentence, parts: Vec::new() }
+}
+
+/// How many people count, and how many might.
 #[derive(Default)]
 struct Tally {
     counting: usize,
@@ -256,41 +398,6 @@ impl Tally {
     fn open(&self) -> usize {
         self.curable + self.incurable
     }
-}
-
-/// What is open about one approval: what has not been asked goes first, then a doubt that no retry can cure.
-fn open(stops: impl Iterator<Item = Stop>) -> Weight {
-    let mut needs = BTreeSet::new();
-    let mut unknown: Option<Unknown> = None;
-    for stop in stops {
-        match stop {
-            Stop::Needs(keys) => needs.extend(keys),
-            Stop::Unknown(found) if unknown.as_ref().is_none_or(|known| known.curable) => {
-                unknown = Some(found);
-            }
-            Stop::Unknown(_) => {}
-        }
-    }
-    Weight::Open(match unknown {
-        Some(unknown) if needs.is_empty() => Stop::Unknown(unknown),
-        _ => Stop::Needs(needs),
-    })
-}
-
-/// The approval's place in the tree of reasons, if it does not count.
-fn part(approval: &Approval, weight: &Weight) -> Option<Reason> {
-    let username = &approval.user.username;
-    let (truth, sentence) = match weight {
-        Weight::Counts(_) | Weight::Open(Stop::Needs(_)) => return None,
-        Weight::DoesNotCount { why, .. } => {
-            (Truth::Waiting, format!("the approval by @{username} does not count: {why}"))
-        }
-        Weight::Open(Stop::Unknown(Unknown { why, curable })) => {
-            let sentence = format!("whether the approval by @{username} counts is not known: {why}");
-            (Truth::Unknown { curable: *curable }, sentence)
-        }
-    };
-    Some(Reason { condition: "approval".to_owned(), truth, sentence, parts: Vec::new() })
 }
 
 #[cfg(test)]

@@ -70,6 +70,11 @@ impl People {
         (!people.users.is_empty() || !people.groups.is_empty() || people.role.is_some()).then_some(people)
     }
 
+    /// Everybody with at least a role on the target project.
+    pub(super) fn with_role(word: &str) -> Self {
+        Self { users: Vec::new(), groups: Vec::new(), role: role_level(word) }
+    }
+
     /// Whether the policy names the user.
     pub(super) fn names(&self, user: &User) -> bool {
         self.users.iter().any(|name| name.eq_ignore_ascii_case(&user.username))
