@@ -98,10 +98,9 @@ fn keep_apart(policy: &Policy, looks: &mut [Look<'_>], view: &View<'_>) -> Resul
     });
     let mut findings = distinct::judge(seats.collect())?;
     for look in looks {
-        let (Some(finding), Some(require)) = (findings.remove(&look.rule.id), look.require.take()) else {
-            continue;
-        };
-        look.require = Some(require.and(finding));
+        if let Some(finding) = findings.remove(&look.rule.id) {
+            look.require = look.require.take().map(|require| require.and(finding));
+        }
     }
     Ok(())
 }

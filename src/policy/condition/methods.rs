@@ -329,19 +329,10 @@ fn read_trailers(body: &str, keys: &[String], author: &User) -> Saying {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::example::{at, user};
+    use crate::policy::example::{self, at};
 
     fn comment(body: &str) -> Comment {
-        Comment {
-            id: 1,
-            author: user(2),
-            body: Some(body.to_owned()),
-            created_at: at(5),
-            updated_at: at(5),
-            system: false,
-            internal: false,
-            in_thread: false,
-        }
+        example::comment(2, 5, body)
     }
 
     fn text(wanted: &str) -> Method {
