@@ -1,6 +1,7 @@
 //! Merge requests and what is said of them: approvals, threads, pipelines.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -72,6 +73,13 @@ pub struct Note {
     pub created_at: Timestamp,
     /// When anything of it last moved: an edit, a resolution, the first reply to it.
     pub updated_at: Timestamp,
+}
+
+impl Note {
+    /// Something of it moves; never within the millisecond in which it was written, that nobody can tell from untouched.
+    pub(super) fn touch(&mut self, now: Timestamp) {
+        self.updated_at = now.max(self.created_at + Duration::from_millis(1));
+    }
 }
 
 /// An emoji that stands.

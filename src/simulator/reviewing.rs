@@ -96,7 +96,7 @@ impl World {
         let note = notes.find(|note| note.id == id && !note.system);
         let note = note.ok_or_else(|| SimulatorError::Refused(format!("there is no note {id} to edit")))?;
         body.clone_into(&mut note.body);
-        note.updated_at = now;
+        note.touch(now);
         merge_request.updated_at = now;
         Ok(())
     }

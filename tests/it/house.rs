@@ -175,7 +175,14 @@ fn expand(text: &str) -> Vec<Vec<String>> {
                 match character {
                     '{' => depth += 1,
                     ',' | '}' if depth == 0 => {
-                        tails.extend(expand(list[from..at].trim()));
+                        // Behind the last comma of several lines stands nothing.
+                        tails.extend(
+                            Some(list[from..at].trim())
+                                .filter(|item| !item.is_empty())
+                                .map(expand)
+                                .into_iter()
+                                .flatten(),
+                        );
                         from = at + 1;
                         if character == '}' {
                             break;

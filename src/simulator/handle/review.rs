@@ -121,7 +121,7 @@ impl Gitlab {
             let first = found.notes.first_mut().filter(|_| !found.resolvable);
             // GitLab: the first reply makes a thread of a comment, which touches it.
             if let Some(comment) = first {
-                comment.updated_at = created_at;
+                comment.touch(created_at);
             }
             found.resolvable = true;
             let (body, updated_at) = (body.to_owned(), created_at);
@@ -141,7 +141,7 @@ impl Gitlab {
             let found = merge_request.discussions.iter_mut().find(|discussion| discussion.id == thread);
             let found = found.ok_or_else(|| SimulatorError::NoDiscussion(thread.to_owned()))?;
             found.resolved = true;
-            found.notes.iter_mut().for_each(|note| note.updated_at = now);
+            found.notes.iter_mut().for_each(|note| note.touch(now));
             if open && world.merge_request(which)?.all_resolved() {
                 self.announce(world, which, Happening::new("update"))?;
             }
