@@ -66,9 +66,9 @@ fn rivals(seats: &[Seat]) -> Vec<Vec<&Seat>> {
     };
     let mut groups: Vec<Vec<&Seat>> = Vec::new();
     for seat in seats {
-        let (met, mut apart): (Vec<_>, Vec<_>) =
+        let (theirs, mut apart): (Vec<_>, Vec<_>) =
             groups.into_iter().partition(|group| group.iter().any(|other| meet(other, seat)));
-        let mut joined: Vec<_> = met.into_iter().flatten().chain([seat]).collect();
+        let mut joined: Vec<_> = theirs.into_iter().flatten().chain([seat]).collect();
         joined.sort_by(|one, other| one.rule.cmp(&other.rule));
         apart.push(joined);
         groups = apart;

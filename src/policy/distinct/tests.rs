@@ -11,7 +11,7 @@ use crate::policy::evaluate;
 use crate::policy::evaluation::{Evaluation, Remedy, RuleState, Step, Truth, Verdict};
 use crate::policy::example::{approval, code, compile, facts, join_group, mistakes, unknown, versions};
 use crate::policy::fact::{FactKey, Facts, Known, Unknown};
-use crate::policy::finding::Stop;
+use crate::policy::finding::{Finding, Stop};
 
 const POLICY: &str = "policy: p
 distinct_approvers: [b, a]
@@ -204,9 +204,8 @@ fn outcome(sketches: &[Sketch]) -> BTreeMap<String, Truth> {
         }
         _ => Truth::Waiting,
     };
-    let truth = |seat: &Seat| {
-        Truth::all(found.get(&seat.rule).map(|finding| finding.truth()).into_iter().chain([own(seat)]))
-    };
+    let truth =
+        |seat: &Seat| Truth::all(found.get(&seat.rule).into_iter().map(Finding::truth).chain([own(seat)]));
     seats.iter().map(|seat| (seat.rule.clone(), truth(seat))).collect()
 }
 
