@@ -63,7 +63,7 @@
 //! - SQLite is driven by `rusqlite` on two threads of ours instead of an async pool: one writer with group commit is the
 //!   shape of the promise "durable before the 202", and savepoints keep one failed piece from undoing its neighbours.
 //! - "Now" is GitLab's `Date` of the merge request's read, so one clock dates pushes, approvals and the present.
-//! - Approvals are read before the version list: every approval then has its version in the list already.
+//! - Approvals, comments and emoji are read before the version list: each then has its version in the list already.
 //! - Policies on disk are compared by content every two seconds instead of watched: it works on every file system and
 //!   for the symlink swaps of Kubernetes. Two looks must have found the same, so no half checkout comes into force.
 //! - What GitLab shows is believed only within one run of the process: the file may be an older copy. After an answer

@@ -1,8 +1,8 @@
 //! From a question to GitLab's answer: the only place that turns what GitLab says into facts.
 //!
-//! Everything about code is read by diff version. Approvals are the exception: GitLab has only "now", so they are read
-//! first and the versions after them: every approval then belongs to a version that the list already has, and a push
-//! in between shows as another head.
+//! Everything about code is read by diff version. Approvals, comments and emoji are the exception: GitLab has only "now",
+//! so they are read first and the versions after them: every approval then belongs to a version that the list already
+//! has, and a push in between shows as another head.
 
 mod code_owners;
 mod commits;
@@ -15,7 +15,7 @@ mod review;
 
 use std::collections::BTreeSet;
 
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::future::{self, BoxFuture, FutureExt};
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 
@@ -79,6 +79,8 @@ impl Reader<'_> {
                     FactKey::Versions => family.versions = true,
                     FactKey::Code => family.code = true,
                     FactKey::Approvals => family.approvals = true,
+                    FactKey::Comments => family.comments = true,
+                    FactKey::Awards => family.awards = true,
                     FactKey::Email(email) if emails == EMAILS_SOUGHT => {
                         let why = format!("more than {EMAILS_SOUGHT} emails stand in its commits");
                         let unknown = Known::Unknown(Unknown { why, curable: false });
@@ -107,8 +109,10 @@ impl Reader<'_> {
                     other => calls.push(self.one(facts, other.clone()).map(|answer| vec![answer]).boxed()),
                 }
             }
-            if family.any() {
+            if family.depends_on_versions() || facts.versions.is_some() && family.says_something() {
                 calls.push(self.code_family(facts, family).boxed());
+            } else if family.says_something() {
+                calls.push(self.said(facts, &family).boxed());
             }
             stream::iter(calls).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await
         };
@@ -177,14 +181,6 @@ impl Reader<'_> {
             FactKey::Threads => {
                 let threads = self.threads(facts).await;
                 fact(|facts| facts.threads = Some(threads))
-            }
-            FactKey::Comments => {
-                let comments = self.comments(facts).await;
-                fact(|facts| facts.comments = Some(comments))
-            }
-            FactKey::Awards => {
-                let awards = self.awards(facts).await;
-                fact(|facts| facts.awards = Some(awards))
             }
             FactKey::Reviewers => {
                 let reviewers = self.reviewers(facts).await;
@@ -268,6 +264,8 @@ impl Reader<'_> {
             | FactKey::Versions
             | FactKey::Code
             | FactKey::Approvals
+            | FactKey::Comments
+            | FactKey::Awards
             | FactKey::MatchingLines(_) => Answer::Moved,
         }
     }
@@ -275,15 +273,18 @@ impl Reader<'_> {
     /// Approvals, versions and code, in the order that makes them agree.
     async fn code_family(&self, facts: &Facts, wanted: CodeFamily) -> Vec<Answer> {
         let subject = &facts.merge_request;
-        let mut answers = Vec::new();
         let mut first_sighted = BTreeSet::new();
-        if wanted.approvals {
-            let read = self.gitlab.approvals(subject.merge_request).await;
+        let approvals = async {
+            if wanted.approvals { Some(self.gitlab.approvals(subject.merge_request).await) } else { None }
+        };
+        let (mut answers, approvals) = future::join(self.said(facts, &wanted), approvals).await;
+        if let Some(read) = approvals {
             first_sighted = self.first_sighted(&read);
             answers.push(self.approvals_of(read));
         }
+        let anything_said = wanted.approvals || wanted.says_something();
         let known_versions = match &facts.versions {
-            Some(Known::Value(versions)) if !wanted.approvals => Ok(versions.clone()),
+            Some(Known::Value(versions)) if !anything_said => Ok(versions.clone()),
             _ => self.versions(facts).await,
         };
         let versions = match known_versions {
@@ -339,6 +340,26 @@ impl Reader<'_> {
             answers.push(fact(move |facts| drop(facts.matching_lines.insert(pattern.to_string(), lines))));
         }
         answers
+    }
+
+    /// Comments and emoji.
+    async fn said(&self, facts: &Facts, wanted: &CodeFamily) -> Vec<Answer> {
+        let comments = async {
+            if !wanted.comments {
+                return None;
+            }
+            let comments = self.comments(facts).await;
+            Some(fact(|facts| facts.comments = Some(comments)))
+        };
+        let awards = async {
+            if !wanted.awards {
+                return None;
+            }
+            let awards = self.awards(facts).await;
+            Some(fact(|facts| facts.awards = Some(awards)))
+        };
+        let (comments, awards) = future::join(comments, awards).await;
+        comments.into_iter().chain(awards).collect()
     }
 
     async fn versions(&self, facts: &Facts) -> Result<Vec<Version>, Unknown> {
@@ -419,17 +440,20 @@ fn date_after_push(answer: &mut Answer, head: &CommitSha, versions: &[Version], 
     read.read_at = read.read_at.map(|read_at| pushed_at.map_or(read_at, |pushed_at| read_at.max(pushed_at)));
 }
 
-/// Which of the facts about code are wanted in this round.
+/// Which of the facts about code, and about what was said of it, are wanted in this round.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one question, asked or not")]
 struct CodeFamily {
     versions: bool,
     code: bool,
     approvals: bool,
+    comments: bool,
+    awards: bool,
     lines: Vec<LinePattern>,
 }
 
 impl CodeFamily {
-    fn any(&self) -> bool {
+    fn depends_on_versions(&self) -> bool {
         self.versions || self.code || self.approvals || !self.lines.is_empty()
     }
 
@@ -445,6 +469,10 @@ impl CodeFamily {
             answers.push(fact(|facts| drop(facts.matching_lines.insert(pattern, lines))));
         }
         answers
+    }
+
+    fn says_something(&self) -> bool {
+        self.comments || self.awards
     }
 }
 

@@ -152,6 +152,27 @@ impl Client {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Vec<T>, Error> {
+        self.read_pages(route, path, query, |page| page < PER_PAGE).await
+    }
+
+    /// Reads a list of which GitLab may leave entries out of any page: only its own word says which page is the last.
+    pub(super) async fn read_sparse_list<T: DeserializeOwned>(
+        &self,
+        route: &'static str,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Vec<T>, Error> {
+        self.read_pages(route, path, query, |_| false).await
+    }
+
+    /// Reads pages to the last one; `ends` tells it by its length where no header does.
+    async fn read_pages<T: DeserializeOwned>(
+        &self,
+        route: &'static str,
+        path: &str,
+        query: &[(&str, &str)],
+        ends: impl Fn(usize) -> bool,
+    ) -> Result<Vec<T>, Error> {
         let mut url = self.url(route, path)?;
         url.query_pairs_mut().append_pair("per_page", &PER_PAGE.to_string()).extend_pairs(query);
         let first = url.clone();
@@ -159,11 +180,11 @@ impl Client {
         for number in 1..=MOST_PAGES {
             let (headers, body) = self.fetch(route, &url).await?;
             let page: Vec<T> = parse(route, &body)?;
-            let full = page.len() >= PER_PAGE;
+            let last = page.is_empty() || ends(page.len());
             all.extend(page);
             match next_page(&headers, &self.base) {
                 Next::Page(next) => url = next,
-                Next::Unsaid if full => {
+                Next::Unsaid if !last => {
                     url = first.clone();
                     url.query_pairs_mut().append_pair("page", &(number + 1).to_string());
                 }

@@ -4,6 +4,7 @@
 //! version is optional here, one whose absence would read as "there is none" is not) and one function per call. What GitLab's answers *mean* is decided a floor above.
 
 mod approvals;
+mod award_emoji;
 mod client;
 mod commit_statuses;
 mod commits;
@@ -28,6 +29,7 @@ mod versions;
 pub mod webhook;
 
 pub use self::approvals::{Approvals, ApprovedBy};
+pub use self::award_emoji::AwardEmoji;
 pub use self::client::{Client, ClientError, Dated};
 pub use self::commit_statuses::CommitStatus;
 pub use self::commits::{CommitSignature, ListedCommit};
@@ -40,7 +42,7 @@ pub use self::label_events::{Label, LabelEvent};
 pub use self::members::Member;
 pub use self::merge_requests::{Divergence, MergeRequest, Milestone, References};
 pub use self::metadata::GitlabVersion;
-pub use self::notes::MergeRequestNote;
+pub use self::notes::ListedNote;
 pub use self::pipelines::{Commit, Pipeline};
 pub use self::projects::Project;
 pub use self::repository::{Branch, BranchHead};

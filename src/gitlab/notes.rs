@@ -1,4 +1,4 @@
-//! `GET …/notes`: comments, and what GitLab notes by itself.
+//! `GET …/notes`: what was written into a merge request, one by one.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -12,27 +12,39 @@ use super::users::BasicUser;
 
 const ROUTE: &str = "GET /projects/:id/merge_requests/:iid/notes";
 
-/// A note of a merge request.
+/// A note, in a list without threads.
 #[derive(Debug, Clone, Deserialize)]
-pub struct MergeRequestNote {
+pub struct ListedNote {
     /// GitLab's id; larger is newer.
     pub id: u64,
-    /// Who wrote it, or whose action GitLab noted.
-    pub author: BasicUser,
+    /// `DiscussionNote` in a thread, `DiffNote` on a line; null for a comment on the whole, and never left out.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub r#type: Option<String>,
     /// The text.
     pub body: String,
+    /// Who wrote it.
+    pub author: BasicUser,
     /// When it was written.
     pub created_at: Timestamp,
     /// When it was last touched.
     pub updated_at: Timestamp,
-    /// Whether GitLab wrote it: nobody else can write such a one.
+    /// Whether GitLab wrote it.
     pub system: bool,
+    /// Whether only members see it (15.2 and later).
+    #[serde(default)]
+    pub internal: bool,
+    /// The older word for `internal`.
+    #[serde(default)]
+    pub confidential: bool,
 }
 
 impl Client {
-    /// Reads all notes, oldest first: what is written meanwhile comes at the end.
-    pub async fn notes(&self, merge_request: MergeRequestRef) -> Result<Vec<MergeRequestNote>, Error> {
+    /// Reads all notes, the oldest first.
+    ///
+    /// GitLab takes notes that the token may not see out of a page after it was cut, so a page that is not full says
+    /// nothing about whether there is another one.
+    pub async fn notes(&self, merge_request: MergeRequestRef) -> Result<Vec<ListedNote>, Error> {
         let query = [("sort", "asc"), ("order_by", "created_at")];
-        self.read_list(ROUTE, &merge_request_path(merge_request, "/notes"), &query).await
+        self.read_sparse_list(ROUTE, &merge_request_path(merge_request, "/notes"), &query).await
     }
 }

@@ -101,6 +101,28 @@ impl Clause {
         }
     }
 
+    /// The one condition that counts approvers, if there is no other in it and nothing joins it to the rest but "and".
+    pub(super) fn sole_approvals(&self) -> Option<&Condition> {
+        let mut found = Vec::new();
+        self.collect_approvals(true, &mut found);
+        match found.as_slice() {
+            [Some(sole)] => Some(sole),
+            _ => None,
+        }
+    }
+
+    fn collect_approvals<'a>(&'a self, must_hold: bool, found: &mut Vec<Option<&'a Condition>>) {
+        match self {
+            Self::All(parts) => parts.iter().for_each(|part| part.collect_approvals(must_hold, found)),
+            Self::Any(parts) => parts.iter().for_each(|part| part.collect_approvals(false, found)),
+            Self::Not(_, inner) => inner.collect_approvals(false, found),
+            Self::Condition(condition) if condition.counts_approvers() => {
+                found.push(Some(condition).filter(|_| must_hold));
+            }
+            Self::Condition(_) => {}
+        }
+    }
+
     fn build_list(node: &Node, depth: usize, builder: &mut Builder<'_, '_>) -> Option<Vec<Self>> {
         let parts: Vec<_> =
             node.items().iter().map(|item| Self::build_at(item, depth + 1, builder)).collect();

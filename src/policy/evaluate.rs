@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::clause::Aim;
+use super::distinct::{self, Seat};
 use super::evaluation::{
     Evaluation, PolicyEvaluation, Reason, Remedy, RuleEvaluation, RuleState, Step, Truth,
 };
@@ -30,15 +31,15 @@ pub fn evaluate(set: &PolicySet, check: &CheckName, facts: &Facts) -> Step {
     let mut evaluated = Vec::new();
     for policy in &policies {
         let mut rules = Vec::new();
-        for rule in &policy.rules {
-            match settle(rule, &view) {
-                Ok(settled) => {
+        match look(policy, &view) {
+            Ok(looks) => {
+                for settled in looks.into_iter().map(settle) {
                     tally.add(&settled.rule, settled.ground);
                     tally.recheck_at = earliest(tally.recheck_at, settled.recheck_at);
                     rules.push(settled.rule);
                 }
-                Err(keys) => needs.extend(keys),
             }
+            Err(keys) => needs.extend(keys),
         }
         evaluated.push(PolicyEvaluation { policy: policy.name.clone(), rules });
     }
@@ -51,36 +52,82 @@ pub fn evaluate(set: &PolicySet, check: &CheckName, facts: &Facts) -> Step {
     Step::Decided(Evaluation { verdict, summary, policies: evaluated, recheck_at: tally.recheck_at })
 }
 
+/// What the parts of one rule came to.
+struct Look<'a> {
+    rule: &'a Rule,
+    when: Option<Finding>,
+    require: Option<Finding>,
+}
+
+impl Look<'_> {
+    /// Whether it is open if the rule applies; none where it is not.
+    fn open_when(&self) -> Option<Truth> {
+        self.when.as_ref().map(Finding::truth).filter(|truth| truth.is_open())
+    }
+}
+
 struct Settled {
     rule: RuleEvaluation,
     ground: Ground,
     recheck_at: Option<Timestamp>,
 }
 
-fn settle(rule: &Rule, view: &View<'_>) -> Result<Settled, BTreeSet<FactKey>> {
-    let Some(when) = &rule.when else {
-        let require = rule.require.evaluate(view, Aim::REQUIRE)?;
-        let state = state_of(require.truth());
-        return Ok(settled(rule, state, Ground::Sure, None, Some(require)));
-    };
-    let when = when.evaluate(view, Aim::WHEN)?;
-    match when.truth() {
-        Truth::True => {
-            let require = rule.require.evaluate(view, Aim::REQUIRE)?;
-            let state = state_of(require.truth());
-            Ok(settled(rule, state, Ground::Sure, Some(when), Some(require)))
-        }
-        Truth::Violated | Truth::Waiting => {
-            Ok(settled(rule, RuleState::Skipped, Ground::None, Some(when), None))
-        }
-        open @ (Truth::Unsettled | Truth::Unknown { .. }) => {
-            // Which false it would be does not matter: the rule may not apply at all.
-            let require = rule.require.evaluate(view, Aim { wanted: true, shades: false })?;
-            // The rule is met if it does not apply or holds anyway: what is more doubtful of the two decides.
-            let state = state_of(Truth::any([open, require.truth()]));
-            Ok(settled(rule, state, Ground::Open(open), Some(when), Some(require)))
+/// Looks at every rule of a policy, and at those together whose approvers must be distinct.
+fn look<'a>(policy: &'a Policy, view: &View<'_>) -> Result<Vec<Look<'a>>, BTreeSet<FactKey>> {
+    let mut needs = BTreeSet::new();
+    let mut looks = Vec::new();
+    for rule in &policy.rules {
+        match look_at(rule, view) {
+            Ok(look) => looks.push(look),
+            Err(keys) => needs.extend(keys),
         }
     }
+    if !needs.is_empty() {
+        return Err(needs);
+    }
+    keep_apart(policy, &mut looks, view)?;
+    Ok(looks)
+}
+
+/// Nobody stands for two of the rules that are to be approved by different people. Rules that are skipped need nobody.
+fn keep_apart(policy: &Policy, looks: &mut [Look<'_>], view: &View<'_>) -> Result<(), BTreeSet<FactKey>> {
+    let concerned = |look: &Look<'_>| policy.distinct.contains(&look.rule.id) && look.require.is_some();
+    let seats = looks.iter().filter(|look| concerned(look)).filter_map(|look| {
+        let approvers = look.rule.require.sole_approvals()?.approvers(view)?;
+        Some(Seat { rule: look.rule.id.clone(), open_when: look.open_when(), approvers })
+    });
+    let mut findings = distinct::judge(seats.collect())?;
+    for look in looks {
+        if let Some(finding) = findings.remove(&look.rule.id) {
+            look.require = look.require.take().map(|require| require.and(finding));
+        }
+    }
+    Ok(())
+}
+
+fn look_at<'a>(rule: &'a Rule, view: &View<'_>) -> Result<Look<'a>, BTreeSet<FactKey>> {
+    let when = match &rule.when {
+        Some(when) => Some(when.evaluate(view, Aim::WHEN)?),
+        None => None,
+    };
+    let aim = match when.as_ref().map(Finding::truth) {
+        None | Some(Truth::True) => Aim::REQUIRE,
+        Some(Truth::Violated | Truth::Waiting) => return Ok(Look { rule, when, require: None }),
+        // Which false it would be does not matter: the rule may not apply at all.
+        Some(Truth::Unsettled | Truth::Unknown { .. }) => Aim { wanted: true, shades: false },
+    };
+    let require = Some(rule.require.evaluate(view, aim)?);
+    Ok(Look { rule, when, require })
+}
+
+fn settle(look: Look<'_>) -> Settled {
+    let (state, ground) = match (&look.require, look.open_when()) {
+        (None, _) => (RuleState::Skipped, Ground::None),
+        (Some(require), None) => (state_of(require.truth()), Ground::Sure),
+        // The rule is met if it does not apply or holds anyway: what is more doubtful of the two decides.
+        (Some(require), Some(open)) => (state_of(Truth::any([open, require.truth()])), Ground::Open(open)),
+    };
+    settled(look.rule, state, ground, look.when, look.require)
 }
 
 fn state_of(truth: Truth) -> RuleState {

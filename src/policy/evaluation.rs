@@ -162,6 +162,13 @@ pub enum Remedy {
         /// By whom.
         username: String,
     },
+    /// A veto must be taken back.
+    RevokeVeto {
+        /// By whom.
+        username: String,
+        /// How, in words; each way is enough.
+        by: Vec<String>,
+    },
     /// The title must change.
     EditTitle {
         /// To what, in words.

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::evaluation::{Reason, Remedy, RuleEvaluation, RuleState, Step, Truth};
 use super::fact::{
-    AccessLevel, Approval, ChangeKind, ChangedFile, Code, Commit, FactKey, Facts, Known, LineCount,
-    MergeRequestFacts, Sightings, Unknown, Version,
+    AccessLevel, Approval, Award, ChangeKind, ChangedFile, Code, Comment, Commit, FactKey, Facts, Known,
+    LineCount, MergeRequestFacts, Sightings, Unknown, Version,
 };
 use super::{PolicySet, PolicySource, evaluate};
 use crate::merge_request::{
@@ -98,6 +98,23 @@ pub(super) fn versions(count: u64) -> Known<Vec<Version>> {
 
 pub(super) fn approval(id: u64, minute: i64) -> Approval {
     Approval { user: user(id), not_before: Some(at(minute)) }
+}
+
+pub(super) fn comment(id: u64, minute: i64, body: &str) -> Comment {
+    Comment {
+        id: 100 * id + u64::try_from(minute).unwrap(),
+        author: user(id),
+        body: Some(body.to_owned()),
+        created_at: at(minute),
+        updated_at: at(minute),
+        system: false,
+        internal: false,
+        in_thread: false,
+    }
+}
+
+pub(super) fn award(id: u64, minute: i64, name: &str) -> Award {
+    Award { name: name.to_owned(), user: user(id), created_at: at(minute) }
 }
 
 pub(super) fn join_group(facts: &mut Facts, group: &str, id: u64, level: Option<u8>) {

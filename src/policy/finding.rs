@@ -35,6 +35,18 @@ impl Finding {
         self
     }
 
+    /// Both must hold.
+    pub(super) fn and(self, other: Self) -> Self {
+        let truth = Truth::all([self.truth(), other.truth()]);
+        let decisive = [&self, &other].into_iter().filter(|part| part.truth() == truth);
+        let sentence = decisive.map(|part| part.reason.sentence.as_str()).collect::<Vec<_>>().join("; ");
+        let mut both = Self::new("all_of", truth, sentence);
+        both.recheck_at = earliest(self.recheck_at, other.recheck_at);
+        both.remedies = self.remedies.into_iter().chain(other.remedies).collect();
+        both.reason.parts = vec![self.reason, other.reason];
+        both.with_distinct_remedies(true)
+    }
+
     /// Drops remedies that say the same, and all of them if an operator is as wanted whatever its parts are.
     pub(super) fn with_distinct_remedies(mut self, wanted: bool) -> Self {
         let mut distinct = Vec::new();

@@ -11,7 +11,7 @@ use super::evaluation::Enforce;
 use super::pattern::{Names, PathGlobsBuilder, ProjectGlobs, check_project_glob};
 use super::reader::Words;
 use crate::merge_request::CheckName;
-use crate::schema::{Key, Shape, Table};
+use crate::schema::{Key, Shape, Table, nearest};
 
 /// The longest name of a policy or rule.
 const LONGEST_SLUG: usize = 64;
@@ -34,6 +34,11 @@ pub(super) static POLICY: Table = Table {
             "otherwise",
             Shape::Choice(&["fail", "wait", "pass"]),
             "What holds when no rule applies (fail).",
+        ),
+        Key::new(
+            "distinct_approvers",
+            Shape::List(&Shape::Text),
+            "Ids of rules that must be approved by different people.",
         ),
         Key::required("rules", Shape::List(&Shape::Mapping(&RULE)), "The rules; each of them must be met."),
     ],
@@ -75,6 +80,8 @@ pub(super) struct Policy {
     pub(super) scope: Scope,
     pub(super) otherwise: Otherwise,
     pub(super) rules: Vec<Rule>,
+    /// The ids of rules among whose approvers nobody may stand for two.
+    pub(super) distinct: BTreeSet<String>,
 }
 
 /// What holds when no rule applies; the stricter ones are greater.
@@ -122,8 +129,52 @@ impl Policy {
         let mut builder = Builder { notes, globs };
         let rules: Vec<_> = items.iter().map(|node| Rule::build(node, &mut ids, &mut builder)).collect();
         let rules = rules.into_iter().collect::<Option<Vec<_>>>()?;
-        Some(Self { name: name?, scope: scope?, otherwise, rules })
+        let distinct = match root.get("distinct_approvers") {
+            Some(node) => build_distinct(node, &rules, notes)?,
+            None => BTreeSet::new(),
+        };
+        Some(Self { name: name?, scope: scope?, otherwise, rules, distinct })
     }
+}
+
+/// The rules whose approvers must be distinct; none if they can't be, and then that was noted.
+fn build_distinct(node: &Node, rules: &[Rule], notes: &mut Collector<'_>) -> Option<BTreeSet<String>> {
+    let mut distinct = BTreeSet::new();
+    let mut enforce = None;
+    let mut fits = true;
+    for words in node.all_words() {
+        let id = words.text;
+        let rule = rules.iter().find(|rule| rule.id == id);
+        let (message, help) = match rule {
+            None => {
+                let meant = nearest(id, rules.iter().map(|rule| rule.id.as_str()));
+                let help = meant.map_or_else(
+                    || "name rules of this policy by their ids".to_owned(),
+                    |meant| format!("did you mean `{meant}`?"),
+                );
+                (format!("there is no rule `{id}` in this policy"), help)
+            }
+            Some(_) if !distinct.insert(id.to_owned()) => {
+                (format!("`{id}` is named twice"), "name each rule once".to_owned())
+            }
+            Some(rule) if rule.require.sole_approvals().is_none() => {
+                let message =
+                    format!("`{id}` does not require `approvals` exactly once, whatever else holds");
+                (message, "put one `approvals` directly under its `require`, not below `any_of`, `none_of` or `not`".to_owned())
+            }
+            Some(rule) if *enforce.get_or_insert(rule.enforce) != rule.enforce => {
+                let message = format!("`{id}` is not enforced like the rules named before it");
+                (message, "one that only warns must not take people from one that blocks".to_owned())
+            }
+            Some(_) => continue,
+        };
+        notes.error(words.span, message, help);
+        fits = false;
+    }
+    if fits && distinct.len() == 1 {
+        notes.error(&node.span, "one rule alone always has different approvers", "name at least two");
+    }
+    (fits && distinct.len() > 1).then_some(distinct)
 }
 
 impl Rule {

@@ -21,13 +21,16 @@
 //! ```text
 //! source ▶ document ▶ reader (checks against the tables) ▶ frame ▶ clause ▶ condition     texts become a set
 //! facts  ▶ view ▶ condition ▶ finding ▶ clause (truth) ▶ evaluate ▶ wording               facts become a verdict
+//!                                    distinct (assignment) ▲ what rules are to one another
 //! ```
 
+mod assignment;
 mod builder;
 mod clause;
 mod code_owners;
 mod condition;
 mod diagnostic;
+mod distinct;
 mod document;
 mod duration;
 mod evaluate;

@@ -215,7 +215,7 @@ impl World {
                 "system": note.system,
                 "discussion_id": discussion,
                 "created_at": super::clock::hook_time(note.created_at),
-                "updated_at": super::clock::hook_time(note.created_at),
+                "updated_at": super::clock::hook_time(note.updated_at),
                 "url": format!("{}#note_{}", self.merge_request_url(merge_request), note.id),
                 "action": "create",
             },

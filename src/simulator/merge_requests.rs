@@ -1,6 +1,7 @@
 //! Merge requests and what is said of them: approvals, threads, pipelines.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -66,8 +67,32 @@ pub struct Note {
     pub body: String,
     /// Whether GitLab wrote it.
     pub system: bool,
+    /// Whether only project members see it.
+    pub internal: bool,
     /// When.
     pub created_at: Timestamp,
+    /// When anything of it last moved: an edit, a resolution, the first reply to it.
+    pub updated_at: Timestamp,
+}
+
+impl Note {
+    /// Something of it moves; never within the millisecond in which it was written, that nobody can tell from untouched.
+    pub(super) fn touch(&mut self, now: Timestamp) {
+        self.updated_at = now.max(self.created_at + Duration::from_millis(1));
+    }
+}
+
+/// An emoji that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Award {
+    /// GitLab's id.
+    pub id: u64,
+    /// The emoji's name.
+    pub name: String,
+    /// By whom.
+    pub user: UserId,
+    /// Since when.
+    pub at: Timestamp,
 }
 
 /// A label that was added or removed.
@@ -226,6 +251,8 @@ pub struct MergeRequest {
     pub approvals: Vec<Approved>,
     /// How many approvals are required.
     pub approvals_required: u32,
+    /// Emoji on it, oldest first.
+    pub awards: Vec<Award>,
     /// Threads, oldest first.
     pub discussions: Vec<Discussion>,
     /// Who added and removed which label when, oldest first.

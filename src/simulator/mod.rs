@@ -49,8 +49,9 @@
 //!
 //! # What is not there, or not so
 //!
-//! - No GraphQL, no emoji, no approval rules with names, no OAuth, and CODEOWNERS is a file like others. A milestone is its title alone.
+//! - No GraphQL, no emoji on notes and no emoji hooks, no approval rules with names, no OAuth, and CODEOWNERS is a file like others. A milestone is its title alone.
 //! - Conflicts and how far a branch is behind its target are said by the test, and do not follow from what was pushed.
+//! - Quick actions in notes are plain text. A review is no batch of drafts: its state is said by the test.
 //! - Merge trains do not run: who is on one, how it stands and when it is merged is said by the test. No list of them.
 //! - Lists of merge requests know the scopes `all` and the caller's own; nothing is found by assignee or reviewer.
 //! - Issues have no pages, events or comments of their own, and a milestone is only its title. A description closes issues by
@@ -111,7 +112,7 @@ pub use handle::{Gitlab, ProjectSetting};
 pub use hooks::{HookEvent, NewHook};
 pub use issues::{Issue, NewIssue};
 pub use merge_requests::{
-    Approved, Discussion, LabelEvent, MergeRequest, MergeRequestState, NewJob, Note, PipelineJob,
+    Approved, Award, Discussion, LabelEvent, MergeRequest, MergeRequestState, NewJob, Note, PipelineJob,
     PipelineKind, PipelineRun,
 };
 pub use merge_trains::{TrainCar, TrainStatus};

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::clock::hook_time;
 use super::digest;
 use super::error::SimulatorError;
-use super::merge_requests::{Approved, Discussion, Note};
+use super::merge_requests::{Approved, Award, Discussion, Note};
 use super::namespaces::CommitStatus;
 use super::payload::Happening;
 use super::release::Edition;
@@ -69,7 +69,8 @@ impl World {
     ) -> Result<String, SimulatorError> {
         let (id, created_at) = (self.fresh_id(), self.now());
         let (discussion, system) = (digest::sha(id, "discussion")?.to_string(), kind == NoteKind::System);
-        let note = Note { id, author, body: body.to_owned(), system, created_at };
+        let (internal, updated_at) = (kind == NoteKind::Internal, created_at);
+        let note = Note { id, author, body: body.to_owned(), system, internal, created_at, updated_at };
         let resolvable = kind == NoteKind::Thread;
         let thread = Discussion { id: discussion.clone(), resolvable, resolved: false, notes: vec![note] };
         let merge_request = self.merge_request_mut(which)?;
@@ -79,6 +80,72 @@ impl World {
             self.announce_note(which, &discussion, author)?;
         }
         Ok(discussion)
+    }
+
+    /// Somebody writes another text into a note. GitLab keeps who that was for itself: its REST API shows only that
+    /// `updated_at` moved.
+    pub(super) fn edit_note(
+        &mut self,
+        which: MergeRequestRef,
+        id: u64,
+        body: &str,
+    ) -> Result<(), SimulatorError> {
+        let now = self.now();
+        let merge_request = self.merge_request_mut(which)?;
+        let mut notes = merge_request.discussions.iter_mut().flat_map(|thread| &mut thread.notes);
+        let note = notes.find(|note| note.id == id && !note.system);
+        let note = note.ok_or_else(|| SimulatorError::Refused(format!("there is no note {id} to edit")))?;
+        body.clone_into(&mut note.body);
+        note.touch(now);
+        merge_request.updated_at = now;
+        Ok(())
+    }
+
+    /// A note goes, and its thread if it was the only one there.
+    pub(super) fn delete_note(&mut self, which: MergeRequestRef, id: u64) -> Result<(), SimulatorError> {
+        let merge_request = self.merge_request_mut(which)?;
+        for thread in &mut merge_request.discussions {
+            thread.notes.retain(|note| note.id != id);
+        }
+        merge_request.discussions.retain(|thread| !thread.notes.is_empty());
+        Ok(())
+    }
+
+    /// Somebody awards an emoji, each name once. GitLab: the merge request's `updated_at` stays.
+    pub(super) fn award(
+        &mut self,
+        which: MergeRequestRef,
+        user: UserId,
+        name: &str,
+    ) -> Result<Award, SimulatorError> {
+        self.user(user)?;
+        let (id, at) = (self.fresh_id(), self.now());
+        let awards = &mut self.merge_request_mut(which)?.awards;
+        if awards.iter().any(|award| award.user == user && award.name == name) {
+            return Err(SimulatorError::Refused(format!("`{name}` was awarded already")));
+        }
+        let award = Award { id, name: name.to_owned(), user, at };
+        awards.push(award.clone());
+        Ok(award)
+    }
+
+    /// A reviewer says how far the review is. GitLab: who asks for changes takes an approval back.
+    pub(super) fn review(
+        &mut self,
+        which: MergeRequestRef,
+        user: UserId,
+        state: &str,
+    ) -> Result<(), SimulatorError> {
+        self.user(user)?;
+        let merge_request = self.merge_request_mut(which)?;
+        if !merge_request.reviewers.contains(&user) {
+            merge_request.reviewers.push(user);
+        }
+        if state == "requested_changes" {
+            merge_request.approvals.retain(|approval| approval.user != user);
+        }
+        merge_request.reviewer_states.insert(user, state.to_owned());
+        self.happen(which, user, Happening::new("update"))
     }
 
     /// Takes a commit status: the newest of a name is the one that counts.
@@ -99,6 +166,8 @@ pub(super) enum NoteKind {
     Thread,
     /// A comment, which can't.
     Comment,
+    /// A comment that only project members see.
+    Internal,
     /// GitLab's own.
     System,
 }

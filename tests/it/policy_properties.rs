@@ -10,8 +10,9 @@ use countersign::merge_request::{
     CheckName, CommitSha, MergeRequestIid, MergeRequestRef, ProjectId, User, UserId, VersionId,
 };
 use countersign::policy::fact::{
-    AccessLevel, Approval, ChangeKind, ChangedFile, Code, Commit, CommitStatus, Dependency, Issue, Job,
-    Known, LineCount, MergeRequestFacts, Pipeline, Sightings, Thread, Unknown, Version,
+    AccessLevel, Account, Approval, Award, ChangeKind, ChangedFile, Code, Comment, Commit, CommitStatus,
+    Dependency, Issue, Job, Known, LineCount, MergeRequestFacts, Pipeline, Reviewer, Sightings, Thread,
+    Unknown, Version,
 };
 use countersign::policy::{
     Evaluation, FactKey, Facts, PolicySet, PolicySource, RuleState, Step, Verdict, evaluate,
@@ -20,7 +21,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 /// Conditions of every family, each of which is true in some worlds and false in others.
-const LEAVES: [&str; 56] = [
+const LEAVES: [&str; 60] = [
     "title: {conventional_commit: true}",
     "draft: false",
     "labels: {any: [a]}",
@@ -50,6 +51,10 @@ const LEAVES: [&str; 56] = [
     "code_owners: {every_file_owned: true}",
     "code_owners: {approved: true, reset_on: never, unmatched_committers: allow}",
     "code_owners: {every_file_owned: true, approved: true, optional_sections: true, sections: [Docs, codeowners]}",
+    "approvals: {count: 1, methods: [approval, {comment: [LGTM]}, {trailer: Reviewed-by}]}",
+    "approvals: {count: 2, methods: [{comment: LGTM}, {emoji: thumbsup}], reset_on: never, allow_committers: true}",
+    "vetoes: {by: [request_changes, {comment: veto}], revoked_by: [approval, {emoji: thumbsup}]}",
+    "vetoes: {at_most: 1, from: {groups: [g]}, by: [{comment: veto}, {emoji: thumbsup}], revoked_by: [{comment: LGTM}]}",
     "pipeline: success",
     "pipeline: [success, missing]",
     "unresolved_threads: {at_most: 0}",
@@ -155,6 +160,11 @@ struct World {
     emails: BTreeMap<String, Option<u64>>,
     pipeline: Option<&'static str>,
     threads: usize,
+    /// By whom, when, what, and whether it was touched a minute later.
+    comments: Vec<(u64, i64, &'static str, bool)>,
+    awards: BTreeMap<u64, i64>,
+    reviewers: BTreeMap<u64, &'static str>,
+    bots: BTreeSet<u64>,
     now: i64,
     /// What is drawn from it is the same for the same question.
     seed: u64,
@@ -190,29 +200,40 @@ fn world() -> impl Strategy<Value = World> {
     let issues = prop::collection::vec(issue, 0..3);
     let delivery = (outcomes, issues, dependencies);
     let rest = (people(), people(), emails, prop::option::of(status), 0_usize..3, 0_i64..90, any::<u64>());
-    (request, code, history, rest, delivery).prop_map(|(request, code, history, rest, delivery)| World {
-        good_title: request.0,
-        draft: request.1,
-        labels: request.2,
-        main: request.3,
-        paths: code.0,
-        complete: code.1,
-        text_left_out: code.2,
-        approvals: history.0,
-        pushes: history.1,
-        rebased: history.2,
-        target_seen: history.3,
-        members: rest.0,
-        maintainers: rest.1,
-        emails: rest.2.0.into_iter().map(str::to_owned).zip(rest.2.1).collect(),
-        pipeline: rest.3,
-        threads: rest.4,
-        now: rest.5,
-        seed: rest.6,
-        outcomes: delivery.0,
-        issues: delivery.1,
-        dependencies: delivery.2,
-    })
+    let text = prop_oneof![Just("LGTM"), Just("veto"), Just("Reviewed-by: @u2"), Just("> LGTM")];
+    let comments = prop::collection::vec((1_u64..5, 0_i64..40, text, prop::bool::weighted(0.2)), 0..4);
+    let awards = prop::collection::btree_map(1_u64..5, 0_i64..40, 0..3);
+    let review = prop_oneof![Just("requested_changes"), Just("reviewed"), Just("a_word_of_tomorrow")];
+    let said = (comments, awards, prop::collection::btree_map(1_u64..5, review, 0..3), people());
+    (request, code, history, rest, delivery, said).prop_map(
+        |(request, code, history, rest, delivery, said)| World {
+            good_title: request.0,
+            draft: request.1,
+            labels: request.2,
+            main: request.3,
+            paths: code.0,
+            complete: code.1,
+            text_left_out: code.2,
+            approvals: history.0,
+            pushes: history.1,
+            rebased: history.2,
+            target_seen: history.3,
+            members: rest.0,
+            maintainers: rest.1,
+            emails: rest.2.0.into_iter().map(str::to_owned).zip(rest.2.1).collect(),
+            pipeline: rest.3,
+            threads: rest.4,
+            comments: said.0,
+            awards: said.1,
+            reviewers: said.2,
+            bots: said.3,
+            now: rest.5,
+            seed: rest.6,
+            outcomes: delivery.0,
+            issues: delivery.1,
+            dependencies: delivery.2,
+        },
+    )
 }
 
 fn at(minute: i64) -> Timestamp {
@@ -331,6 +352,37 @@ impl World {
                 let thread = |id: usize| Thread { id: id.to_string(), author: user(2 + id as u64 % 2) };
                 facts.threads = Some(mask.veil(key, (0..self.threads).map(thread).collect()));
             }
+            FactKey::Comments => {
+                let comment = |(id, (by, minute, text, touched)): (usize, &(u64, i64, &str, bool))| Comment {
+                    id: id as u64,
+                    author: user(*by),
+                    body: Some((*text).to_owned()),
+                    created_at: at(*minute),
+                    updated_at: at(minute + i64::from(*touched)),
+                    system: false,
+                    internal: false,
+                    in_thread: false,
+                };
+                let comments = self.comments.iter().enumerate().map(comment).collect();
+                facts.comments = Some(mask.veil(key, comments));
+            }
+            FactKey::Awards => {
+                let award = |(by, minute): (&u64, &i64)| Award {
+                    name: "thumbsup".to_owned(),
+                    user: user(*by),
+                    created_at: at(*minute),
+                };
+                facts.awards = Some(mask.veil(key, self.awards.iter().map(award).collect()));
+            }
+            FactKey::Reviewers => {
+                let reviewer =
+                    |(id, state): (&u64, &&str)| Reviewer { user: user(*id), state: (*state).to_owned() };
+                facts.reviewers = Some(mask.veil(key, self.reviewers.iter().map(reviewer).collect()));
+            }
+            FactKey::Account(id) => {
+                let account = Account { bot: self.bots.contains(&id.get()) };
+                facts.accounts.insert(id, mask.veil(key, account));
+            }
             FactKey::Group(path) => {
                 facts.groups.insert(path, mask.veil(key, ()));
             }
@@ -392,6 +444,9 @@ impl World {
             FactKey::Approvals,
             FactKey::Pipeline,
             FactKey::Threads,
+            FactKey::Comments,
+            FactKey::Awards,
+            FactKey::Reviewers,
             FactKey::Group("g".to_owned()),
             FactKey::Jobs(1),
             FactKey::CommitStatuses,
@@ -478,6 +533,35 @@ fn otherwise() -> impl Strategy<Value = &'static str> {
     prop_oneof![Just("fail"), Just("wait"), Just("pass")]
 }
 
+/// Rules whose approvers must be distinct, each with a `when` or without.
+fn distinct_set(rules: &[(Option<Tree>, usize)], backwards: bool) -> PolicySet {
+    const APPROVALS: [&str; 4] = [
+        "approvals: 1",
+        "approvals: {count: 2, from: {groups: [g], users: [u2]}, reset_on: never, allow_committers: true}",
+        "approvals: {count: 1, from: {role: maintainer}, methods: [approval, {comment: LGTM}], allow_author: true}",
+        "approvals: {count: 1, methods: [{emoji: thumbsup}], unmatched_committers: allow}",
+    ];
+    let mut lines: Vec<_> = rules
+        .iter()
+        .enumerate()
+        .map(|(id, (when, approvals))| {
+            let when = when.as_ref().map(|when| format!("when: {}, ", when.yaml())).unwrap_or_default();
+            format!("  - {{id: r{id}, {when}require: {{{}, draft: false}}}}\n", APPROVALS[*approvals])
+        })
+        .collect();
+    if backwards {
+        lines.reverse();
+    }
+    let ids: Vec<_> = (0..rules.len()).map(|id| format!("r{id}")).collect();
+    let text = format!("policy: p\ndistinct_approvers: [{}]\nrules:\n{}", ids.join(", "), lines.concat());
+    let source = PolicySource { path: "p.yaml".to_owned(), text };
+    PolicySet::compile(&[source]).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+fn distinct_rules() -> impl Strategy<Value = Vec<(Option<Tree>, usize)>> {
+    prop::collection::vec((prop::option::weighted(0.3, tree()), 0_usize..4), 2..4)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -515,6 +599,28 @@ proptest! {
         prop_assert_eq!(there.verdict, back.verdict);
         prop_assert_eq!(states(&there), states(&back));
         prop_assert_eq!(there.recheck_at, back.recheck_at);
+    }
+
+    #[test]
+    fn different_approvers_keep_all_of_this(
+        rules in distinct_rules(), world in world(), mask in any::<u16>(),
+    ) {
+        let world = World { draft: false, ..world };
+        let (set, turned) = (distinct_set(&rules, false), distinct_set(&rules, true));
+        let (known, eager) = (world.decide(&set, NOTHING_HIDDEN), world.decide_knowing_all(&set));
+        prop_assert_eq!(states(&known), states(&eager));
+        let (hidden, back) = (world.decide(&set, Mask(mask)), world.decide(&turned, Mask(mask)));
+        prop_assert_eq!(states(&hidden), states(&back));
+        prop_assert_eq!(hidden.verdict, back.verdict);
+        let known_states = states(&known);
+        for (id, state) in states(&hidden) {
+            if state == RuleState::Passed || state == RuleState::Violated {
+                prop_assert!(known_states[&id] == state || known_states[&id] == RuleState::Skipped, "{}", id);
+            }
+        }
+        if hidden.verdict == Verdict::Passed {
+            prop_assert_eq!(known.verdict, Verdict::Passed);
+        }
     }
 
     #[test]

@@ -4,10 +4,10 @@ use super::reader::Reader;
 use crate::decision::doubt::known;
 use crate::gitlab;
 use crate::merge_request::{User, UserId};
-use crate::policy::fact::{Award, Comment, Facts, Known, LabelEvent, Reviewer, Thread, Unknown};
+use crate::policy::fact::{Award, Comment, Facts, Known, LabelEvent, Reviewer, Thread};
 
-/// The longest comment whose text is kept: a longer one is no command and no note of GitLab's that matters.
-const LONGEST_COMMENT: usize = 1024;
+/// The longest text of a comment that is kept: facts are recorded with every decision.
+const LONGEST_BODY: usize = 4 * 1024;
 
 impl Reader<'_> {
     pub(super) async fn threads(&self, facts: &Facts) -> Known<Vec<Thread>> {
@@ -16,18 +16,32 @@ impl Reader<'_> {
 
     pub(super) async fn comments(&self, facts: &Facts) -> Known<Vec<Comment>> {
         let read = self.gitlab.notes(facts.merge_request.merge_request).await;
-        known(read.map(|notes| notes.into_iter().map(comment_of).collect()))
+        known(
+            read.map(|notes| {
+                notes.into_iter().filter(|note| vouches(&note.author)).map(comment_of).collect()
+            }),
+        )
     }
 
-    pub(super) async fn awards(&self, _facts: &Facts) -> Known<Vec<Award>> {
-        Known::Unknown(Unknown { why: "it is not read yet".to_owned(), curable: false })
+    pub(super) async fn awards(&self, facts: &Facts) -> Known<Vec<Award>> {
+        let read = self.gitlab.award_emoji(facts.merge_request.merge_request).await;
+        known(read.map(|awards| {
+            let award = |award: gitlab::AwardEmoji| Award {
+                name: award.name,
+                user: user_of(award.user),
+                created_at: award.created_at,
+            };
+            awards.into_iter().filter(|award| vouches(&award.user)).map(award).collect()
+        }))
     }
 
     pub(super) async fn reviewers(&self, facts: &Facts) -> Known<Vec<Reviewer>> {
-        let reviewer =
-            |reviewer: gitlab::Reviewer| Reviewer { user: user_of(&reviewer.user), state: reviewer.state };
         let read = self.gitlab.reviewers(facts.merge_request.merge_request).await;
-        known(read.map(|reviewers| reviewers.into_iter().map(reviewer).collect()))
+        known(read.map(|reviewers| {
+            let reviewer =
+                |reviewer: gitlab::Reviewer| Reviewer { user: user_of(reviewer.user), state: reviewer.state };
+            reviewers.into_iter().map(reviewer).collect()
+        }))
     }
 
     pub(super) async fn label_events(&self, facts: &Facts) -> Known<Vec<LabelEvent>> {
@@ -35,25 +49,32 @@ impl Reader<'_> {
             id: event.id,
             label: event.label.map(|label| label.name),
             added: event.action == "add",
-            user: event.user.as_ref().map(user_of),
+            user: event.user.map(user_of),
         };
         let read = self.gitlab.label_events(facts.merge_request.merge_request).await;
         known(read.map(|events| events.into_iter().map(event).collect()))
     }
 }
 
-fn user_of(user: &gitlab::BasicUser) -> User {
-    User { id: UserId::new(user.id), username: user.username.clone() }
+/// An account that was blocked vouches for nothing any more, and nobody could take back what it said.
+fn vouches(user: &gitlab::BasicUser) -> bool {
+    user.state.as_deref().is_none_or(|state| state == "active")
 }
 
-fn comment_of(note: gitlab::MergeRequestNote) -> Comment {
+fn user_of(user: gitlab::BasicUser) -> User {
+    User { id: UserId::new(user.id), username: user.username }
+}
+
+fn comment_of(note: gitlab::ListedNote) -> Comment {
     Comment {
         id: note.id,
-        author: user_of(&note.author),
-        body: Some(note.body).filter(|body| body.len() <= LONGEST_COMMENT),
+        author: user_of(note.author),
+        body: Some(note.body).filter(|body| body.len() <= LONGEST_BODY),
         created_at: note.created_at,
-        edited: note.updated_at > note.created_at,
+        updated_at: note.updated_at,
         system: note.system,
+        internal: note.internal || note.confidential,
+        in_thread: note.r#type.is_some(),
     }
 }
 
@@ -64,9 +85,8 @@ fn unresolved(discussions: Vec<gitlab::Discussion>) -> Vec<Thread> {
             discussion.notes.iter().any(|note| note.resolvable && note.resolved != Some(true))
         })
         .filter_map(|discussion| {
-            let author = &discussion.notes.first()?.author;
-            let author = User { id: UserId::new(author.id), username: author.username.clone() };
-            Some(Thread { id: discussion.id, author })
+            let author = discussion.notes.into_iter().next()?.author;
+            Some(Thread { id: discussion.id, author: user_of(author) })
         })
         .collect()
 }

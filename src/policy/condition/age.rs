@@ -206,7 +206,9 @@ mod tests {
             author: user(2),
             body: Some(body.to_owned()),
             created_at: at(minute),
-            edited: false,
+            updated_at: at(minute),
+            internal: false,
+            in_thread: false,
             system,
         };
         let with = |notes: &[Comment], now| Facts {

@@ -4,7 +4,7 @@
 use super::code_owners;
 use super::kind::Kind;
 use super::{age, approvals, branch, commits, draft, during, files, labels, lines, people, pipeline, size};
-use super::{assigned, committers, merging, milestone, origin, project, text, threads};
+use super::{assigned, committers, merging, milestone, origin, project, text, threads, vetoes};
 use super::{commit_statuses, dependencies, issues, jobs, merge_after};
 use crate::schema::{Key, Shape, Table};
 
@@ -14,7 +14,7 @@ pub(in crate::policy) const NONE_OF: &str = "none_of";
 pub(in crate::policy) const NOT: &str = "not";
 
 /// How many conditions there are.
-const COUNT: usize = 42;
+const COUNT: usize = 43;
 
 /// Every condition, in the order in which the reference shows them.
 pub(in crate::policy) const KINDS: [Kind; COUNT] = [
@@ -49,6 +49,7 @@ pub(in crate::policy) const KINDS: [Kind; COUNT] = [
     commits::COMMITS,
     approvals::APPROVALS,
     code_owners::CODE_OWNERS,
+    vetoes::VETOES,
     pipeline::PIPELINE,
     jobs::JOBS,
     commit_statuses::COMMIT_STATUSES,

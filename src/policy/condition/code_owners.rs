@@ -7,18 +7,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::approvals::{
-    ALLOW_AUTHOR, ALLOW_COMMITTERS, Demand, RESET_ON, Tally, UNMATCHED_COMMITTERS, Weighing, Worth,
-};
 use super::kind::{Kind, Test, test};
 use super::owners::{is_named, is_owner};
 use super::vocabulary::TEXTS;
+use super::weight::{
+    ALLOW_AUTHOR, ALLOW_COMMITTERS, RESET_ON, Tally, UNMATCHED_COMMITTERS, Weighing, Worth, approvals,
+    needed, part, remedies,
+};
 use crate::policy::builder::Builder;
 use crate::policy::code_owners::{CodeOwners, Entry, Owned, Owner, Section};
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::{FactKey, Family};
-use crate::policy::finding::{Finding, Outcome, Stop, both, known, settle};
+use crate::policy::finding::{Finding, Outcome, Stop, both, settle};
 use crate::policy::view::{OwnedPaths, View};
 use crate::schema::{Key, Shape, Table};
 
@@ -210,10 +211,9 @@ impl CodeOwned {
         {
             return Ok(nothing_to_approve(owned.code.complete));
         }
-        let approvals = known(view.facts.approvals.as_ref(), FactKey::Approvals);
-        let (owned, approvals) = both(owned, approvals)?;
+        let (owned, voices) = both(owned, approvals(view))?;
         let Some(owned) = owned else { return Ok(nothing_to_approve(true)) };
-        let judged = approved.weighing.judge(approvals, view);
+        let judged: Vec<_> = voices.iter().map(|voice| approved.weighing.judge(voice, view)).collect();
         let entered: Vec<_> = hits.iter().map(|hit| hit.judge(owned.file, &judged, view, wanted)).collect();
         // What waits in any case waits whatever is learnt of the other entries.
         let waits = entered.iter().flatten().any(|finding| finding.truth() == Truth::Waiting);
@@ -252,22 +252,30 @@ impl Hit<'_> {
     }
 
     fn weigh(&self, owners: &[Owner], judged: &[Worth<'_>], view: &View<'_>, wanted: bool) -> Entered {
-        let demand = Demand { count: self.entry.count, from: owners.iter().map(Owner::in_words).collect() };
+        let from: Vec<_> = owners.iter().map(Owner::in_words).collect();
+        let mut tally = Tally::default();
         let weighed: Vec<_> = judged
             .iter()
             .map(|worth| {
                 let user = worth.user();
-                (
-                    user,
-                    worth.weigh(&demand, is_named(owners, user.into()), is_owner(owners, user.into(), view)),
-                )
+                let (is_named, is_owner) =
+                    (is_named(owners, user.into()), is_owner(owners, user.into(), view));
+                let weight = worth.weigh(&from, is_named, is_owner, view);
+                tally.add(&weight);
+                (worth.voice(), weight)
             })
             .collect();
-        let tally = Tally::of(&weighed);
-        if tally.counting < demand.count && tally.at_most() >= demand.count && !tally.needs.is_empty() {
+        let count = self.entry.count;
+        if tally.counting < count && tally.at_most() >= count && !tally.needs.is_empty() {
             return Err(tally.needs);
         }
-        let mut finding = demand.finding(WORD, &weighed, &tally, wanted);
+        let names: Vec<_> = weighed.iter().filter_map(|(voice, weight)| voice.counted(weight)).collect();
+        let sentence = needed(count, tally.counting, &names, &from);
+        let mut finding = Finding::new(WORD, tally.truth(count), sentence);
+        finding.reason.parts = weighed.iter().filter_map(|(voice, weight)| part(voice, weight)).collect();
+        let missing = count.saturating_sub(tally.counting);
+        let remedies = remedies(missing, from, weighed.iter().map(|(_, weight)| weight));
+        let mut finding = finding.mended_by(wanted, remedies.into_iter().filter(|_| wanted));
         finding.reason.sentence = format!("{}: {}", self.in_words(), finding.reason.sentence);
         Ok(finding)
     }

@@ -1,8 +1,10 @@
 //! What there is to know of a condition before any policy is read.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::merge_request::{User, UserId};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::Truth;
@@ -37,6 +39,26 @@ impl Kind {
 pub(super) trait Test: fmt::Debug + Send + Sync {
     /// Settles it, or says what stops it; `wanted` is the truth that serves the rule.
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop>;
+
+    /// Who approves, where people are counted: none for every other condition.
+    fn approvers(&self, _view: &View<'_>) -> Option<Approvers> {
+        None
+    }
+}
+
+/// The people whom one condition counts, beyond how many it needs.
+#[derive(Debug, Clone)]
+pub(in crate::policy) struct Approvers {
+    /// How many it needs.
+    pub(in crate::policy) count: usize,
+    /// Whose count, in words; empty for anybody's.
+    pub(in crate::policy) from: Vec<String>,
+    /// Who counts.
+    pub(in crate::policy) certain: BTreeMap<UserId, User>,
+    /// Who may count, and what is open.
+    pub(in crate::policy) open: BTreeMap<UserId, Stop>,
+    /// Anybody else may, while this is not known.
+    pub(in crate::policy) hidden: Option<Stop>,
 }
 
 /// What [`Kind::build`] gives for a condition that was built.

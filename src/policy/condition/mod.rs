@@ -31,6 +31,7 @@ mod markdown;
 mod membership;
 mod merge_after;
 mod merging;
+mod methods;
 mod milestone;
 mod origin;
 mod outcomes;
@@ -45,12 +46,15 @@ mod size;
 mod text;
 mod threads;
 mod trailers;
+mod vetoes;
 mod vocabulary;
+mod weight;
 mod zone;
 
 use std::sync::Arc;
 
 use self::catalogue::KINDS;
+pub(super) use self::kind::Approvers;
 use self::kind::{Kind, Test};
 use super::builder::Builder;
 use super::document::Entry;
@@ -80,6 +84,16 @@ impl Condition {
     /// Whether a commit settles it once and for all: everything else can change while the head stays.
     pub(super) fn is_settled_by_commit(&self) -> bool {
         self.kind.settled_by_commit
+    }
+
+    /// Whether it counts people who approve.
+    pub(super) fn counts_approvers(&self) -> bool {
+        self.kind.key.name == approvals::APPROVALS.key.name
+    }
+
+    /// Whom it counts, if it counts people.
+    pub(super) fn approvers(&self, view: &View<'_>) -> Option<Approvers> {
+        self.test.approvers(view)
     }
 
     /// Settles it, or names the facts it needs; `wanted` is the truth that serves the rule.

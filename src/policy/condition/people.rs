@@ -89,6 +89,17 @@ impl People {
         means_somebody.then_some(people)
     }
 
+    /// Everybody with at least a role on the target project.
+    pub(super) fn with_role(word: &str) -> Self {
+        Self {
+            users: Vec::new(),
+            groups: Vec::new(),
+            role: role_level(word),
+            bots: false,
+            code_owners: false,
+        }
+    }
+
     /// Whether the policy names the user.
     pub(super) fn names(&self, user: &User) -> bool {
         self.users.iter().any(|name| name.eq_ignore_ascii_case(&user.username))

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::policy::fact::{Approval, ChangedFile, Code, FactKey, Version};
+use jiff::Timestamp;
+
+use crate::policy::fact::{ChangedFile, Code, FactKey, Version};
 use crate::policy::finding::{Stop, both, known};
 use crate::policy::view::View;
 
@@ -28,8 +30,9 @@ pub(super) enum Standing {
 }
 
 impl ResetOn {
-    pub(super) fn judge(self, approval: &Approval, view: &View<'_>) -> Result<Standing, Stop> {
-        let Some(given_at) = approval.not_before else {
+    /// Judges an approval by the earliest moment at which it can have been given, if that is known.
+    pub(super) fn judge(self, given_at: Option<Timestamp>, view: &View<'_>) -> Result<Standing, Stop> {
+        let Some(given_at) = given_at else {
             let why = "when it was given is not known; it must be revoked and given again";
             return Ok(Standing::Lost(why.to_owned()));
         };

@@ -31,14 +31,26 @@ pub struct Comment {
     pub id: u64,
     /// Who wrote it.
     pub author: User,
-    /// The text; none when it is too long to be an approval, a command or GitLab's own note.
+    /// The text; none when it is longer than 4 KiB: too long to be an approval, a veto or GitLab's own note.
     pub body: Option<String>,
     /// When it was written.
     pub created_at: Timestamp,
-    /// Whether it was changed since, by whomever: GitLab's REST API does not say by whom.
-    pub edited: bool,
+    /// When it was last touched, by whomever: GitLab's REST API does not tell an edit from a resolution, a first reply or
+    /// an emoji on it.
+    pub updated_at: Timestamp,
     /// Whether GitLab wrote it to tell what happened.
     pub system: bool,
+    /// Whether only members of the project can see it.
+    pub internal: bool,
+    /// Whether it belongs to a thread or to a line of the change, and not to the merge request as a whole.
+    pub in_thread: bool,
+}
+
+impl Comment {
+    /// Whether it may say something else than what its author wrote: a Maintainer can change everybody's comments.
+    pub fn may_be_edited(&self) -> bool {
+        self.updated_at != self.created_at
+    }
 }
 
 /// An emoji that somebody awarded to the merge request.

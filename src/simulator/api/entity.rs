@@ -6,7 +6,9 @@ use crate::merge_request::UserId;
 use crate::simulator::accounts::Account;
 use crate::simulator::clock::rest_time;
 use crate::simulator::diffs::{Commit, DiffVersion, FileChange, Kind, LeftOut, Signature};
-use crate::simulator::merge_requests::{Discussion, MergeRequest, MergeRequestState, Note, PipelineRun};
+use crate::simulator::merge_requests::{
+    Award, Discussion, MergeRequest, MergeRequestState, Note, PipelineRun,
+};
 use crate::simulator::payload::into_map;
 use crate::simulator::world::World;
 
@@ -246,20 +248,34 @@ pub(super) fn note(world: &World, merge_request: &MergeRequest, thread: &Discuss
         "body": note.body,
         "author": user(world, note.author),
         "created_at": rest_time(note.created_at),
-        "updated_at": rest_time(note.created_at),
+        "updated_at": rest_time(note.updated_at),
         "system": note.system,
         "noteable_id": merge_request.id,
         "noteable_type": "MergeRequest",
         "noteable_iid": merge_request.reference.iid,
         "project_id": merge_request.reference.project,
         "resolvable": thread.resolvable,
-        "confidential": false,
-        "internal": false,
+        "confidential": note.internal,
+        "internal": note.internal,
     }));
     if thread.resolvable {
         fields.insert("resolved".to_owned(), json!(thread.resolved));
     }
     fields.into()
+}
+
+/// An emoji on a merge request.
+pub(super) fn award(world: &World, merge_request: &MergeRequest, award: &Award) -> Value {
+    json!({
+        "id": award.id,
+        "name": award.name,
+        "user": user(world, award.user),
+        "created_at": rest_time(award.at),
+        "updated_at": rest_time(award.at),
+        "awardable_id": merge_request.id,
+        "awardable_type": "MergeRequest",
+        "url": null,
+    })
 }
 
 /// A thread.

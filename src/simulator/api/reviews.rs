@@ -1,4 +1,5 @@
-//! What else a bot can do to a merge request: approve it, write notes, set commit statuses. And label events.
+//! What else a bot can do to a merge request: approve it, write notes, award emoji, set commit statuses. And what it can
+//! read of reviews: reviewers, label events.
 
 use serde_json::{Value, json};
 
@@ -70,42 +71,62 @@ pub(super) fn notes(world: &mut World, call: &Call) -> Result<Answer, Answer> {
 pub(super) fn create_note(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let which = merge_requests::find(world, call)?.reference;
     let text = call.field("body").ok_or_else(|| Answer::invalid("body is missing"))?;
-    let discussed = world.discuss(which, call.user, &text, NoteKind::Comment);
+    let internal = call.field("internal").as_deref() == Some("true");
+    let kind = if internal { NoteKind::Internal } else { NoteKind::Comment };
+    let discussed = world.discuss(which, call.user, &text, kind);
     discussed.map_err(|_| Answer::not_found())?;
     let merge_request = merge_requests::find(world, call)?;
     let id = every_note(merge_request).last().map_or(0, |note| note.id);
     Ok(Answer::json(201, note_json(world, merge_request, id)?))
 }
 
-/// The id of a note that the caller wrote.
-fn own_note(world: &World, call: &Call) -> Result<u64, Answer> {
+/// The id of a note that the caller may change: its author and Maintainers may.
+fn changeable_note(world: &World, call: &Call) -> Result<u64, Answer> {
     let notes = every_note(merge_requests::find(world, call)?);
     let id = call.number(2).ok_or_else(Answer::not_found)?;
     let note = notes.into_iter().find(|note| note.id == id).ok_or_else(Answer::not_found)?;
-    if note.author == call.user { Ok(id) } else { Err(Answer::forbidden()) }
+    let level = world.level_in_project(find_project(world, call)?, &call.account(world)?);
+    if note.author == call.user || level >= level::MAINTAINER { Ok(id) } else { Err(Answer::forbidden()) }
 }
 
 pub(super) fn change_note(world: &mut World, call: &Call) -> Result<Answer, Answer> {
-    let id = own_note(world, call)?;
+    let id = changeable_note(world, call)?;
     let text = call.field("body").ok_or_else(|| Answer::invalid("body is missing"))?;
-    let (which, now) = (merge_requests::find(world, call)?.reference, world.now());
-    let merge_request = world.merge_request_mut(which).map_err(|_| Answer::not_found())?;
-    let mut notes = merge_request.discussions.iter_mut().flat_map(|thread| &mut thread.notes);
-    if let Some(note) = notes.find(|note| note.id == id) {
-        note.body = text;
-        merge_request.updated_at = now;
-    }
+    let which = merge_requests::find(world, call)?.reference;
+    world.edit_note(which, id, &text).map_err(|_| Answer::forbidden())?;
     Ok(Answer::ok(note_json(world, merge_requests::find(world, call)?, id)?))
 }
 
 pub(super) fn delete_note(world: &mut World, call: &Call) -> Result<Answer, Answer> {
-    let id = own_note(world, call)?;
+    let id = changeable_note(world, call)?;
     let which = merge_requests::find(world, call)?.reference;
-    let merge_request = world.merge_request_mut(which).map_err(|_| Answer::not_found())?;
-    for thread in &mut merge_request.discussions {
-        thread.notes.retain(|note| note.id != id);
+    world.delete_note(which, id).map_err(|_| Answer::not_found())?;
+    Ok(Answer { status: 204, headers: Vec::new(), body: Body::Empty })
+}
+
+pub(super) fn awards(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let merge_request = merge_requests::find(world, call)?;
+    paginate(world, call, &merge_request.awards, |award| entity::award(world, merge_request, award))
+}
+
+pub(super) fn create_award(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let which = merge_requests::find(world, call)?.reference;
+    let name = call.field("name").ok_or_else(|| Answer::invalid("name is missing"))?;
+    let award = world.award(which, call.user, name.trim_matches(':')).map_err(|_| Answer::not_found())?;
+    Ok(Answer::json(201, entity::award(world, merge_requests::find(world, call)?, &award)))
+}
+
+/// GitLab: only whose it is may take it back.
+pub(super) fn delete_award(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let merge_request = merge_requests::find(world, call)?;
+    let id = call.number(2).ok_or_else(Answer::not_found)?;
+    let award = merge_request.awards.iter().find(|award| award.id == id).ok_or_else(Answer::not_found)?;
+    if award.user != call.user {
+        return Err(Answer::unauthorized());
     }
-    merge_request.discussions.retain(|thread| !thread.notes.is_empty());
+    let which = merge_request.reference;
+    let merge_request = world.merge_request_mut(which).map_err(|_| Answer::not_found())?;
+    merge_request.awards.retain(|award| award.id != id);
     Ok(Answer { status: 204, headers: Vec::new(), body: Body::Empty })
 }
 

@@ -62,7 +62,7 @@ const fn checked(name: &'static str, needs: Needs, handler: Handler) -> Route {
     Route { name, needs, handler, only_where: Release::has_status_checks }
 }
 
-static ROUTES: [Route; 59] = [
+static ROUTES: [Route; 62] = [
     any("GET /version", users::version),
     Route {
         name: "GET /metadata",
@@ -144,6 +144,9 @@ static ROUTES: [Route; 59] = [
     write("POST /projects/:id/merge_requests/:iid/notes", reviews::create_note),
     write("PUT /projects/:id/merge_requests/:iid/notes/:note_id", reviews::change_note),
     write("DELETE /projects/:id/merge_requests/:iid/notes/:note_id", reviews::delete_note),
+    get("GET /projects/:id/merge_requests/:iid/award_emoji", reviews::awards),
+    write("POST /projects/:id/merge_requests/:iid/award_emoji", reviews::create_award),
+    write("DELETE /projects/:id/merge_requests/:iid/award_emoji/:award_id", reviews::delete_award),
     get("GET /projects/:id/merge_requests/:iid/resource_label_events", reviews::label_events),
     write("POST /projects/:id/statuses/:sha", reviews::set_commit_status),
     get("GET /projects/:id/repository/commits/:sha/statuses", reviews::commit_statuses),

@@ -134,6 +134,7 @@ fn make(world: &mut World, new: NewMergeRequest) -> Result<MergeRequest, Simulat
         versions: Vec::new(),
         approvals: Vec::new(),
         approvals_required,
+        awards: Vec::new(),
         discussions: Vec::new(),
         label_events: Vec::new(),
         pipelines: Vec::new(),

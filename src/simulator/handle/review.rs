@@ -33,15 +33,6 @@ impl Gitlab {
         })
     }
 
-    /// A reviewer is so far, in GitLab's word. Nobody is told: before 19.3 GitLab does not tell either.
-    pub fn review(&self, which: MergeRequestRef, user: UserId, state: &str) -> Result<(), SimulatorError> {
-        self.world(|world| {
-            world.user(user)?;
-            world.merge_request_mut(which)?.reviewer_states.insert(user, state.to_owned());
-            Ok(())
-        })
-    }
-
     /// Opens a thread that can be resolved; note hooks hear of it, status checks do not.
     pub fn open_thread(&self, which: MergeRequestRef, body: &str) -> Result<String, SimulatorError> {
         self.discuss(which, body, NoteKind::Thread)
@@ -50,6 +41,61 @@ impl Gitlab {
     /// Writes a comment that is no thread.
     pub fn comment(&self, which: MergeRequestRef, body: &str) -> Result<String, SimulatorError> {
         self.discuss(which, body, NoteKind::Comment)
+    }
+
+    /// Writes a comment that only project members see.
+    pub fn internal_comment(&self, which: MergeRequestRef, body: &str) -> Result<String, SimulatorError> {
+        self.discuss(which, body, NoteKind::Internal)
+    }
+
+    /// Changes the comment that began a discussion; its author or a Maintainer may. Nobody is told.
+    pub fn edit_comment(
+        &self,
+        which: MergeRequestRef,
+        discussion: &str,
+        body: &str,
+    ) -> Result<(), SimulatorError> {
+        let id = self.first_note(which, discussion)?;
+        self.world(|world| world.edit_note(which, id, body))
+    }
+
+    /// Deletes the comment that began a discussion. Nobody is told.
+    pub fn delete_comment(&self, which: MergeRequestRef, discussion: &str) -> Result<(), SimulatorError> {
+        let id = self.first_note(which, discussion)?;
+        self.world(|world| world.delete_note(which, id))
+    }
+
+    fn first_note(&self, which: MergeRequestRef, discussion: &str) -> Result<u64, SimulatorError> {
+        self.world(|world| {
+            let threads = &world.merge_request(which)?.discussions;
+            let thread = threads.iter().find(|thread| thread.id == discussion);
+            let note = thread.and_then(|thread| thread.notes.first());
+            note.map(|note| note.id).ok_or_else(|| SimulatorError::NoDiscussion(discussion.to_owned()))
+        })
+    }
+
+    /// Somebody awards an emoji. Nobody is told.
+    pub fn award(&self, which: MergeRequestRef, user: UserId, name: &str) -> Result<(), SimulatorError> {
+        self.world(|world| world.award(which, user, name).map(drop))
+    }
+
+    /// Somebody takes an emoji back. Nobody is told.
+    pub fn take_award_back(
+        &self,
+        which: MergeRequestRef,
+        user: UserId,
+        name: &str,
+    ) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            let awards = &mut world.merge_request_mut(which)?.awards;
+            awards.retain(|award| award.user != user || award.name != name);
+            Ok(())
+        })
+    }
+
+    /// A reviewer, who becomes one if need be, says how far the review is (`requested_changes`, `reviewed`, …).
+    pub fn review(&self, which: MergeRequestRef, user: UserId, state: &str) -> Result<(), SimulatorError> {
+        self.world(|world| world.review(which, user, state))
     }
 
     /// GitLab notes something by itself.
@@ -72,7 +118,15 @@ impl Gitlab {
             let merge_request = world.merge_request_mut(which)?;
             let found = merge_request.discussions.iter_mut().find(|discussion| discussion.id == thread);
             let found = found.ok_or_else(|| SimulatorError::NoDiscussion(thread.to_owned()))?;
-            found.notes.push(Note { id, author, body: body.to_owned(), system: false, created_at });
+            let first = found.notes.first_mut().filter(|_| !found.resolvable);
+            // GitLab: the first reply makes a thread of a comment, which touches it.
+            if let Some(comment) = first {
+                comment.touch(created_at);
+            }
+            found.resolvable = true;
+            let (body, updated_at) = (body.to_owned(), created_at);
+            let (system, internal) = (false, false);
+            found.notes.push(Note { id, author, body, system, internal, created_at, updated_at });
             merge_request.updated_at = created_at;
             world.announce_note(which, thread, author)
         })
@@ -81,10 +135,13 @@ impl Gitlab {
     /// Resolves a thread. Only when it was the last open one is anybody told.
     pub fn resolve_thread(&self, which: MergeRequestRef, thread: &str) -> Result<(), SimulatorError> {
         self.world(|world| {
+            let now = world.now();
             let merge_request = world.merge_request_mut(which)?;
             let open = !merge_request.all_resolved();
             let found = merge_request.discussions.iter_mut().find(|discussion| discussion.id == thread);
-            found.ok_or_else(|| SimulatorError::NoDiscussion(thread.to_owned()))?.resolved = true;
+            let found = found.ok_or_else(|| SimulatorError::NoDiscussion(thread.to_owned()))?;
+            found.resolved = true;
+            found.notes.iter_mut().for_each(|note| note.touch(now));
             if open && world.merge_request(which)?.all_resolved() {
                 self.announce(world, which, Happening::new("update"))?;
             }

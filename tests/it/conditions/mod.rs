@@ -1,6 +1,7 @@
 //! Each condition once over real HTTP: the simulator holds the state, the real client reads it, the real evaluation
 //! decides, and the calls are counted.
 
+mod approvals;
 mod code;
 mod delivery;
 mod owners;

@@ -39,6 +39,9 @@ const COSTS: &[(&str, &str, &[&str])] = &[
     ("commits", "{none: {merge: true}}", &[VERSIONS, VERSION, COMMITS]),
     ("commits", "{any: {verified: true}}", &[VERSIONS, VERSION, SIGNATURE]),
     ("code_owners", "{every_file_owned: true}", &[VERSIONS, VERSION, BRANCH, RAW]),
+    ("approvals", "{count: 1, methods: [{comment: nobody}]}", &[NOTES]),
+    ("approvals", "{count: 1, methods: [{emoji: tada}]}", &[EMOJI]),
+    ("vetoes", "{at_most: 0}", &[REVIEWERS]),
     ("pipeline", "success", &[PIPELINES]),
     ("jobs", "{all: [build]}", &[PIPELINES, JOBS, BRIDGES]),
     ("commit_statuses", "{any: [scan]}", &[STATUSES]),
@@ -83,6 +86,7 @@ const BLOCKS: &str = "GET /projects/:id/merge_requests/:iid/blocks";
 const NOTES: &str = "GET /projects/:id/merge_requests/:iid/notes";
 const BRANCH: &str = "GET /projects/:id/repository/branches/:branch";
 const RAW: &str = "GET /projects/:id/repository/files/:path/raw";
+const EMOJI: &str = "GET /projects/:id/merge_requests/:iid/award_emoji";
 const USER: &str = "GET /users/:id";
 const PROJECT: &str = "GET /projects/:id";
 const REVIEWERS: &str = "GET /projects/:id/merge_requests/:iid/reviewers";

@@ -4,12 +4,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use countersign::merge_request::UserId;
 use countersign::policy::fact::{
-    Account, Award, CodeOwnersFile, Comment, Dependency, Issue, LabelEvent, LinePattern, LineSide,
-    MatchingLines, Parentage, ProjectFacts, Reviewer, Signature,
+    CodeOwnersFile, Dependency, Issue, LabelEvent, LinePattern, LineSide, MatchingLines, Parentage,
+    ProjectFacts, Signature,
 };
 use countersign::policy::{FactKey, Facts};
 
-use super::{Mask, World, at, sha, user};
+use super::{Mask, World, sha, user};
 
 /// What the drawn CODEOWNERS files say.
 const OWNERS: [&str; 5] = [
@@ -37,10 +37,6 @@ impl World {
         (1..=self.draw(key, 0, 4)).map(make).collect()
     }
 
-    fn minute(&self, key: &FactKey, salt: u64) -> jiff::Timestamp {
-        at(i64::try_from(self.draw(key, salt, 40)).unwrap())
-    }
-
     fn issues(&self, key: &FactKey) -> Vec<Issue> {
         self.some(key, |id| Issue {
             reference: format!("shop/web#{id}"),
@@ -57,9 +53,6 @@ impl World {
                 let id = name.strip_prefix('u').and_then(|id| id.parse().ok()).map(UserId::new);
                 facts.usernames.insert(name, mask.veil(key, id));
             }
-            FactKey::Account(id) => {
-                facts.accounts.insert(id, mask.veil(key, Account { bot: self.draw(key, 1, 2) == 0 }));
-            }
             FactKey::Project => {
                 let project = ProjectFacts {
                     topics: [self.pick(key, 1, &["pci", "web"]).to_owned()].into(),
@@ -70,12 +63,6 @@ impl World {
                 facts.project = Some(mask.veil(key, project));
             }
             FactKey::Behind => facts.behind = Some(mask.veil(key, self.draw(key, 1, 3))),
-            FactKey::Reviewers => {
-                let states = ["unreviewed", "approved", "requested_changes", "a_word_of_tomorrow"];
-                let reviewer =
-                    |id| Reviewer { user: user(id), state: self.pick(key, id, &states).to_owned() };
-                facts.reviewers = Some(mask.veil(key, self.some(key, reviewer)));
-            }
             FactKey::LabelEvents => {
                 let event = |id| LabelEvent {
                     id,
@@ -84,30 +71,6 @@ impl World {
                     user: (self.draw(key, id + 20, 4) > 0).then(|| user(1 + self.draw(key, id + 30, 4))),
                 };
                 facts.label_events = Some(mask.veil(key, self.some(key, event)));
-            }
-            FactKey::Comments => {
-                let bodies = ["LGTM", "veto", "unveto", "so LGTM?", "fine\n\nReviewed-by: @u2"];
-                let ready = "marked this merge request as **ready**";
-                let comment = |id| {
-                    let system = self.draw(key, id + 10, 3) == 0;
-                    Comment {
-                        id,
-                        author: user(1 + self.draw(key, id + 20, 4)),
-                        body: Some(if system { ready } else { self.pick(key, id, &bodies) }.to_owned()),
-                        created_at: self.minute(key, id + 30),
-                        edited: self.draw(key, id + 40, 4) == 0,
-                        system,
-                    }
-                };
-                facts.comments = Some(mask.veil(key, self.some(key, comment)));
-            }
-            FactKey::Awards => {
-                let award = |id| Award {
-                    name: self.pick(key, id, &["thumbsup", "thumbsdown"]).to_owned(),
-                    user: user(1 + self.draw(key, id + 20, 4)),
-                    created_at: self.minute(key, id + 30),
-                };
-                facts.awards = Some(mask.veil(key, self.some(key, award)));
             }
             FactKey::RelatedIssues => facts.related_issues = Some(mask.veil(key, self.issues(key))),
             FactKey::BlockingMergeRequests => {
@@ -156,10 +119,7 @@ pub(super) fn every_further_key() -> Vec<FactKey> {
     let mut keys = vec![
         FactKey::Project,
         FactKey::Behind,
-        FactKey::Reviewers,
         FactKey::LabelEvents,
-        FactKey::Comments,
-        FactKey::Awards,
         FactKey::Jobs(1),
         FactKey::CommitStatuses,
         FactKey::ClosingIssues,

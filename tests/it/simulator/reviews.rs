@@ -46,6 +46,57 @@ async fn a_bot_keeps_one_note_and_touches_nobody_else_s() {
 }
 
 #[tokio::test]
+async fn a_maintainer_edits_anybody_s_note_and_only_updated_at_tells() {
+    let scene = scene().await;
+    let ana = scene.gitlab.create_user("ana");
+    scene.gitlab.acting_as(ana).comment(scene.merge_request, "no").unwrap();
+    let notes = scene.below("/notes?sort=asc&order_by=created_at");
+    let before = scene.get(&notes).await[0].clone();
+    assert_eq!((&before["created_at"], &before["type"]), (&before["updated_at"], &Value::Null));
+    let path = scene.below(&format!("/notes/{}", before["id"]));
+    let maintainer = scene.member("cleo", 40);
+    let sent = scene.send(Method::PUT, &path, &maintainer, Some(json!({ "body": "yes" }))).await;
+    assert_eq!(sent.status(), 200);
+    let after = scene.get(&notes).await[0].clone();
+    assert_eq!((&after["body"], &after["author"]["username"]), (&json!("yes"), &json!("ana")));
+    assert_ne!(after["created_at"], after["updated_at"]);
+    let body = json!({ "body": "psst", "internal": true });
+    assert_eq!(send(&scene, Method::POST, &scene.below("/notes"), body).await.1["internal"], true);
+}
+
+#[tokio::test]
+async fn an_emoji_is_awarded_once_and_taken_back_by_its_owner() {
+    let scene = scene().await;
+    let path = scene.below("/award_emoji");
+    let (code, award) = send(&scene, Method::POST, &path, json!({ "name": "thumbsup" })).await;
+    assert_eq!((code, &award["name"]), (201, &json!("thumbsup")));
+    assert_eq!(send(&scene, Method::POST, &path, json!({ "name": "thumbsup" })).await.0, 404);
+    let mine = scene.below(&format!("/award_emoji/{}", award["id"]));
+    let other = scene.member("cleo", 40);
+    assert_eq!(scene.send(Method::DELETE, &mine, &other, None).await.status(), 401);
+    assert_eq!(scene.get(&path).await[0]["user"]["username"], "countersign");
+    assert_eq!(send(&scene, Method::DELETE, &mine, json!({})).await.0, 204);
+    assert_eq!(scene.get(&path).await, json!([]));
+}
+
+#[tokio::test]
+async fn reviewers_are_listed_with_their_states() {
+    let scene = scene().await;
+    let (ana, bea) = (scene.gitlab.create_user("ana"), scene.gitlab.create_user("bea"));
+    scene.gitlab.set_reviewers(scene.merge_request, &[ana]).unwrap();
+    scene.gitlab.approve(scene.merge_request, bea).unwrap();
+    scene.gitlab.review(scene.merge_request, bea, "requested_changes").unwrap();
+    let reviewers = scene.get(&scene.below("/reviewers")).await;
+    assert_eq!((&reviewers[0]["user"]["id"], &reviewers[0]["state"]), (&json!(ana), &json!("unreviewed")));
+    assert_eq!(
+        (&reviewers[1]["user"]["id"], &reviewers[1]["state"]),
+        (&json!(bea), &json!("requested_changes"))
+    );
+    let approvals = scene.get(&scene.below("/approvals")).await;
+    assert_eq!(approvals["approved_by"], json!([]), "who asks for changes does not approve");
+}
+
+#[tokio::test]
 async fn a_commit_status_is_kept_and_the_newest_of_a_name_is_listed() {
     let scene = scene().await;
     let path = format!("/projects/{}/statuses/{}", scene.project, scene.head());
@@ -60,24 +111,6 @@ async fn a_commit_status_is_kept_and_the_newest_of_a_name_is_listed() {
     assert_eq!(scene.gitlab.commit_statuses(scene.project).unwrap().len(), 2);
     let unknown = format!("/projects/{}/statuses/{}", scene.project, "0".repeat(40));
     assert_eq!(send(&scene, Method::POST, &unknown, json!({ "state": "success" })).await.0, 404);
-}
-
-#[tokio::test]
-async fn reviewers_are_listed_with_their_states() {
-    let scene = scene().await;
-    let (ana, bea) = (scene.gitlab.create_user("ana"), scene.gitlab.create_user("bea"));
-    scene.gitlab.set_reviewers(scene.merge_request, &[ana, bea]).unwrap();
-    scene.gitlab.approve(scene.merge_request, bea).unwrap();
-    let listed = scene.get(&scene.below("/reviewers")).await;
-    assert_eq!((&listed[0]["user"]["id"], &listed[0]["state"]), (&json!(ana), &json!("unreviewed")));
-    assert_eq!((&listed[1]["user"]["id"], &listed[1]["state"]), (&json!(bea), &json!("approved")));
-    scene.gitlab.unapprove(scene.merge_request, bea).unwrap();
-    scene.gitlab.review(scene.merge_request, ana, "requested_changes").unwrap();
-    let listed = scene.get(&scene.below("/reviewers")).await;
-    assert_eq!(
-        (&listed[0]["state"], &listed[1]["state"]),
-        (&json!("requested_changes"), &json!("unapproved"))
-    );
 }
 
 #[tokio::test]

@@ -3,10 +3,10 @@
 use crate::merge_request::{UserId, VersionId};
 use crate::policy::evaluation::{Remedy, RuleState, Truth};
 use crate::policy::example::{
-    AUTHOR, approval, code, facts, join_group, mistakes, needs, reason, remedies, sha, state, truth, unknown,
-    versions,
+    AUTHOR, approval, award, code, comment, facts, join_group, mistakes, needs, reason, remedies, sha, state,
+    truth, unknown, versions,
 };
-use crate::policy::fact::{AccessLevel, Approval, FactKey, Facts, Known};
+use crate::policy::fact::{AccessLevel, Account, Approval, Award, Comment, FactKey, Facts, Known};
 
 const ONE: &str = "{approvals: {count: 1}}";
 const TWO: &str = "{approvals: 2}";
@@ -248,6 +248,164 @@ fn an_access_token_counts_only_if_it_is_named() {
     assert!(why_not(ONE, &approved(vec![token.clone()]))[0].contains("an access token is nobody"));
     let named = "{approvals: {count: 1, from: {users: [project_7_bot_0a1b]}}}";
     assert_eq!(truth(named, &approved(vec![token])), Truth::True);
+}
+
+const BY_WORDS: &str =
+    "{approvals: {count: 1, methods: [{comment: LGTM}, {emoji: thumbsup}, {trailer: Reviewed-by}]}}";
+
+/// Everybody is a person, nobody has approved in GitLab.
+fn said(comments: Vec<Comment>, awards: Vec<Award>) -> Facts {
+    let mut facts = approved(vec![]);
+    facts.comments = Some(Known::Value(comments));
+    facts.awards = Some(Known::Value(awards));
+    facts.accounts = (1..5).map(|id| (UserId::new(id), Known::Value(Account { bot: false }))).collect();
+    facts
+}
+
+#[test]
+fn only_the_methods_in_use_are_asked_for_and_all_at_once() {
+    assert_eq!(needs(BY_WORDS, &facts()), [FactKey::Comments, FactKey::Awards]);
+    assert_eq!(needs("{approvals: {count: 1, methods: [{emoji: thumbsup}]}}", &facts()), [FactKey::Awards]);
+    let all = "{approvals: {count: 1, methods: [approval, {comment: LGTM}, {emoji: thumbsup}]}}";
+    assert_eq!(needs(all, &facts()), [FactKey::Approvals, FactKey::Comments, FactKey::Awards]);
+    let mut facts = said(vec![comment(2, 5, "LGTM")], vec![]);
+    facts.accounts.clear();
+    assert_eq!(needs(BY_WORDS, &facts), [FactKey::Account(UserId::new(2))]);
+}
+
+#[test]
+fn each_method_is_enough() {
+    for facts in [
+        said(vec![comment(2, 5, "LGTM")], vec![]),
+        said(vec![comment(2, 5, "fine\n\nReviewed-by: @ana")], vec![]),
+        said(vec![], vec![award(2, 5, "thumbsup")]),
+    ] {
+        assert_eq!(truth(BY_WORDS, &facts), Truth::True);
+    }
+    let sentence = reason(BY_WORDS, &said(vec![comment(2, 5, "LGTM")], vec![])).sentence;
+    assert_eq!(sentence, "1 of 1 approvals needed: @ana (anybody's counts, by comment)");
+    assert_eq!(
+        truth(BY_WORDS, &said(vec![comment(2, 5, "LGTM!")], vec![award(2, 5, "heart")])),
+        Truth::Waiting
+    );
+    assert_eq!(
+        truth(ONE, &said(vec![comment(2, 5, "LGTM")], vec![])),
+        Truth::Waiting,
+        "only if it is a method"
+    );
+}
+
+#[test]
+fn one_person_counts_once_and_by_the_best_of_their_approvals() {
+    let two = BY_WORDS.replace("count: 1", "count: 2");
+    let facts = said(vec![comment(2, 5, "LGTM"), comment(2, 6, "LGTM")], vec![award(2, 7, "thumbsup")]);
+    assert_eq!(truth(&two, &facts), Truth::Waiting);
+    let mut facts = said(vec![comment(2, 5, "LGTM")], vec![award(2, 15, "thumbsup")]);
+    facts.versions = Some(versions(2));
+    facts.code = Some(Known::Value(code(2, &["src/a.rs"])));
+    let found = reason(BY_WORDS, &facts);
+    assert_eq!(found.truth, Truth::True, "the emoji was given after the push");
+    assert_eq!(found.sentence, "1 of 1 approvals needed: @ana (anybody's counts, by emoji `thumbsup`)");
+    assert!(found.parts[0].sentence.starts_with("the comment by @ana does not count: given for bbbbbbbb"));
+}
+
+#[test]
+fn what_is_said_by_words_is_dated_like_an_approval() {
+    let mut facts = said(vec![comment(2, 5, "LGTM")], vec![award(3, 5, "thumbsup")]);
+    facts.versions = Some(versions(2));
+    facts.sightings.version_targets.insert(VersionId::new(1), "main".to_owned());
+    facts.code = Some(Known::Value(code(2, &["src/a.rs"])));
+    facts.patches.insert(VersionId::new(1), Known::Value(code(1, &["src/b.rs"])));
+    assert_eq!(
+        why_not(BY_WORDS, &facts),
+        [
+            "the comment by @ana does not count: given for bbbbbbbb; since then `src/a.rs` has changed",
+            "the emoji `thumbsup` by @bob does not count: given for bbbbbbbb; since then `src/a.rs` has changed"
+        ]
+    );
+    facts.patches.insert(VersionId::new(1), Known::Value(code(1, &["src/a.rs"])));
+    assert_eq!(truth(&BY_WORDS.replace("count: 1", "count: 2"), &facts), Truth::True, "a rebase keeps them");
+}
+
+#[test]
+fn words_that_nobody_can_rely_on_approve_nothing_and_are_listed() {
+    let edited = Comment { updated_at: crate::policy::example::at(6), ..comment(2, 5, "LGTM") };
+    let in_thread = Comment { in_thread: true, ..comment(3, 5, "LGTM") };
+    let internal = Comment { internal: true, ..comment(4, 5, "LGTM") };
+    let mut facts = said(vec![edited, in_thread, internal, comment(AUTHOR, 5, "LGTM")], vec![]);
+    assert_eq!(
+        why_not(BY_WORDS, &facts),
+        [
+            "the comment by @ana does not count: it was touched after it was written, so somebody may have changed it",
+            "the comment by @bob does not count: it stands in a thread or on a line and not for the whole change",
+            "the comment by @cleo does not count: it is internal, so not everybody can see it",
+            "the comment by @author does not count: the author can't approve"
+        ]
+    );
+    facts.comments = Some(Known::Value(vec![
+        Comment { system: true, ..comment(2, 5, "LGTM") },
+        Comment { body: None, ..comment(3, 5, "") },
+        comment(4, 5, "Reviewed-by: @ana"),
+    ]));
+    assert_eq!(
+        why_not(BY_WORDS, &facts),
+        ["the trailer by @cleo does not count: its trailer `Reviewed-by` does not name @cleo who wrote it"]
+    );
+}
+
+#[test]
+fn a_bot_s_words_count_only_if_it_is_named() {
+    let mut facts = said(vec![comment(2, 5, "LGTM")], vec![]);
+    facts.accounts.insert(UserId::new(2), Known::Value(Account { bot: true }));
+    assert!(why_not(BY_WORDS, &facts)[0].contains("a bot is nobody"));
+    let named = BY_WORDS.replace("count: 1", "count: 1, from: {users: [ana]}");
+    assert_eq!(truth(&named, &facts), Truth::True);
+    facts.accounts.insert(UserId::new(2), unknown(true));
+    assert_eq!(truth(BY_WORDS, &facts), Truth::Unknown { curable: true });
+}
+
+#[test]
+fn a_method_that_can_t_be_asked_for_leaves_it_open_only_while_it_could_matter() {
+    let mut facts = said(vec![comment(2, 5, "LGTM")], vec![]);
+    facts.awards = Some(unknown(true));
+    assert_eq!(truth(BY_WORDS, &facts), Truth::True);
+    facts.comments = Some(Known::Value(vec![]));
+    assert_eq!(truth(BY_WORDS, &facts), Truth::Unknown { curable: true });
+    facts.comments = Some(unknown(false));
+    facts.awards = Some(Known::Value(vec![]));
+    assert_eq!(truth(BY_WORDS, &facts), Truth::Unknown { curable: false });
+}
+
+#[test]
+fn an_approval_that_is_no_method_is_listed_where_it_is_known() {
+    let mut facts = said(vec![], vec![]);
+    facts.approvals = Some(Known::Value(vec![approval(2, 5)]));
+    assert_eq!(
+        why_not(BY_WORDS, &facts),
+        ["the approval by @ana does not count: `approval` is not one of the methods"]
+    );
+}
+
+#[test]
+fn methods_that_say_nothing_are_refused() {
+    insta::assert_snapshot!(mistakes("policy: p\nrules:\n  - id: r\n    require:\n      approvals:\n        count: 1\n        methods:\n          - aproval\n          - {comment: LGTM, emoji: thumbsup}\n          - {comment: {regex: \"(\"}}\n          - {comment: {regex: \".*\"}}\n          - {emoji: \"+1\"}\n          - {emoji: 👍}\n          - {trailer: \"Reviewed by\"}\n          - {reaction: x}\n"), @r#"
+    p.yaml:8:13: error: `aproval` is no value of an entry of `methods`
+      help: did you mean `approval`?
+    p.yaml:9:13: error: an entry names more than one way
+      help: give each its own entry: `[{comment: …}, {emoji: …}]`
+    p.yaml:10:31: error: `(` is not a regular expression: unclosed group
+      help: escape what is meant literally with a backslash; look-around is not supported
+    p.yaml:11:31: error: `.*` matches an empty comment
+      help: ask for at least one word
+    p.yaml:12:21: error: `+1` is no emoji's name
+      help: write its own name without colons, such as `thumbsup` for `+1` and 👍
+    p.yaml:13:21: error: `👍` is no emoji's name
+      help: write its own name without colons, such as `thumbsup` for `+1` and 👍
+    p.yaml:14:23: error: `Reviewed by` is no trailer
+      help: write the word before the colon, such as `Reviewed-by`
+    p.yaml:15:14: error: `reaction` is no key of an entry of `methods`
+      help: it may say `comment`, `emoji`, `trailer`
+    "#);
 }
 
 #[test]
