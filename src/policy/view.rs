@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use jiff::Timestamp;
 
+use super::expression::value::Memory;
 use super::fact::{Code, FactKey, Facts, Known, Unknown, Version};
 use super::finding::{Stop, known};
 use super::pattern::{GlobIds, PathGlobs, PathMatches};
@@ -13,6 +14,7 @@ pub(super) struct View<'a> {
     pub(super) facts: &'a Facts,
     globs: &'a PathGlobs,
     matches: OnceCell<Matches>,
+    memory: Memory<'a>,
 }
 
 /// What one changed file touches: a rename touches the path that it leaves, too.
@@ -42,7 +44,12 @@ impl TouchedPath<'_> {
 
 impl<'a> View<'a> {
     pub(super) fn new(facts: &'a Facts, globs: &'a PathGlobs) -> Self {
-        Self { facts, globs, matches: OnceCell::new() }
+        Self { facts, globs, matches: OnceCell::new(), memory: Memory::default() }
+    }
+
+    /// The values that expressions have read of these facts.
+    pub(super) fn memory(&self) -> &Memory<'a> {
+        &self.memory
     }
 
     pub(super) fn now(&self) -> Result<Timestamp, Stop> {

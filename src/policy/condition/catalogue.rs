@@ -2,7 +2,9 @@
 //! editors learn from it.
 
 use super::kind::Kind;
-use super::{age, approvals, branch, draft, during, files, labels, people, pipeline, size, text, threads};
+use super::{
+    age, approvals, branch, draft, during, expression, files, labels, people, pipeline, size, text, threads,
+};
 use crate::schema::{Key, Shape, Table};
 
 pub(in crate::policy) const ALL_OF: &str = "all_of";
@@ -11,7 +13,7 @@ pub(in crate::policy) const NONE_OF: &str = "none_of";
 pub(in crate::policy) const NOT: &str = "not";
 
 /// How many conditions there are.
-const COUNT: usize = 15;
+const COUNT: usize = 16;
 
 /// Every condition, in the order in which the reference shows them.
 pub(in crate::policy) const KINDS: [Kind; COUNT] = [
@@ -30,6 +32,7 @@ pub(in crate::policy) const KINDS: [Kind; COUNT] = [
     threads::UNRESOLVED_THREADS,
     age::AGE,
     during::DURING,
+    expression::EXPRESSION,
 ];
 
 /// The conditions, with the operators that join them.

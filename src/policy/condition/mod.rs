@@ -12,6 +12,7 @@ pub(super) mod catalogue;
 mod draft;
 mod during;
 mod excluded;
+mod expression;
 mod files;
 mod kind;
 mod labels;
