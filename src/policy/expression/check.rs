@@ -72,7 +72,7 @@ pub(super) fn check(
         Checker { info, globs, scope: Vec::new(), loops: 0, uses: Uses::default(), faults: Vec::new() };
     let id = tree.id;
     let found = checker.check(tree);
-    if let Some(found) = found.filter(|found| *found != Type::FLAG) {
+    if let Some(found) = found.filter(|found| checker.faults.is_empty() && *found != Type::FLAG) {
         let message = format!("the expression is {}, not true or false", found.describe());
         checker.fault(
             0..info.source.trim_end().len(),
@@ -252,6 +252,12 @@ impl Checker<'_> {
 
     fn call(&mut self, call: &mut CallExpr, id: u64) -> Option<Type> {
         let name = call.func_name.clone();
+        if MACROS.iter().any(|(known, _)| *known == name) {
+            // With other arguments it would have been expanded; these may bind what is not known here.
+            let (message, help) = unknown_function(&name);
+            self.fault_at(id, message, help);
+            return None;
+        }
         let arguments: Vec<_> =
             call.args.iter_mut().map(|argument| (argument.id, self.check(argument))).collect();
         let over_result = matches!(call.args.first(), Some(IdedExpr { expr: Expr::Ident(name), .. }) if name.starts_with('@'));
@@ -269,7 +275,7 @@ impl Checker<'_> {
             }
             (operators::NEGATE, [(operand, found)]) => {
                 self.expect(Type::NUMBER, *found, *operand, "-");
-                Some(Type::NUMBER)
+                found.filter(|found| *found == Type::NUMBER)
             }
             (operators::CONDITIONAL, [(condition, found), (_, left), (_, right)]) => {
                 self.expect(Type::FLAG, *found, *condition, &self.word_at(id));
@@ -315,7 +321,6 @@ impl Checker<'_> {
                 | operators::MODULO
         );
         let (Some(left), Some(right)) = (left, right) else { return gives_flag.then_some(Type::FLAG) };
-        let is_row = |found: Type| matches!(found, Type::One(Kind::Row(_)) | Type::List(Some(Kind::Row(_))));
         let result = match operator {
             operators::EQUALS | operators::NOT_EQUALS => {
                 left.join(right).filter(|joined| !is_row(*joined)).map(|_| Type::FLAG)
@@ -380,6 +385,7 @@ impl Checker<'_> {
         if !matches!(of, Type::List(_) | Type::One(Kind::Text)) {
             let message = format!("`size` counts a text or a list, not {}", of.describe());
             self.fault_at(id, message, "write `size(labels)` or `size(title)`");
+            return None;
         }
         Some(Type::NUMBER)
     }
@@ -469,7 +475,9 @@ impl Checker<'_> {
             let help = match (wanted, found) {
                 (Type::FLAG, _) => "compare it with something, as in `… == …`",
                 (_, Type::NUMBER) => "put it in quotes if it is a text",
-                _ => "take another value",
+                (Type::NUMBER, _) => "write a number, or count with `size(…)`",
+                (_, Type::List(_)) => "go through the list: `labels.exists(label, …)`",
+                _ => "make a text of it, or ask for something else",
             };
             self.fault_at(id, message, help);
         }
@@ -525,8 +533,11 @@ fn symbol(operator: &str) -> String {
     operator.trim_matches(['_', '@']).to_owned()
 }
 
+fn is_row(found: Type) -> bool {
+    matches!(found, Type::One(Kind::Row(_)) | Type::List(Some(Kind::Row(_))))
+}
+
 fn binary_help(operator: &str, left: Type, right: Type) -> String {
-    let is_row = |found: Type| matches!(found, Type::One(Kind::Row(_)));
     match (operator, left, right) {
         (operators::EQUALS | operators::NOT_EQUALS, ..) if is_row(left) || is_row(right) => {
             "compare their fields, such as `path` or `sha`".to_owned()

@@ -266,3 +266,6 @@ impl Item for value::Record {
         self.fields.iter().find(|field| field.name == name).map(|field| sample_of(field.kind))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,15 +35,13 @@ pub(super) fn parse(text: &str) -> Result<Program, Fault> {
     }
     let parsed = thread::scope(|scope| {
         let parser = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || parse_here(text));
-        parser.map(|parser| parser.join())
+        parser.ok()?.join().ok()
     });
-    match parsed {
-        Ok(Ok(parsed)) => parsed,
-        Ok(Err(_)) | Err(_) => {
-            let message = "the expression can't be read".to_owned();
-            Err(Fault { span: 0..text.len(), message, help: None })
-        }
-    }
+    // No thread could be had, or the parser panicked: what was not read is no expression.
+    parsed.unwrap_or_else(|| {
+        let message = "the expression can't be read".to_owned();
+        Err(Fault { span: 0..text.len(), message, help: None })
+    })
 }
 
 const SPLIT: &str = "split it into several conditions under `all_of` or `any_of`";
@@ -102,12 +100,13 @@ fn syntax_fault(text: &str, errors: &ParseErrors) -> Fault {
     let Some(error) = errors.errors.first() else {
         return Fault { span: 0..text.len(), message: "the expression can't be read".to_owned(), help: None };
     };
-    let start = offset(text, error.pos);
-    let rest = text.get(start..).unwrap_or_default();
+    let end = text.trim_end().len();
+    let start = offset(text, error.pos).min(end);
+    let rest = text.get(start..end).unwrap_or_default();
     let word = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(rest.len());
     let letter = rest.chars().next().map_or(0, char::len_utf8);
     let span = start..start + word.max(letter);
-    let found = text.get(span.clone()).unwrap_or_default().trim();
+    let found = text.get(span.clone()).unwrap_or_default();
     let help = match found {
         "and" => Some("write `&&`"),
         "or" => Some("write `||`"),
@@ -118,11 +117,15 @@ fn syntax_fault(text: &str, errors: &ParseErrors) -> Fault {
         _ => None,
     };
     let message = match error.msg.strip_prefix("Syntax error: ") {
-        None => error.msg.clone(),
-        Some(said) if said.contains("<EOF>' expecting") && found.is_empty() => {
-            "the expression ends too early".to_owned()
+        None => match error.msg.as_str() {
+            "invalid int literal" => format!("`{found}` is too large for a number"),
+            "argument must be a simple name" => "a loop begins with a name for the entry".to_owned(),
+            other => other.replace('\'', "`"),
+        },
+        Some(_) if found.is_empty() => "the expression ends too early".to_owned(),
+        Some(_) if found == "'" || found == "\"" => {
+            "the text that begins here can't be read: its quotes are not closed, or it has a backslash too many".to_owned()
         }
-        Some(_) if found == "'" || found == "\"" => "the quotes are not closed".to_owned(),
         Some(_) => format!("`{found}` can't stand here"),
     };
     Fault { span, message, help: help.map(str::to_owned) }

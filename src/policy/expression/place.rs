@@ -16,9 +16,7 @@ pub(super) struct Place {
 impl Place {
     /// `span` is where the scalar stands in `file`, `text` what YAML made of it.
     pub(super) fn new(file: &str, span: &Range<usize>, text: &str) -> Self {
-        let raw = file.get(span.clone()).unwrap_or_default();
-        let bytes = follow(raw, text).map(|bytes| bytes.iter().map(|at| span.start + at).collect());
-        Self { whole: span.clone(), bytes }
+        Self { whole: span.clone(), bytes: follow(file, span, text) }
     }
 
     pub(super) fn of(&self, part: &Range<usize>) -> Range<usize> {
@@ -30,71 +28,78 @@ impl Place {
     }
 }
 
-/// The byte of `raw` for each byte of `text` and for its end; none where the two can't be brought together.
-fn follow(raw: &str, text: &str) -> Option<Vec<usize>> {
-    let mut bytes = Vec::with_capacity(text.len() + 1);
-    let mut written = Written::new(raw, text)?;
-    for letter in text.chars() {
-        let at = written.take(letter)?;
-        bytes.extend(std::iter::repeat_n(at, letter.len_utf8()));
-    }
-    bytes.push(written.at);
-    Some(bytes)
+/// The byte of the file for each byte of `text` and for its end; none where the two can't be brought together.
+fn follow(file: &str, span: &Range<usize>, text: &str) -> Option<Vec<usize>> {
+    let styles = [
+        bare(file, span, text)?,
+        (Style::SingleQuoted, span.start + 1),
+        (Style::DoubleQuoted, span.start + 1),
+    ];
+    // A block may begin with a quote of its own, so the quotes are tried last.
+    styles.into_iter().find_map(|(style, at)| {
+        let line_start = at < span.start;
+        let mut written = Written { file: file.get(..span.end)?, at, style, line_start };
+        let mut bytes = Vec::with_capacity(text.len() + 1);
+        for letter in text.chars() {
+            let at = written.take(letter)?;
+            bytes.extend(std::iter::repeat_n(at, letter.len_utf8()));
+        }
+        bytes.push(written.at);
+        Some(bytes)
+    })
+}
+
+/// How a scalar without quotes would be written, and where it begins.
+fn bare(file: &str, span: &Range<usize>, text: &str) -> Option<(Style, usize)> {
+    let line = file.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);
+    let has_line_of_its_own = file.get(line..span.start)?.trim().is_empty();
+    // A block's first line may begin with spaces that belong to the text.
+    let indent = spaces(file.get(line..)?).saturating_sub(spaces(text));
+    Some((Style::Bare { indent }, if has_line_of_its_own { line } else { span.start }))
 }
 
 /// How a scalar is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Style {
-    Plain,
     SingleQuoted,
     DoubleQuoted,
-    Literal { indent: usize },
+    /// On one line, or on lines of its own whose first columns do not belong to it.
+    Bare {
+        indent: usize,
+    },
 }
 
 struct Written<'a> {
-    raw: &'a str,
+    /// The file up to the scalar's end.
+    file: &'a str,
     at: usize,
     style: Style,
-    /// Whether the next character begins a line of a literal block.
+    /// Whether the next character begins a line of a block.
     line_start: bool,
 }
 
-impl<'a> Written<'a> {
-    fn new(raw: &'a str, text: &str) -> Option<Self> {
-        let (style, at) = match raw.chars().next()? {
-            '\'' => (Style::SingleQuoted, 1),
-            '"' => (Style::DoubleQuoted, 1),
-            '|' => {
-                let first = raw.find('\n')? + 1;
-                let line = raw.get(first..)?.lines().find(|line| !line.trim().is_empty())?;
-                let spaces = |line: &str| line.len() - line.trim_start_matches(' ').len();
-                let kept = text.lines().find(|line| !line.trim().is_empty()).map_or(0, spaces);
-                (Style::Literal { indent: spaces(line).checked_sub(kept)? }, first)
-            }
-            _ => (Style::Plain, 0),
-        };
-        Some(Self { raw, at, style, line_start: true })
-    }
-
+impl Written<'_> {
     /// Where a character of the text is written; none if something else stands there.
     fn take(&mut self, letter: char) -> Option<usize> {
-        if let Style::Literal { indent } = self.style
+        if let Style::Bare { indent } = self.style
             && self.line_start
         {
-            let line = self.raw.get(self.at..)?;
-            self.at += (line.len() - line.trim_start_matches(' ').len()).min(indent);
+            self.at += spaces(self.file.get(self.at..)?).min(indent);
         }
         let at = self.at;
-        let mut rest = self.raw.get(at..)?.chars();
+        let mut rest = self.file.get(at..)?.chars();
         let (mut read, mut length) = match rest.next() {
             Some(first) => (first, first.len_utf8()),
             // The last line break of a block belongs to the text, though the span may end before it.
             None if letter == '\n' => return Some(at),
             None => return None,
         };
-        if (self.style == Style::SingleQuoted && read == '\'')
-            || (self.style == Style::DoubleQuoted && read == '\\')
-        {
+        let escape = match self.style {
+            Style::SingleQuoted => read == '\'',
+            Style::DoubleQuoted => read == '\\',
+            Style::Bare { .. } => false,
+        };
+        if escape {
             let second = rest.next()?;
             length += second.len_utf8();
             read = match second {
@@ -110,4 +115,8 @@ impl<'a> Written<'a> {
         self.line_start = letter == '\n';
         Some(at)
     }
+}
+
+fn spaces(text: &str) -> usize {
+    text.len() - text.trim_start_matches(' ').len()
 }

@@ -188,7 +188,7 @@ struct Row<'v>(&'v dyn Item);
 
 static ROW: ValueType = ValueType::new_unspecified_type("row");
 
-impl<'v> Val for Row<'v> {
+impl Val for Row<'_> {
     fn get_type(&self) -> &ValueType {
         &ROW
     }
@@ -212,7 +212,7 @@ impl<'v> Val for Row<'v> {
     }
 }
 
-impl<'v> Indexer for Row<'v> {
+impl Indexer for Row<'_> {
     fn get<'b, 'w>(&'b self, index: &dyn Val) -> Result<CowVal<'b, 'w>, ExecutionError>
     where
         Self: 'w,
