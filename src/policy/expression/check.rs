@@ -11,7 +11,9 @@ use cel::common::ast::{
     CallExpr, ComprehensionExpr, Expr, IdedExpr, ListExpr, LiteralValue, SelectExpr, SourceInfo, operators,
 };
 
-use super::helper::{HELPERS, Helper, Supplied, Takes, compile_pattern, compile_time, helper, supplied_name};
+use super::function::{
+    HELPERS, Helper, Supplied, Takes, compile_pattern, compile_time, helper, supplied_name,
+};
 use super::parse::{Fault, span_of};
 use super::value::{Kind, Type};
 use super::vocabulary::{self, VARIABLES, Variable};

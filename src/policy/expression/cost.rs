@@ -5,7 +5,7 @@
 
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, operators};
 
-use super::helper::supplied_number;
+use super::function::supplied_number;
 use super::value::Size;
 
 /// The most steps: some tenths of a second, and at most this many times 32 bytes of memory.

@@ -14,7 +14,7 @@
 
 mod check;
 mod cost;
-mod helper;
+mod function;
 mod parse;
 mod place;
 pub(super) mod value;
@@ -32,7 +32,7 @@ use cel::{Context, Env, ExecutionError, Value};
 use jiff::Timestamp;
 
 use self::check::Uses;
-use self::helper::{Supplied, supplied_number};
+use self::function::{Supplied, supplied_number};
 use self::parse::Fault;
 use self::place::Place;
 use self::value::{Content, Held, Item, Kind, Missing, Size, Type};

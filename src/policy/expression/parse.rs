@@ -108,6 +108,7 @@ fn syntax_fault(text: &str, errors: &ParseErrors) -> Fault {
     let span = start..start + word.max(letter);
     let found = text.get(span.clone()).unwrap_or_default();
     let help = match found {
+        "" => Some("put it in quotes if that is not its end: without them YAML ends it at `,`, `: ` or ` #`"),
         "and" => Some("write `&&`"),
         "or" => Some("write `||`"),
         "not" => Some("write `!` in front of what must not be"),

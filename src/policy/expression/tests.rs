@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use proptest::prelude::*;
+
 use super::*;
+use crate::merge_request::CheckName;
 use crate::policy::evaluation::Truth;
 use crate::policy::example::{
     approval, at, code, facts, file, mistakes, needs, reason, sha, truth, unknown, user, versions,
@@ -10,7 +13,7 @@ use crate::policy::example::{
 use crate::policy::fact::{
     ChangeKind, ChangedFile, Commit, FactKey, Facts, Known, LineCount, Pipeline, Thread,
 };
-use crate::policy::{Diagnostics, PolicySet, PolicySource};
+use crate::policy::{Diagnostics, PolicySet, PolicySource, Step, evaluate, example};
 
 /// A rule that requires an expression, in a block of its own.
 fn policy(expression: &str) -> String {
@@ -274,9 +277,9 @@ fn what_is_no_cel_is_shown_where_it_begins() {
     --- title == '\q'
     ': the text that begins here can't be read: its quotes are not closed, or it has a backslash too many
     --- title ==
-    : the expression ends too early
+    : the expression ends too early (put it in quotes if that is not its end: without them YAML ends it at `,`, `: ` or ` #`)
     --- (draft
-    : the expression ends too early
+    : the expression ends too early (put it in quotes if that is not its end: without them YAML ends it at `,`, `: ` or ` #`)
     --- draft)
     ): `)` can't stand here
     --- title.?x == 'a'
@@ -506,11 +509,11 @@ fn what_goes_wrong_while_it_runs_is_unknown_and_not_false() {
 #[test]
 fn time_is_looked_at_again_when_it_may_change_the_answer() {
     let recheck = |expression: &str, minute| {
-        let set = crate::policy::example::compile(&policy(expression));
+        let set = example::compile(&policy(expression));
         let facts = Facts { now: Some(at(minute)), versions: Some(versions(2)), ..facts() };
-        match crate::policy::evaluate(&set, &crate::merge_request::CheckName::default(), &facts) {
-            crate::policy::Step::Decided(evaluation) => evaluation.recheck_at,
-            crate::policy::Step::Needs(keys) => panic!("{keys:?}"),
+        match evaluate(&set, &CheckName::default(), &facts) {
+            Step::Decided(evaluation) => evaluation.recheck_at,
+            Step::Needs(keys) => panic!("{keys:?}"),
         }
     };
     assert_eq!(recheck("open_for('1h') || quiet_for('30m')", 20), Some(at(40)));
@@ -556,8 +559,10 @@ fn no_depth_makes_anything_fall_over() {
             let long = text.len() > parse::LONGEST + 20;
             let found = mistakes(&format!("policy: p\nrules: [{{id: r, require: {text}}}]\n"));
             assert!(!long || found.contains("longer than 2"), "{found}");
-            // Brackets around brackets are no depth.
-            assert!(!found.is_empty() || truth(&text, &facts).is_false());
+            // Brackets around brackets are no depth, and some of these say something.
+            if found.is_empty() {
+                truth(&text, &facts);
+            }
         }
     }
     assert!(refused(&format!("{} == 1", vec!["1"; 100].join("+"))).contains("nests deeper than 24"));
@@ -655,4 +660,184 @@ fn every_field_says_something_of_its_kind() {
     let lines = LineCount { added: u64::MAX, removed: 0 };
     let huge = ChangedFile { lines: Some(lines), ..file("a") };
     assert!(matches!(huge.field("added_lines"), Some(Content::Number(i64::MAX))));
+}
+
+const README: &str = include_str!("../../../policies/README.md");
+
+/// The rows of the table behind a mark in the reference, cell by cell.
+fn table(mark: &str) -> Vec<Vec<&'static str>> {
+    let (_, behind) = README.split_once(&format!("<!-- {mark} -->\n")).unwrap();
+    let rows = behind.lines().skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+fn in_table(kind: Type) -> String {
+    let words = kind.describe();
+    words.strip_prefix("a ").unwrap_or(&words).to_owned()
+}
+
+/// The families of facts that an expression asks for, in the words of the reference.
+fn reads(expression: &str) -> String {
+    let text = format!("policy: p\nrules: [{{id: r, require: {}}}]\n", require(expression));
+    let step = evaluate(&example::compile(&text), &CheckName::default(), &facts());
+    let Step::Needs(keys) = step else { return String::new() };
+    keys.iter().map(|key| key.family().word()).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn the_reference_lists_what_expressions_can_speak_of() {
+    let test_of = |name: &str, kind: Type| match kind {
+        Type::One(Kind::Flag) => name.to_owned(),
+        Type::One(Kind::Number) => format!("{name} == 1"),
+        Type::One(_) => format!("{name} == 'x'"),
+        Type::List(_) => format!("{name}.size() == 1"),
+    };
+    let variables = vocabulary::VARIABLES.iter().map(|variable| {
+        let asked = reads(&test_of(variable.name, variable.kind));
+        let asked = if asked.is_empty() { "the merge request".to_owned() } else { asked };
+        vec![format!("`{}`", variable.name), in_table(variable.kind), asked]
+    });
+    let written = |mark, cells| table(mark).iter().map(|row| row[..cells].to_vec()).collect::<Vec<_>>();
+    assert_eq!(written("variables of expressions", 3), variables.collect::<Vec<_>>());
+    for (mark, record) in [("fields of files", &vocabulary::FILE), ("fields of commits", &vocabulary::COMMIT)]
+    {
+        let fields = record
+            .fields
+            .iter()
+            .map(|field| vec![format!("`{}`", field.name), in_table(Type::One(field.kind))]);
+        assert_eq!(written(mark, 2), fields.collect::<Vec<_>>());
+    }
+    let helpers = function::HELPERS.iter().map(|helper| {
+        let call = helper.usage.replace("(text,", "(title,").replace("(path,", "(title,");
+        vec![format!("`{}`", helper.usage), reads(&call)]
+    });
+    assert_eq!(written("functions of expressions", 2), helpers.collect::<Vec<_>>());
+    for (name, _) in check::BUILT_IN.iter().chain(check::MACROS) {
+        assert!(README.contains(&format!("`{name}`")), "{name}");
+    }
+    for limit in ["2 KiB", "24", "two loops", "4 million steps", "4 MiB"] {
+        assert!(README.contains(limit), "{limit}");
+    }
+    assert_eq!((parse::LONGEST, parse::DEEPEST), (2_048, 24));
+    assert_eq!((cost::MOST_STEPS, cost::LONGEST_TEXT), (4_000_000, 4 * 1024 * 1024));
+}
+
+#[test]
+fn the_examples_of_the_reference_come_to_something() {
+    let (_, section) = README.split_once("### `expression`\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let examples: Vec<_> =
+        section.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(examples.len() > 5);
+    for example in examples {
+        let body = example.replace('\n', "\n      ");
+        let text = format!("policy: p\nrules:\n  - id: r\n    require:\n      {body}\n");
+        let set = example::compile(&text);
+        let step = evaluate(&set, &CheckName::default(), &all_known());
+        let Step::Decided(evaluation) = step else { panic!("{example}") };
+        let reason = evaluation.policies[0].rules[0].require.as_ref().unwrap();
+        assert!(reason.truth == Truth::True || reason.truth.is_false(), "{example}: {}", reason.sentence);
+    }
+}
+
+/// Random expressions, most of which are true or false.
+fn flags() -> impl Strategy<Value = String> {
+    let leaves = [
+        "draft",
+        "from_fork",
+        "title.startsWith('feat')",
+        "'type::feature' in labels",
+        "size(labels) > 1",
+        "labels[0] == title",
+        "1 / size(assignees) == 1",
+        "touches('*.rs')",
+        "touches_only('docs/')",
+        "changed_paths.size() < 3",
+        "files[0].binary",
+        "files.map(f, f.path) == changed_paths",
+        "commits.exists(c, c.subject == title)",
+        "approvers.exists_one(a, a != author)",
+        "pipeline_status == 'success'",
+        "unresolved_threads == 1",
+        "has_conflicts",
+        "glob(target_branch, 'm*')",
+        "quiet_for('1h')",
+        "open_for('2h')",
+        "title",
+        "labels + 1",
+        "titel == 'x'",
+    ];
+    prop::sample::select(leaves.to_vec()).prop_map(str::to_owned).prop_recursive(4, 24, 3, |inner| {
+        let loops = [
+            "files.all(x, B)",
+            "labels.exists(y, B)",
+            "changed_paths.filter(z, B).size() > 0",
+            "[1, 2].map(w, B) != []",
+        ];
+        prop_oneof![
+            (inner.clone(), prop::sample::select(&["&&", "||", "=="][..]), inner.clone())
+                .prop_map(|(one, sign, other)| format!("({one} {sign} {other})")),
+            inner.clone().prop_map(|one| format!("!({one})")),
+            (inner.clone(), inner.clone(), inner.clone())
+                .prop_map(|(one, two, three)| format!("({one} ? {two} : {three})")),
+            (prop::sample::select(loops.to_vec()), inner)
+                .prop_map(|(looped, body)| looped.replace('B', &body)),
+        ]
+    })
+}
+
+/// Facts in which the answer to one question could not be had; none where it always can.
+fn hidden(key: &FactKey) -> Option<Facts> {
+    let mut facts = all_known();
+    match key {
+        FactKey::Versions => facts.versions = Some(unknown(false)),
+        FactKey::Code => facts.code = Some(unknown(false)),
+        FactKey::Approvals => facts.approvals = Some(unknown(false)),
+        FactKey::Pipeline => facts.pipeline = Some(unknown(false)),
+        FactKey::Threads => facts.threads = Some(unknown(false)),
+        _ => return None,
+    }
+    Some(facts)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 80, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_read_is_never_settled_without_its_facts(expression in flags()) {
+        let Ok(set) = compiled(&policy(&expression)) else { return Ok(()) };
+        let decide = |facts: &Facts| match evaluate(&set, &CheckName::default(), facts) {
+            Step::Decided(evaluation) => Ok(evaluation.policies[0].rules[0].require.clone().unwrap()),
+            Step::Needs(keys) => Err(keys),
+        };
+        let known = decide(&all_known()).unwrap();
+        prop_assert_eq!(&known, &decide(&all_known()).unwrap());
+        // What is asked for at first is all that there is to ask.
+        for key in decide(&facts()).err().unwrap_or_default() {
+            if let Some(facts) = hidden(&key) {
+                prop_assert_eq!(decide(&facts).unwrap().truth, UNKNOWN, "{:?} of {}", key, expression);
+            }
+        }
+    }
+
+    #[test]
+    fn no_mutilated_text_makes_anything_fall_over(
+        expression in flags(), cuts in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..12, "[a-z0-9.,(){}?:&|!@'\"\\[\\]+ ö-]{0,4}"), 1..4),
+    ) {
+        let mut letters: Vec<char> = expression.chars().collect();
+        for (at, length, new) in cuts {
+            let at = at.index(letters.len() + 1);
+            let end = (at + length).min(letters.len());
+            letters.splice(at..end, new.chars());
+        }
+        let text = policy(&letters.into_iter().collect::<String>());
+        match compiled(&text) {
+            Ok(set) => drop(evaluate(&set, &CheckName::default(), &all_known())),
+            Err(mistakes) => {
+                for mistake in mistakes.iter() {
+                    prop_assert!(text.get(mistake.span.clone()).is_some());
+                }
+            }
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! Each condition once over real HTTP: the simulator holds the state, the real client reads it, the real evaluation
 //! decides, and the calls are counted.
 
+mod expression;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
