@@ -29,7 +29,7 @@ fn compiled(text: &str) -> Result<PolicySet, Diagnostics> {
 fn refused_in(text: &str) -> String {
     let mistakes = compiled(text).map(drop).expect_err(text);
     let shown = mistakes.iter().map(|mistake| {
-        let words = &text[mistake.span.clone()];
+        let words = text.get(mistake.span.clone()).unwrap();
         let help = mistake.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
         format!("{words}: {}{help}", mistake.message)
     });
@@ -143,6 +143,7 @@ fn names_fields_and_functions_are_held_against_the_vocabulary() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn types_are_checked_when_the_policy_is_read() {
     let wrong = [
         "title == 1",
@@ -553,7 +554,7 @@ fn deep_texts(depth: usize) -> Vec<String> {
 #[test]
 fn no_depth_makes_anything_fall_over() {
     let facts = facts();
-    for depth in [12, 30, 90, 130, 300, 680, 1_000, 2_000, 100_000] {
+    for depth in [12, 30, 130, 680, 2_000, 100_000] {
         for text in deep_texts(depth) {
             let text = format!("{{expression: '{text}'}}");
             let long = text.len() > parse::LONGEST + 20;
@@ -623,7 +624,7 @@ fn texts_do_not_grow_without_bound() {
     facts.merge_request.description = "x".repeat(500_000);
     let doubled = "size((description + description) + (description + description)) > 0";
     assert_eq!(comes_to(doubled, &facts), Truth::True);
-    let more = format!("size({}) > 0", vec!["description + description"; 10].join(" + "));
+    let more = format!("size({}) > 0", ["description + description"; 10].join(" + "));
     assert_eq!(comes_to(&more, &facts), UNKNOWN);
     assert!(sentence(&more, &facts).contains("a text of"), "{}", sentence(&more, &facts));
     assert_eq!(comes_to("files.map(f, f.path + description).size() > 0", &facts), UNKNOWN);

@@ -92,8 +92,8 @@ async fn a_gitlab_that_fails_leaves_it_unknown() {
     ] {
         stage.ground.gitlab.fault(Fault::error_page(route, 403));
         for require in [require(expression), format!("{{not: {}}}", require(expression))] {
-            let state = stage.play(which, &require).await.state();
-            assert!(matches!(state, RuleState::Unknown { .. }), "{require}: {state:?}");
+            let played = stage.play(which, &require).await;
+            assert!(matches!(played.state(), RuleState::Unknown { .. }), "{require}: {:?}", played.state());
         }
     }
 }
