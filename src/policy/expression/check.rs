@@ -74,16 +74,20 @@ pub(super) fn check(
         Checker { info, globs, scope: Vec::new(), loops: 0, uses: Uses::default(), faults: Vec::new() };
     let id = tree.id;
     let found = checker.check(tree);
-    if let Some(found) = found.filter(|found| checker.faults.is_empty() && *found != Type::FLAG) {
-        let message = format!("the expression is {}, not true or false", found.describe());
-        checker.fault(
-            0..info.source.trim_end().len(),
-            message,
-            Some("compare it with something, as in `… == …`".to_owned()),
-        );
-    } else if checker.faults.is_empty() && !checker.uses.depends_on_facts() {
-        let message = "the expression says the same of every merge request";
-        checker.fault_at(id, message, "let it speak of something, such as `labels` or `changed_paths`");
+    let whole = 0..info.source.trim_end().len();
+    match found {
+        _ if !checker.faults.is_empty() => {}
+        Some(Type::FLAG) if checker.uses.depends_on_facts() => {}
+        Some(Type::FLAG) => {
+            let message = "the expression says the same of every merge request";
+            checker.fault_at(id, message, "let it speak of something, such as `labels` or `changed_paths`");
+        }
+        Some(other) => {
+            let message = format!("the expression is {}, not true or false", other.describe());
+            checker.fault(whole, message, Some("compare it with something, as in `… == …`".to_owned()));
+        }
+        // INVARIANT: what has no type was noted. Should that ever fail, it still is no expression.
+        None => checker.fault(whole, "the expression can't be read", None),
     }
     if checker.faults.is_empty() { Ok(checker.uses) } else { Err(checker.faults) }
 }
