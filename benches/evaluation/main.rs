@@ -17,6 +17,7 @@
 )]
 
 mod change;
+mod expressions;
 mod floor;
 mod rules;
 #[path = "../stage/mod.rs"]
@@ -37,6 +38,8 @@ use self::stage::options::{Known, Options};
 
 const RULES: usize = 100;
 const FILES: usize = 1000;
+/// For expressions: as many as nobody reviews.
+const VERY_MANY_FILES: usize = 10_000;
 const OPTIONS: &[Known] = &[("size", "share of the full measure, which is 300 pairs")];
 
 fn main() {
@@ -68,6 +71,7 @@ fn main() {
     println!("  one GlobSet over all paths {:>8.3} ms, {} matches", median(&floors), floor.matches(&paths));
     println!("  evaluation / GlobSet       {:>8.2}", median(&ratios));
     grow(options.scaled(20, 3));
+    measure_expressions(options.scaled(20, 3));
 }
 
 fn compile(rules: &Rules) -> PolicySet {
@@ -101,6 +105,18 @@ fn grow(runs: usize) {
             let (evaluation, floor) = (median(&evaluations), median(&floors));
             println!("  {settled:>5}  {files:>6}  {evaluation:>8.2} ms  {floor:>8.2} ms  {compiled:>8.1} ms");
         }
+    }
+}
+
+/// One expression each over very many files, the making of its values included.
+fn measure_expressions(rounds: usize) {
+    let facts = change::facts(VERY_MANY_FILES);
+    println!("\nan expression over {VERY_MANY_FILES} files, medians of {rounds}");
+    for (words, set) in expressions::sets() {
+        let evaluation = decide(&set, &facts);
+        expressions::prove(words, &evaluation.summary, &facts);
+        let taken: Vec<_> = (0..rounds).map(|_| milliseconds(|| decide(black_box(&set), &facts))).collect();
+        println!("  {words:<30} {:>8.3} ms", median(&taken));
     }
 }
 

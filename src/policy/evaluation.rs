@@ -329,6 +329,13 @@ pub enum Remedy {
         /// What, in words.
         to: String,
     },
+    /// What an expression speaks of must change.
+    MeetExpression {
+        /// The expression.
+        expression: String,
+        /// Whether it must be true, or false.
+        holds: bool,
+    },
     /// An operator must mend something (a group that can't be read, a token).
     AskOperator {
         /// What, in words.

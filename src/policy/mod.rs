@@ -37,6 +37,7 @@ mod evaluate;
 pub mod evaluation;
 #[cfg(test)]
 mod example;
+mod expression;
 pub mod fact;
 mod finding;
 mod frame;

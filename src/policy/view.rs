@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use jiff::Timestamp;
 
 use super::code_owners::CodeOwners;
+use super::expression::value::Memory;
 use super::fact::{ChangedFile, Code, FactKey, Facts, Known, Unknown, Version};
 use super::finding::{Stop, both, known};
 use super::pattern::{GlobIds, PathGlobs, PathMatches};
@@ -16,6 +17,7 @@ pub(super) struct View<'a> {
     matches: OnceCell<Matches>,
     code_owners: OnceCell<Result<CodeOwners, String>>,
     winners: OnceCell<Vec<(&'a str, Vec<usize>)>>,
+    memory: Memory<'a>,
 }
 
 /// What the CODEOWNERS file says of the touched paths.
@@ -57,7 +59,12 @@ impl TouchedPath<'_> {
 impl<'a> View<'a> {
     pub(super) fn new(facts: &'a Facts, globs: &'a PathGlobs) -> Self {
         let (matches, code_owners, winners) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Self { facts, globs, matches, code_owners, winners }
+        Self { facts, globs, matches, code_owners, winners, memory: Memory::default() }
+    }
+
+    /// The values that expressions have read of these facts.
+    pub(super) fn memory(&self) -> &Memory<'a> {
+        &self.memory
     }
 
     pub(super) fn now(&self) -> Result<Timestamp, Stop> {

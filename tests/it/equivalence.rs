@@ -291,12 +291,12 @@ rules:
 "#;
 
 /// `options: {invalidate_on_push: true}` and `requires: {count: 2, permissions: ["write"]}`.
-const STRICT: &str = r#"
+const STRICT: &str = r"
 policy: strict
 rules:
   - id: reviewed
     require: { approvals: { count: 2, from: { role: developer } } }
-"#;
+";
 
 const PUSH: fn(&Gitlab, MergeRequestRef) = |gitlab, which| {
     gitlab.advance(std::time::Duration::from_secs(5));
@@ -360,12 +360,12 @@ async fn a_push_invalidates_and_a_permission_is_a_least_one() {
 
 /// `has_status: {statuses: [build]}` as a predicate and `has_status` with `conclusions: [success, skipped]`; here the
 /// pipeline.
-const STATUS: &str = r#"
+const STATUS: &str = r"
 policy: status
 rules:
   - id: pipeline
     require: { pipeline: [success, skipped] }
-"#;
+";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_status_must_have_an_allowed_conclusion() {

@@ -64,6 +64,9 @@ const NOT_IN_POLICY: &[&str] = &[
     "Zoned::now",
 ];
 
+/// The one place in the pure core that needs a stack of its own: the thread is joined at once and knows nothing but a text.
+const MAY_HAVE_A_THREAD: &str = "policy/expression/parse.rs";
+
 /// The one place that makes a clock's reading a fact, and those that keep leases, logs and leftovers.
 const MAY_READ_THE_CLOCK: &[&str] = &["clock.rs", "decision/facts.rs", "app.rs", "demo"];
 
@@ -320,7 +323,8 @@ fn the_policy_core_knows_no_clock_network_disk_or_log() {
             product(&text).lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"))
         {
             for word in NOT_IN_POLICY {
-                if line.contains(word) {
+                let allowed = *word == "std::thread" && relative(&file) == MAY_HAVE_A_THREAD;
+                if line.contains(word) && !allowed {
                     wrong.push(format!("{}:{}: `{word}`", relative(&file), number + 1));
                 }
             }

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 /// Conditions of every family, each of which is true in some worlds and false in others.
-const LEAVES: [&str; 60] = [
+const LEAVES: [&str; 66] = [
     "title: {conventional_commit: true}",
     "draft: false",
     "labels: {any: [a]}",
@@ -82,6 +82,12 @@ const LEAVES: [&str; 60] = [
     "closing_issues: {labels: {any: [a]}, state: opened}",
     "depends_on: merged",
     "age: {since: ready, at_least: 20m}",
+    "expression: \"'a' in labels || title.startsWith('fix')\"",
+    "expression: touches('*.md') && !touches_only('*.md')",
+    "expression: 'files.exists(f, f.added_lines > 2) || commits.size() > 1'",
+    "expression: {holds: \"approvers.exists(a, a != author) && pipeline_status == 'success'\", otherwise: waiting}",
+    "expression: {holds: unresolved_threads < 2 || quiet_for('20m'), otherwise: waiting}",
+    "expression: 1 / size(labels) == 1 || open_for('30m')",
 ];
 
 #[derive(Debug, Clone)]
@@ -684,6 +690,22 @@ const PIECES: [&str; 26] = [
     "99999999999999999999",
 ];
 
+/// A policy of expressions, to be broken.
+const EXPRESSIONS: &str = r#"policy: expressions
+rules:
+  - id: one
+    when: { expression: "labels.exists(l, l.startsWith('type::')) && size(title) <= 72" }
+    require:
+      expression:
+        holds: |
+          files.filter(f, f.kind == 'added').map(f, f.path).all(p, path_glob(p, 'docs/**') || p in changed_paths)
+            && (draft ? -size(labels) : 1 + 2 * 3) > approvers.size() % 2
+        otherwise: waiting
+        because: it is so
+  - id: two
+    require: { expression: 'commits.exists_one(c, matches_whole(c.subject, "(a|b)+")) || touches("*.md", ''src/'')' }
+"#;
+
 #[test]
 fn no_text_makes_the_compiler_fall_over() {
     compile_mutated_texts(20_260_101, 6_000);
@@ -691,7 +713,8 @@ fn no_text_makes_the_compiler_fall_over() {
 
 /// Compiles texts that were policies once: each is taken or refused with a place, and nothing falls over.
 pub fn compile_mutated_texts(seed: u64, rounds: usize) {
-    let seeds: Vec<String> = countersign::bundle::shipped().into_iter().map(|source| source.text).collect();
+    let shipped = countersign::bundle::shipped().into_iter().map(|source| source.text);
+    let seeds: Vec<String> = shipped.chain([EXPRESSIONS.to_owned()]).collect();
     let mut random = fastrand::Rng::with_seed(seed);
     let mut compiled = 0;
     for round in 0..rounds {

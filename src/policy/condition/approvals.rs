@@ -153,7 +153,7 @@ impl Approvals {
         worth.weigh(&people.describe(), is_meant, people.includes(voice.user, view), view)
     }
 
-    fn from_in_words(&self) -> Vec<String> {
+    fn asked_of(&self) -> Vec<String> {
         self.from.as_ref().map(People::describe).unwrap_or_default()
     }
 
@@ -197,7 +197,7 @@ impl Approvals {
 
     fn finding(&self, poll: &Poll<'_>, tally: &Tally, view: &View<'_>, wanted: bool) -> Finding {
         let names: Vec<_> = poll.people.iter().filter_map(Person::counted).collect();
-        let sentence = needed(self.count, tally.counting, &names, &self.from_in_words());
+        let sentence = needed(self.count, tally.counting, &names, &self.asked_of());
         let mut finding = Finding::new("approvals", tally.truth(self.count), sentence);
         finding.reason.parts = poll.people.iter().flat_map(Person::parts).collect();
         finding.reason.parts.extend(self.ignored(view));
@@ -218,7 +218,7 @@ impl Approvals {
     fn remedies(&self, poll: &Poll<'_>, missing: usize) -> Vec<Remedy> {
         let uncounted = poll.people.iter().filter(|person| person.counted().is_none());
         let weights = uncounted.flat_map(|person| person.voices.iter().map(|(_, weight)| weight));
-        remedies(missing, self.from_in_words(), weights)
+        remedies(missing, self.asked_of(), weights)
     }
 }
 
@@ -244,7 +244,7 @@ impl Test for Approvals {
     fn approvers(&self, view: &View<'_>) -> Option<Approvers> {
         let mut approvers = Approvers {
             count: self.count,
-            from: self.from_in_words(),
+            from: self.asked_of(),
             certain: BTreeMap::new(),
             open: BTreeMap::new(),
             hidden: None,

@@ -5,7 +5,7 @@ use super::code_owners;
 use super::kind::Kind;
 use super::{age, approvals, branch, commits, draft, during, files, labels, lines, people, pipeline, size};
 use super::{assigned, committers, merging, milestone, origin, project, text, threads, vetoes};
-use super::{commit_statuses, dependencies, issues, jobs, merge_after};
+use super::{commit_statuses, dependencies, expression, issues, jobs, merge_after};
 use crate::schema::{Key, Shape, Table};
 
 pub(in crate::policy) const ALL_OF: &str = "all_of";
@@ -14,7 +14,7 @@ pub(in crate::policy) const NONE_OF: &str = "none_of";
 pub(in crate::policy) const NOT: &str = "not";
 
 /// How many conditions there are.
-const COUNT: usize = 43;
+const COUNT: usize = 44;
 
 /// Every condition, in the order in which the reference shows them.
 pub(in crate::policy) const KINDS: [Kind; COUNT] = [
@@ -61,6 +61,7 @@ pub(in crate::policy) const KINDS: [Kind; COUNT] = [
     age::AGE,
     during::DURING,
     merge_after::MERGE_AFTER,
+    expression::EXPRESSION,
 ];
 
 /// The conditions, with the operators that join them.

@@ -19,6 +19,7 @@ mod dependencies;
 mod draft;
 mod during;
 mod excluded;
+mod expression;
 mod file_kinds;
 mod files;
 mod issues;

@@ -28,7 +28,7 @@ use crate::schema::{Key, Shape, Table};
 pub(super) const VETOES: Kind = Kind {
     key: Key::new("vetoes", Shape::Mapping(&TABLE), "How many people say no and have not taken it back."),
     build: |node, builder| test(Vetoes::build(node, builder)),
-    reads: &[Family::Reviewers, Family::Comments, Family::Emoji, Family::Approvals, Family::Memberships],
+    reads: &[Family::Reviewers, Family::Comments, Family::Emoji, Family::Approvals, Family::People],
     unmet: &[Truth::Waiting],
     settled_by_commit: false,
 };

@@ -96,6 +96,7 @@ fn opened() -> Happening {
     Happening::new("open").changed("merge_status", &json!("preparing"), &json!("checking"))
 }
 
+#[expect(clippy::too_many_lines, reason = "one line for each field")]
 fn make(world: &mut World, new: NewMergeRequest) -> Result<MergeRequest, SimulatorError> {
     let author = match new.author {
         Some(author) => world.user(author)?.id,

@@ -4,6 +4,7 @@
 mod approvals;
 mod code;
 mod delivery;
+mod expression;
 mod owners;
 mod reads;
 mod request;

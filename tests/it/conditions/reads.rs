@@ -42,6 +42,8 @@ const COSTS: &[(&str, &str, &[&str])] = &[
     ("approvals", "{count: 1, methods: [{comment: nobody}]}", &[NOTES]),
     ("approvals", "{count: 1, methods: [{emoji: tada}]}", &[EMOJI]),
     ("vetoes", "{at_most: 0}", &[REVIEWERS]),
+    ("expression", "size(title) > 0 && 'type::bug' in labels", &[]),
+    ("expression", "changed_paths.size() > 0", &[VERSIONS, VERSION]),
     ("pipeline", "success", &[PIPELINES]),
     ("jobs", "{all: [build]}", &[PIPELINES, JOBS, BRIDGES]),
     ("commit_statuses", "{any: [scan]}", &[STATUSES]),
