@@ -231,14 +231,14 @@ impl Reader<'_> {
                 Ok(behind) => fact(|facts| facts.behind = Some(behind)),
                 Err(Moved) => Answer::Moved,
             },
-            FactKey::ClosingIssues => {
-                let issues = self.closing_issues(facts).await;
-                fact(|facts| facts.closing_issues = Some(issues))
-            }
-            FactKey::RelatedIssues => {
-                let issues = self.related_issues(facts).await;
-                fact(|facts| facts.related_issues = Some(issues))
-            }
+            FactKey::ClosingIssues => match self.closing_issues(facts).await {
+                Ok(issues) => fact(|facts| facts.closing_issues = Some(issues)),
+                Err(Moved) => Answer::Moved,
+            },
+            FactKey::RelatedIssues => match self.related_issues(facts).await {
+                Ok(issues) => fact(|facts| facts.related_issues = Some(issues)),
+                Err(Moved) => Answer::Moved,
+            },
             FactKey::BlockingMergeRequests => {
                 let blocking = self.blocking_merge_requests(facts).await;
                 fact(|facts| facts.blocking_merge_requests = Some(blocking))

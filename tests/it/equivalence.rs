@@ -383,3 +383,111 @@ async fn a_status_must_have_an_allowed_conclusion() {
     cases.see("none yet", files(["a"]), NOTHING, Waiting).await;
     cases.end(6);
 }
+
+/// `options: {methods: {comments: [":+1:"], github_review: true}, ignore_edited_comments: true}` and a disapproval by
+/// `palantir`. (There a comment approves by a part of it; here only the whole comment does.)
+const METHODS: &str = r#"
+policy: methods
+rules:
+  - id: reviewed
+    require:
+      approvals: { count: 1, from: { groups: ["devtools"] }, methods: [approval, { comment: ":+1:" }] }
+  - id: not-disapproved
+    require:
+      vetoes:
+        at_most: 0
+        from: { groups: ["palantir"] }
+        by: [request_changes, { comment: ":-1:" }]
+        revoked_by: [approval, { comment: ":+1:" }]
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn comments_approve_and_disapprove() {
+    let mut cases = Cases::of(METHODS).await;
+    let says = |who: fn(&People) -> UserId, text: &'static str| {
+        move |gitlab: &Gitlab, which: MergeRequestRef, people: &People| {
+            gitlab.acting_as(who(people)).comment(which, text).unwrap();
+        }
+    };
+    cases.see("a comment", files(["a"]), &says(bob, ":+1:"), Passed).await;
+    cases.see("an approval", files(["a"]), &approve(bob), Passed).await;
+    cases.see("a stranger's comment", files(["a"]), &says(eve, ":+1:"), Waiting).await;
+    cases.see("another comment", files(["a"]), &says(bob, "well"), Waiting).await;
+    cases
+        .see("the author's", |new, people| new.file("a").author(people.bob), &says(bob, ":+1:"), Waiting)
+        .await;
+    let tampered: Deed<'_> = &|gitlab, which, people| {
+        let maintainer = gitlab.create_user(format!("maintainer-{}", which.iid).as_str());
+        gitlab.add_member(which.project, Membership::new(maintainer, 40)).unwrap();
+        let written = gitlab.acting_as(people.bob).comment(which, "wait").unwrap();
+        gitlab.advance(std::time::Duration::from_secs(5));
+        gitlab.acting_as(maintainer).edit_comment(which, &written, ":+1:").unwrap();
+    };
+    cases.see("edited by somebody else", files(["a"]), tampered, Waiting).await;
+    let disapproved = |who: fn(&People) -> UserId| {
+        move |gitlab: &Gitlab, which: MergeRequestRef, people: &People| {
+            gitlab.approve(which, people.bob).unwrap();
+            gitlab.acting_as(who(people)).comment(which, ":-1:").unwrap();
+        }
+    };
+    cases.see("disapproved", files(["a"]), &disapproved(dora), Waiting).await;
+    cases.see("disapproved by a stranger", files(["a"]), &disapproved(eve), Passed).await;
+    let revoked: Deed<'_> = &|gitlab, which, people| {
+        gitlab.approve(which, people.bob).unwrap();
+        gitlab.acting_as(people.dora).comment(which, ":-1:").unwrap();
+        gitlab.advance(std::time::Duration::from_secs(5));
+        gitlab.acting_as(people.dora).comment(which, ":+1:").unwrap();
+    };
+    cases.see("revoked", files(["a"]), revoked, Passed).await;
+    let requested: Deed<'_> = &|gitlab, which, people| {
+        gitlab.approve(which, people.bob).unwrap();
+        gitlab.review(which, people.dora, "requested_changes").unwrap();
+    };
+    cases.see("changes requested", files(["a"]), requested, Waiting).await;
+    cases.end(10);
+}
+
+/// `has_contributor_in`, `only_has_contributors_in`, `author_is_only_contributor`, `has_valid_signatures`,
+/// `file_not_deleted` and `modified_lines`.
+const CONTRIBUTORS: &str = r#"
+policy: contributors
+rules:
+  - id: ours
+    require:
+      committers: { all: { users: ["ana"], groups: ["devtools"] }, none: { users: ["eve"] } }
+      deleted_files: { none: ["/config/**"] }
+      changed_lines: { added: { at_most: 100 } }
+  - id: alone
+    when: { changed_files: { any: ["/alone/**"] } }
+    require: { committers: { only_author: true } }
+  - id: signed
+    when: { changed_files: { any: ["/signed/**"] } }
+    require: { commits: { all: { verified: true } } }
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contributors_signatures_and_lines_are_looked_at() {
+    let mut cases = Cases::of(CONTRIBUTORS).await;
+    let by = |path: &'static str, email: &'static str| {
+        move |new: NewMergeRequest, _: &People| new.file(path).commit(NewCommit::new("a").author_email(email))
+    };
+    cases.see("by the author", files(["a"]), NOTHING, Passed).await;
+    cases.see("by the team", by("a", "cleo@example.com"), NOTHING, Passed).await;
+    cases.see("by a stranger", by("a", "eve@example.com"), NOTHING, Failed).await;
+    cases.see("by nobody known", by("a", "who@nowhere.example"), NOTHING, Waiting).await;
+    cases.see("alone", files(["alone/a"]), NOTHING, Passed).await;
+    cases.see("not alone", by("alone/a", "cleo@example.com"), NOTHING, Failed).await;
+    let deleted = |new: NewMergeRequest, _: &People| new.file(FileChange::deleted("config/a"));
+    cases.see("deleted", deleted, NOTHING, Failed).await;
+    let moved = |new: NewMergeRequest, _: &People| new.file(FileChange::renamed("config/a", "b"));
+    cases.see("a rename deletes, too", moved, NOTHING, Failed).await;
+    let long = format!("@@ -0,0 +1,101 @@\n{}", "+line\n".repeat(101));
+    let many = |new: NewMergeRequest, _: &People| new.file(FileChange::modified("a").diff(&long));
+    cases.see("too many lines", many, NOTHING, Failed).await;
+    cases.see("not signed", files(["signed/a"]), NOTHING, Failed).await;
+    let signed = |new: NewMergeRequest, _: &People| {
+        new.file("signed/a").commit(NewCommit::new("a").signed("PGP", "verified"))
+    };
+    cases.see("signed", signed, NOTHING, Passed).await;
+    cases.end(11);
+}

@@ -1,20 +1,53 @@
 //! Issues and other merge requests.
 
-use super::reader::Reader;
-use crate::decision::doubt::{known, unknown};
+use super::reader::{Moved, Reader};
+use crate::decision::doubt::unknown;
 use crate::gitlab::{self, Error};
 use crate::merge_request::ProjectId;
 use crate::policy::fact::{Dependency, Facts, Issue, Known, Unknown};
 
 impl Reader<'_> {
-    pub(super) async fn closing_issues(&self, facts: &Facts) -> Known<Vec<Issue>> {
-        let subject = facts.merge_request.merge_request;
-        known(self.gitlab.closing_issues(subject).await.map(|issues| all_of(issues, subject.project)))
+    pub(super) async fn closing_issues(&self, facts: &Facts) -> Result<Known<Vec<Issue>>, Moved> {
+        let read = self.gitlab.closing_issues(facts.merge_request.merge_request);
+        self.issues_of_push(facts, read).await
     }
 
-    pub(super) async fn related_issues(&self, facts: &Facts) -> Known<Vec<Issue>> {
-        let subject = facts.merge_request.merge_request;
-        known(self.gitlab.related_issues(subject).await.map(|issues| all_of(issues, subject.project)))
+    pub(super) async fn related_issues(&self, facts: &Facts) -> Result<Known<Vec<Issue>>, Moved> {
+        let read = self.gitlab.related_issues(facts.merge_request.merge_request);
+        self.issues_of_push(facts, read).await
+    }
+
+    /// GitLab reads issues off the description and off the commits of whatever version is the newest. They are of this
+    /// push only if the same version is the newest before and after: another push may have come and gone in between.
+    async fn issues_of_push(
+        &self,
+        facts: &Facts,
+        read: impl Future<Output = Result<Vec<gitlab::Issue>, Error>> + Send,
+    ) -> Result<Known<Vec<Issue>>, Moved> {
+        let before = match &facts.versions {
+            Some(Known::Value(versions)) => Ok(versions.clone()),
+            Some(Known::Unknown(unknown)) => Err(unknown.clone()),
+            None => self.versions(facts).await,
+        };
+        let before = match before {
+            Ok(versions) => versions,
+            Err(unknown) => return Ok(Known::Unknown(unknown)),
+        };
+        let issues = match read.await {
+            Ok(issues) => issues,
+            Err(error) => return Ok(Known::Unknown(unknown(error))),
+        };
+        let after = match self.versions(facts).await {
+            Ok(versions) => versions,
+            Err(unknown) => return Ok(Known::Unknown(unknown)),
+        };
+        let subject = &facts.merge_request;
+        match (before.first(), after.first()) {
+            (Some(before), Some(after)) if before.id == after.id && after.head == subject.sha => {
+                Ok(Known::Value(all_of(issues, subject.merge_request.project)))
+            }
+            _ => Err(Moved),
+        }
     }
 
     /// All of them or nothing: one that is hidden from the token may be open.
