@@ -48,5 +48,5 @@ pub use self::projects::Project;
 pub use self::repository::{Branch, BranchHead};
 pub use self::reviewers::Reviewer;
 pub use self::status_checks::{Status, StatusCheck};
-pub use self::users::{Account, BasicUser};
+pub use self::users::{Account, BasicUser, FoundUser};
 pub use self::versions::{Diff, Version, VersionCommit, VersionDetail};

@@ -30,6 +30,17 @@ pub struct Account {
     pub bot: bool,
 }
 
+/// A user that a search found: by an address, or by a part of the name.
+#[derive(Debug, Clone, Deserialize)]
+pub struct FoundUser {
+    /// The numeric id.
+    pub id: u64,
+    /// The name without `@`.
+    pub username: String,
+    /// The name in full, which everybody chooses freely.
+    pub name: String,
+}
+
 impl Client {
     /// Finds the users with a username: one or none.
     pub async fn users_named(&self, username: &str) -> Result<Vec<BasicUser>, Error> {
@@ -43,7 +54,7 @@ impl Client {
 
     /// Finds the users that GitLab connects with an email address: by public address, or by any for an
     /// administrator's token.
-    pub async fn users_by_email(&self, email: &str) -> Result<Vec<BasicUser>, Error> {
+    pub async fn users_by_email(&self, email: &str) -> Result<Vec<FoundUser>, Error> {
         self.read_list(SEARCH, "users", &[("search", email)]).await
     }
 }

@@ -36,9 +36,12 @@ impl Reader<'_> {
         if let Some(id) = private_owner(email, self.gitlab.host()) {
             return Known::Value(Some(id));
         }
-        known(self.gitlab.users_by_email(email).await.map(|users| match &*users {
-            [user] => Some(UserId::new(user.id)),
-            _ => None,
+        if !email.contains('@') {
+            return Known::Value(None);
+        }
+        known(self.gitlab.users_by_email(email).await.map(|users| {
+            let mut found = users.iter().filter(|user| !is_called_so(user, email));
+            found.next().filter(|_| found.next().is_none()).map(|user| UserId::new(user.id))
         }))
     }
 
@@ -71,6 +74,13 @@ impl Reader<'_> {
             Known::Value(None)
         }
     }
+}
+
+/// GitLab finds users by their addresses, and by parts of their names as well: whoever calls themselves by an address owns
+/// nothing by it.
+fn is_called_so(user: &gitlab::FoundUser, email: &str) -> bool {
+    let email = email.to_lowercase();
+    user.name.to_lowercase().contains(&email) || user.username.to_lowercase().contains(&email)
 }
 
 /// GitLab: `<id>-<username>@users.noreply.<host>` is a user's private commit email and names the user by itself. Whoever

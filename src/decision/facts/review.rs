@@ -16,11 +16,11 @@ impl Reader<'_> {
 
     pub(super) async fn comments(&self, facts: &Facts) -> Known<Vec<Comment>> {
         let read = self.gitlab.notes(facts.merge_request.merge_request).await;
-        known(
-            read.map(|notes| {
-                notes.into_iter().filter(|note| vouches(&note.author)).map(comment_of).collect()
-            }),
-        )
+        known(read.map(|notes| {
+            // What GitLab noted by itself happened, whoever brought it about.
+            let counts = |note: &gitlab::ListedNote| note.system || vouches(&note.author);
+            notes.into_iter().filter(counts).map(comment_of).collect()
+        }))
     }
 
     pub(super) async fn awards(&self, facts: &Facts) -> Known<Vec<Award>> {

@@ -13,7 +13,7 @@ use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::duration::render;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::{Comment, FactKey, Family};
+use crate::policy::fact::{Comment, FactKey, Family, Unknown};
 use crate::policy::finding::{Finding, Stop, both, earliest, known};
 use crate::policy::view::View;
 use crate::schema::{Key, Shape, Table};
@@ -58,7 +58,9 @@ enum Since {
 }
 
 /// GitLab's notes of a draft that became ready: of 13.x and later, and before.
-const READY: [&str; 2] = ["marked this merge request as **ready**", "unmarked as a **Work In Progress**"];
+const READY: &[&str] = &["marked this merge request as **ready**", "unmarked as a **Work In Progress**"];
+/// The same when it became one.
+const DRAFT: &[&str] = &["marked this merge request as **draft**", "marked as a **Work In Progress**"];
 
 impl Age {
     fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
@@ -138,7 +140,7 @@ impl Test for Age {
             Since::Ready => {
                 let comments = known(view.facts.comments.as_ref(), FactKey::Comments);
                 let (now, comments) = both(view.now(), comments)?;
-                (now, ready_since(comments).unwrap_or(opened))
+                (now, ready_since(comments)?.unwrap_or(opened))
             }
         };
         Ok(self.judge(now, since, wanted))
@@ -146,11 +148,19 @@ impl Test for Age {
 }
 
 /// When the draft mark was last removed; none if there never was one.
-fn ready_since(comments: &[Comment]) -> Option<Timestamp> {
-    let is_ready = |comment: &&Comment| {
-        comment.system && comment.body.as_deref().is_some_and(|body| READY.contains(&body.trim()))
+fn ready_since(comments: &[Comment]) -> Result<Option<Timestamp>, Stop> {
+    let noted = |texts: &'static [&'static str]| {
+        let is_one = move |comment: &&Comment| {
+            comment.system && comment.body.as_deref().is_some_and(|body| texts.contains(&body.trim()))
+        };
+        comments.iter().filter(is_one).map(|comment| comment.created_at).max()
     };
-    comments.iter().filter(is_ready).map(|comment| comment.created_at).max()
+    let (ready, draft) = (noted(READY), noted(DRAFT));
+    if draft > ready {
+        let why = "GitLab notes that it became a draft, and not that it is ready".to_owned();
+        return Err(Stop::Unknown(Unknown { why, curable: true }));
+    }
+    Ok(ready)
 }
 
 #[cfg(test)]

@@ -24,10 +24,6 @@ impl Makers {
     pub(super) fn read(commits: &[Commit], emails: &BTreeMap<String, Known<Option<UserId>>>) -> Self {
         let mut makers = Self::default();
         for email in commits.iter().flat_map(claimed_emails).collect::<BTreeSet<_>>() {
-            if let Some(id) = private_email(&email) {
-                makers.users.insert(id);
-                continue;
-            }
             match emails.get(&email) {
                 _ if email.is_empty() => makers.unmatched.push(email),
                 Some(Known::Value(Some(id))) => {
@@ -73,14 +69,6 @@ fn co_author_email(line: &str) -> Option<&str> {
     }
 }
 
-/// GitLab: `<id>-<username>@users.noreply.<host>` is a user's private commit email and names the user by itself.
-fn private_email(email: &str) -> Option<UserId> {
-    let (local, domain) = email.split_once('@')?;
-    let (id, _) = local.split_once('-')?;
-    let private = domain.starts_with("users.noreply.") && id.bytes().all(|byte| byte.is_ascii_digit());
-    private.then(|| id.parse().ok()).flatten().map(UserId::new)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,18 +80,5 @@ mod tests {
         assert_eq!(co_author_email("Co-authored-by: ana@x.org"), Some(" ana@x.org"));
         assert_eq!(co_author_email("Signed-off-by: Ana <ana@x.org>"), None);
         assert_eq!(co_author_email("ö"), None);
-    }
-
-    #[test]
-    fn a_private_commit_email_names_its_user() {
-        assert_eq!(private_email("42-ana@users.noreply.gitlab.com"), Some(UserId::new(42)));
-        for other in [
-            "ana@users.noreply.gitlab.com",
-            "42-ana@gitlab.com",
-            "x42-ana@users.noreply.a",
-            "-a@users.noreply.a",
-        ] {
-            assert_eq!(private_email(other), None, "{other}");
-        }
     }
 }
