@@ -12,10 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::assignment::{Demand, assign, rank};
 use super::condition::Approvers;
+use super::enumeration::list;
 use super::evaluation::{Remedy, Truth};
 use super::fact::{FactKey, Unknown};
 use super::finding::{Finding, Stop};
-use super::reader::list;
 use crate::merge_request::UserId;
 
 const WORD: &str = "distinct_approvers";

@@ -33,6 +33,7 @@ mod diagnostic;
 mod distinct;
 mod document;
 mod duration;
+mod enumeration;
 mod evaluate;
 pub mod evaluation;
 #[cfg(test)]

@@ -9,6 +9,8 @@
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
+use super::enumeration::alternatives;
+
 /// The compiled size that a regex may have.
 const REGEX_BYTES: usize = 256 * 1024;
 /// The compiled size that all path regexes of a set may have together.
@@ -46,6 +48,12 @@ impl Wildcard {
     }
 }
 
+impl AsRef<str> for Wildcard {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
+
 /// A list of wildcards, some of them with a leading `!` that excludes, whatever the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Names {
@@ -74,17 +82,12 @@ impl Names {
 
     /// The list in words.
     pub(super) fn describe(&self) -> String {
-        let quote = |wildcards: &[Wildcard]| {
-            wildcards
-                .iter()
-                .map(|wildcard| format!("`{}`", wildcard.as_str()))
-                .collect::<Vec<_>>()
-                .join(" or ")
-        };
         match (self.included.is_empty(), self.excluded.is_empty()) {
-            (_, true) => quote(&self.included),
-            (true, false) => format!("anything but {}", quote(&self.excluded)),
-            (false, false) => format!("{}, but not {}", quote(&self.included), quote(&self.excluded)),
+            (_, true) => alternatives(&self.included),
+            (true, false) => format!("anything but {}", alternatives(&self.excluded)),
+            (false, false) => {
+                format!("{}, but not {}", alternatives(&self.included), alternatives(&self.excluded))
+            }
         }
     }
 }
@@ -287,6 +290,12 @@ pub(super) fn whole_regex(pattern: &str) -> Result<Regex, String> {
     // The pattern is compiled alone first: `a)|(b` must not break out of the brackets.
     build_regex(pattern, false)?;
     build_regex(&format!(r"\A(?:{pattern})\z"), true)
+}
+
+/// A regex as its author wrote it, whether it is to match the whole text or not.
+pub(super) fn source_of(regex: &Regex) -> &str {
+    let source = regex.as_str();
+    source.strip_prefix(r"\A(?:").and_then(|rest| rest.strip_suffix(r")\z")).unwrap_or(source)
 }
 
 /// A regex that may match anywhere; `^` and `$` match at line ends.

@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use super::diagnostic::Collector;
 use super::document::{Entry, Node, Value};
 use super::duration;
+use super::enumeration::list;
 use super::moment::{self, Moment, Recurring};
 use crate::schema::{Shape, Table, nearest};
 
@@ -170,11 +171,6 @@ fn check_choice(words: Words<'_>, choices: &[&str], what: &str, notes: &mut Coll
         None => format!("it may be {}", list(choices)),
     };
     notes.error(words.span, format!("`{}` is no value of {what}", words.text), help);
-}
-
-/// Words between backticks with commas.
-pub(super) fn list(words: &[impl AsRef<str>]) -> String {
-    words.iter().map(|word| format!("`{}`", word.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
 fn wrong_shape(node: &Node, shape: &Shape, what: &str, help: Option<String>, notes: &mut Collector<'_>) {

@@ -13,6 +13,7 @@ use super::vocabulary::{AT_LEAST, AT_MOST, PEOPLE};
 use crate::merge_request::{User, UserId};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
+use crate::policy::enumeration::alternatives;
 use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::{FactKey, Family, Unknown};
 use crate::policy::finding::{Finding, Stop, known, open_of_any};
@@ -228,11 +229,10 @@ impl Test for Reviewers {
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let users = &view.facts.merge_request.reviewers;
         let remedy = |to| Remedy::ChangeReviewers { to };
-        let states: Vec<_> = self.states.iter().map(|state| format!("`{state}`")).collect();
-        let state = if states.is_empty() {
+        let state = if self.states.is_empty() {
             String::new()
         } else {
-            format!(" whose state is {}", states.join(" or "))
+            format!(" whose state is {}", alternatives(&self.states))
         };
         let what = What { condition: "reviewers", noun: "reviewer", remedy, state };
         self.crowd.judge(&what, users, wanted, || self.weigh(users, view))

@@ -8,6 +8,7 @@ use super::kind::{Kind, Test, test};
 use super::vocabulary::PATHS;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
+use crate::policy::enumeration::alternatives;
 use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::{Code, Family};
 use crate::policy::finding::{Finding, Stop};
@@ -283,7 +284,7 @@ impl Demand {
     }
 
     fn globs_in_words(&self) -> String {
-        self.words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
+        alternatives(&self.words)
     }
 }
 

@@ -9,8 +9,9 @@ use super::vocabulary::TEXTS;
 use crate::merge_request::User;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
+use crate::policy::enumeration::alternatives;
 use crate::policy::fact::Comment;
-use crate::policy::pattern::whole_regex;
+use crate::policy::pattern::{source_of, whole_regex};
 use crate::policy::reader::Words;
 use crate::schema::{Key, Shape, Table};
 
@@ -160,8 +161,6 @@ impl Method {
 
     /// The method in words.
     pub(super) fn describe(&self) -> String {
-        let quoted =
-            |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
         match self {
             Self::Approval => "an approval".to_owned(),
             Self::RequestChanges => "a request for changes".to_owned(),
@@ -169,8 +168,8 @@ impl Method {
                 let texts: Vec<_> = wordings.iter().map(Wording::describe).collect();
                 format!("a comment that says {}", texts.join(" or "))
             }
-            Self::Emoji(names) => format!("the emoji {}", quoted(names)),
-            Self::Trailer(keys) => format!("the trailer {}", quoted(keys)),
+            Self::Emoji(names) => format!("the emoji {}", alternatives(names)),
+            Self::Trailer(keys) => format!("the trailer {}", alternatives(keys)),
         }
     }
 }
@@ -203,11 +202,7 @@ impl Wording {
     fn describe(&self) -> String {
         match self {
             Self::Text(text) => format!("`{text}`"),
-            Self::Regex(regex) => {
-                let source = regex.as_str();
-                let inner = source.strip_prefix(r"\A(?:").and_then(|rest| rest.strip_suffix(r")\z"));
-                format!("`{}`", inner.unwrap_or(source))
-            }
+            Self::Regex(regex) => format!("`{}`", source_of(regex)),
         }
     }
 }

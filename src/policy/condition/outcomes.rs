@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::vocabulary::TEXTS;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
+use crate::policy::enumeration::alternatives;
 use crate::policy::evaluation::Truth;
 use crate::policy::finding::{Finding, Stop, both};
 use crate::policy::pattern::Wildcard;
@@ -173,8 +174,4 @@ impl Outcomes {
             _ => format!("{} ended as {}", good.join(", "), alternatives(&self.allowed)),
         }
     }
-}
-
-fn alternatives(words: &[String]) -> String {
-    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
 }

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::kind::{Kind, Test, test};
 use crate::policy::document::Node;
 use crate::policy::duration::render;
+use crate::policy::enumeration::alternatives;
 use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::{FactKey, Family, Pipeline};
 use crate::policy::finding::{Finding, Stop, both, known};
@@ -80,7 +81,11 @@ impl PipelineStatus {
                 format!("the pipeline {} waits for somebody to start a manual job", pipeline.id)
             }
             Truth::Violated => {
-                format!("the pipeline {} ended as `{status}`, not as {}", pipeline.id, self.describe())
+                format!(
+                    "the pipeline {} ended as `{status}`, not as {}",
+                    pipeline.id,
+                    alternatives(&self.allowed)
+                )
             }
             Truth::Unsettled | Truth::Unknown { .. } => {
                 format!("the pipeline {} is not done: `{status}`", pipeline.id)
@@ -104,10 +109,6 @@ impl PipelineStatus {
 
     fn allows(&self, status: &str) -> bool {
         self.allowed.iter().any(|allowed| allowed == status)
-    }
-
-    fn describe(&self) -> String {
-        self.allowed.iter().map(|status| format!("`{status}`")).collect::<Vec<_>>().join(" or ")
     }
 }
 

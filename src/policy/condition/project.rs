@@ -7,6 +7,7 @@ use super::kind::{Kind, Test, test};
 use super::vocabulary::TEXTS;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
+use crate::policy::enumeration::alternatives;
 use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::{FactKey, Family, ProjectFacts, Unknown};
 use crate::policy::finding::{Finding, Stop, known};
@@ -216,7 +217,7 @@ impl Setting {
     }
 
     fn wanted_words(&self) -> String {
-        self.wanted.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
+        alternatives(&self.wanted)
     }
 
     fn describe(&self) -> String {

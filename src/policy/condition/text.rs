@@ -11,10 +11,11 @@ use super::sections::{SECTIONS, Sections};
 use super::vocabulary::TEXTS;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
+use crate::policy::enumeration::alternatives;
 use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::{Family, MergeRequestFacts};
 use crate::policy::finding::{Finding, Stop};
-use crate::policy::pattern::{Wildcard, partial_regex, whole_regex};
+use crate::policy::pattern::{Wildcard, partial_regex, source_of, whole_regex};
 use crate::policy::view::View;
 use crate::schema::{Key, Shape, Table};
 
@@ -308,37 +309,24 @@ impl Demand {
     }
 
     fn describe(&self) -> String {
-        let sources = |regexes: &[Regex]| {
-            let inner = |regex: &Regex| {
-                let source = regex.as_str();
-                source
-                    .strip_prefix(r"\A(?:")
-                    .and_then(|rest| rest.strip_suffix(r")\z"))
-                    .unwrap_or(source)
-                    .to_owned()
-            };
-            alternatives(regexes.iter().map(inner))
-        };
+        let sources = |regexes: &[Regex]| alternatives(&regexes.iter().map(source_of).collect::<Vec<_>>());
         match self {
             Self::Glob(wildcards) => {
-                format!(
-                    "reads like {}",
-                    alternatives(wildcards.iter().map(|wildcard| wildcard.as_str().to_owned()))
-                )
+                format!("reads like {}", alternatives(wildcards))
             }
             Self::Regex(regexes) => format!("matches {} as a whole", sources(regexes)),
-            Self::Contains(words) => format!("contains {}", alternatives(words.iter().cloned())),
+            Self::Contains(words) => format!("contains {}", alternatives(words)),
             Self::ContainsRegex(regexes) => format!("contains something that matches {}", sources(regexes)),
             Self::ConventionalCommit { types, scopes } => {
                 let types = if types.is_empty() {
                     String::new()
                 } else {
-                    format!(" of type {}", alternatives(types.iter().cloned()))
+                    format!(" of type {}", alternatives(types))
                 };
                 let scopes = if scopes.is_empty() {
                     String::new()
                 } else {
-                    format!(" in scope {}", alternatives(scopes.iter().cloned()))
+                    format!(" in scope {}", alternatives(scopes))
                 };
                 format!("is a conventional commit{types}{scopes}")
             }
@@ -356,10 +344,6 @@ impl Demand {
             _ => Vec::new(),
         }
     }
-}
-
-fn alternatives(words: impl Iterator<Item = String>) -> String {
-    words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
 }
 
 fn is_conventional(title: &str, types: &[String], scopes: &[String]) -> bool {

@@ -17,8 +17,8 @@ use super::function::{
 use super::parse::{Fault, span_of};
 use super::value::{Kind, Type};
 use super::vocabulary::{self, VARIABLES, Variable};
+use crate::policy::enumeration::list;
 use crate::policy::pattern::{GlobIds, PathGlobsBuilder};
-use crate::policy::reader::list;
 use crate::schema::nearest;
 
 /// How deep loops may nest: each level multiplies the work by the length of a list.
