@@ -6,13 +6,15 @@
 
 use super::bounds::{Bounds, Count};
 use super::kind::{Kind, Test, test};
+use super::marks::Marks;
 use super::vocabulary::{AT_LEAST, AT_MOST, TEXTS};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
+use crate::policy::enumeration::{alternatives, joined};
 use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::{FactKey, Family, Issue, Unknown};
 use crate::policy::finding::{Finding, Stop, known};
-use crate::policy::pattern::{Names, Wildcard};
+use crate::policy::pattern::Names;
 use crate::policy::view::View;
 use crate::schema::{Key, Shape, Table};
 
@@ -77,9 +79,7 @@ static LABELS: Table = Table {
 #[derive(Debug, Clone)]
 struct Issues {
     bounds: Bounds,
-    all: Vec<Wildcard>,
-    any: Vec<Wildcard>,
-    none: Vec<Wildcard>,
+    labels: Marks,
     state: Option<String>,
     milestone: Option<Names>,
 }
@@ -93,16 +93,11 @@ struct RelatedIssues(Issues);
 impl Issues {
     fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
         let bounds = Bounds::build(node, builder);
-        let labels = |key| -> Vec<Wildcard> {
-            let words = node.get("labels").and_then(|labels| labels.get(key)).map(Node::all_words);
-            words.unwrap_or_default().iter().map(|words| Wildcard::new(words.text)).collect()
-        };
+        let labels = node.get("labels").map(|labels| Marks::build(labels, str::to_owned));
         let milestone = node.get("milestone").map(Node::all_words).filter(|words| !words.is_empty());
         let issues = Self {
             bounds: bounds.unwrap_or(Bounds { at_least: Some(1), at_most: None }),
-            all: labels("all"),
-            any: labels("any"),
-            none: labels("none"),
+            labels: labels.unwrap_or_default(),
             state: node.get("state").and_then(Node::words).map(|words| words.text.to_owned()),
             milestone: milestone.map(|words| Names::new(words.iter().map(|words| words.text))),
         };
@@ -111,10 +106,6 @@ impl Issues {
 
     /// Whether an issue fits; none where GitLab can't tell.
     fn fits(&self, issue: &Issue) -> Option<bool> {
-        let has = |wildcard: &Wildcard| issue.labels.iter().any(|label| wildcard.matches(label));
-        let labels = self.all.iter().all(has)
-            && (self.any.is_empty() || self.any.iter().any(has))
-            && !self.none.iter().any(has);
         let milestone = self
             .milestone
             .as_ref()
@@ -124,7 +115,7 @@ impl Issues {
             (Some(wanted), Some(is @ ("opened" | "closed"))) => Some(wanted == is),
             (Some(_), _) => None,
         };
-        if labels && milestone { state } else { Some(false) }
+        if self.labels.hold(&issue.labels) && milestone { state } else { Some(false) }
     }
 
     fn judge(
@@ -183,18 +174,16 @@ impl Issues {
 
     /// Which issues are meant, in words.
     fn describe(&self, noun: &str) -> String {
-        let names = |labels: &[Wildcard], joint: &str| {
-            labels.iter().map(|label| format!("`{}`", label.as_str())).collect::<Vec<_>>().join(joint)
-        };
+        let Marks { all, any, none } = &self.labels;
         let mut demands = Vec::new();
-        if !self.all.is_empty() {
-            demands.push(format!("labelled {}", names(&self.all, " and ")));
+        if !all.is_empty() {
+            demands.push(format!("labelled {}", joined(all, " and ")));
         }
-        if !self.any.is_empty() {
-            demands.push(format!("labelled {}", names(&self.any, " or ")));
+        if !any.is_empty() {
+            demands.push(format!("labelled {}", alternatives(any)));
         }
-        if !self.none.is_empty() {
-            demands.push(format!("not labelled {}", names(&self.none, " or ")));
+        if !none.is_empty() {
+            demands.push(format!("not labelled {}", alternatives(none)));
         }
         demands
             .extend(self.milestone.iter().map(|milestone| format!("of milestone {}", milestone.describe())));

@@ -7,15 +7,16 @@
 use std::collections::BTreeSet;
 
 use super::kind::{Kind, Test, test};
+use super::marks::{Marks, matching};
 use super::membership::Membership;
 use super::people::People;
 use super::vocabulary::{PEOPLE, TEXTS};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
+use crate::policy::enumeration::alternatives;
 use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::{FactKey, Family, LabelEvent, MergeRequestFacts};
 use crate::policy::finding::{Finding, Stop, known, open_of_all, open_of_any};
-use crate::policy::pattern::Wildcard;
 use crate::policy::view::View;
 use crate::schema::{Key, Shape, Table};
 
@@ -45,58 +46,43 @@ static TABLE: Table = Table {
 /// Which labels must and must not be there.
 #[derive(Debug, Clone)]
 struct Labels {
-    all: Vec<Wildcard>,
-    any: Vec<Wildcard>,
-    none: Vec<Wildcard>,
+    marks: Marks,
     set_by: Option<People>,
 }
 
 impl Labels {
     fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
-        let wildcards = |key| {
-            let node: Option<&Node> = node.get(key);
-            node.map(Node::all_words)
-                .unwrap_or_default()
-                .iter()
-                .map(|words| Wildcard::new(words.text))
-                .collect()
-        };
         // A `set_by` that can't be read must not become anybody.
         let set_by = match node.get("set_by") {
             Some(people) => Some(People::build(people, builder)?),
             None => None,
         };
-        let labels = Self { all: wildcards("all"), any: wildcards("any"), none: wildcards("none"), set_by };
-        let asks_for_some = !(labels.all.is_empty() && labels.any.is_empty());
-        if labels.set_by.is_some() && !asks_for_some {
+        let labels = Self { marks: Marks::build(node, str::to_owned), set_by };
+        if labels.set_by.is_some() && !labels.marks.ask_for_some() {
             let help = "name the labels that must be set by them";
             builder.notes.error(&node.span, "`set_by` says nothing without `all` or `any`", help);
         }
-        (asks_for_some || !labels.none.is_empty()).then_some(labels)
+        (!labels.marks.is_empty()).then_some(labels)
     }
 
     fn judge(&self, request: &MergeRequestFacts, wanted: bool) -> Finding {
-        let there = |wildcard: &&Wildcard| request.labels.iter().any(|label| wildcard.matches(label));
-        let missing: Vec<_> = self.all.iter().filter(|wildcard| !there(wildcard)).collect();
-        let no_alternative = !self.any.is_empty() && !self.any.iter().any(|wildcard| there(&wildcard));
-        let unwanted = matching(&request.labels, &self.none);
-
-        let mut faults: Vec<_> =
-            missing.iter().map(|label| format!("the label `{}` is missing", label.as_str())).collect();
-        if no_alternative {
-            faults.push(format!("none of the labels {} is there", names(&self.any)));
-        }
-        faults.extend(unwanted.iter().map(|label| format!("the label `{label}` must not be there")));
+        let missing = self.marks.missing(&request.labels);
+        let faults = self.marks.faults("label", &request.labels);
         let mut remedies: Vec<_> = missing
             .iter()
             .map(|label| Remedy::AddLabel { any_of: vec![label.as_str().to_owned()] })
             .collect();
-        if no_alternative {
+        if self.marks.lack_alternative(&request.labels) {
             remedies.push(Remedy::AddLabel {
-                any_of: self.any.iter().map(|label| label.as_str().to_owned()).collect(),
+                any_of: self.marks.any.iter().map(|label| label.as_str().to_owned()).collect(),
             });
         }
-        remedies.extend(unwanted.iter().map(|label| Remedy::RemoveLabel { label: (*label).clone() }));
+        remedies.extend(
+            self.marks
+                .unwanted(&request.labels)
+                .into_iter()
+                .map(|label| Remedy::RemoveLabel { label: label.clone() }),
+        );
 
         if faults.is_empty() {
             return Finding::new("labels", Truth::True, self.held(request))
@@ -106,26 +92,30 @@ impl Labels {
     }
 
     fn held(&self, request: &MergeRequestFacts) -> String {
-        let mut there = matching(&request.labels, &self.all);
-        there.extend(matching(&request.labels, &self.any));
+        let mut there = matching(&request.labels, &self.marks.all);
+        there.extend(matching(&request.labels, &self.marks.any));
         let there: BTreeSet<_> = there.into_iter().map(|label| format!("`{label}`")).collect();
         let there: Vec<_> = there.into_iter().collect();
-        match (there.is_empty(), self.none.is_empty()) {
-            (true, _) => format!("no label like {} is there", names(&self.none)),
+        match (there.is_empty(), self.marks.none.is_empty()) {
+            (true, _) => format!("no label like {} is there", alternatives(&self.marks.none)),
             (false, true) => format!("the labels include {}", there.join(", ")),
             (false, false) => {
-                format!("the labels include {} and none like {}", there.join(", "), names(&self.none))
+                format!(
+                    "the labels include {} and none like {}",
+                    there.join(", "),
+                    alternatives(&self.marks.none)
+                )
             }
         }
     }
 
     /// How to make it false: without the labels it asks for, or with one it forbids.
     fn undo(&self, request: &MergeRequestFacts) -> Vec<Remedy> {
-        let mut there = matching(&request.labels, &self.all);
-        there.extend(matching(&request.labels, &self.any));
+        let mut there = matching(&request.labels, &self.marks.all);
+        there.extend(matching(&request.labels, &self.marks.any));
         if there.is_empty() {
             return vec![Remedy::AddLabel {
-                any_of: self.none.iter().map(|label| label.as_str().to_owned()).collect(),
+                any_of: self.marks.none.iter().map(|label| label.as_str().to_owned()).collect(),
             }];
         }
         there.into_iter().map(|label| Remedy::RemoveLabel { label: label.clone() }).collect()
@@ -147,8 +137,8 @@ enum Setter {
 impl Labels {
     /// The labels of each demand: one of them, set by the right people, is enough.
     fn demands<'a>(&self, labels: &'a BTreeSet<String>) -> Vec<Vec<&'a String>> {
-        let all = self.all.iter().map(|wildcard| matching(labels, std::slice::from_ref(wildcard)));
-        let any = (!self.any.is_empty()).then(|| matching(labels, &self.any));
+        let all = self.marks.all.iter().map(|wildcard| matching(labels, std::slice::from_ref(wildcard)));
+        let any = (!self.marks.any.is_empty()).then(|| matching(labels, &self.marks.any));
         all.chain(any).collect()
     }
 
@@ -223,14 +213,6 @@ impl Test for Labels {
             Some(_) | None => Ok(finding),
         }
     }
-}
-
-fn matching<'a>(labels: &'a BTreeSet<String>, wildcards: &[Wildcard]) -> Vec<&'a String> {
-    labels.iter().filter(|label| wildcards.iter().any(|wildcard| wildcard.matches(label))).collect()
-}
-
-fn names(wildcards: &[Wildcard]) -> String {
-    wildcards.iter().map(|wildcard| format!("`{}`", wildcard.as_str())).collect::<Vec<_>>().join(" or ")
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ mod labels;
 mod lines;
 mod makers;
 mod markdown;
+mod marks;
 mod membership;
 mod merge_after;
 mod merging;

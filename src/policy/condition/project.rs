@@ -4,6 +4,7 @@
 //! no push does.
 
 use super::kind::{Kind, Test, test};
+use super::marks::Marks;
 use super::vocabulary::TEXTS;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
@@ -11,7 +12,7 @@ use crate::policy::enumeration::alternatives;
 use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::{FactKey, Family, ProjectFacts, Unknown};
 use crate::policy::finding::{Finding, Stop, known};
-use crate::policy::pattern::{ProjectGlobs, Wildcard, check_project_glob};
+use crate::policy::pattern::{ProjectGlobs, check_project_glob};
 use crate::policy::view::View;
 use crate::schema::{Key, Shape, Table};
 
@@ -74,7 +75,7 @@ const fn choice(shapes: &'static [Shape; 2]) -> Shape {
 #[derive(Debug, Clone)]
 struct Project {
     paths: Option<Paths>,
-    topics: Topics,
+    topics: Marks,
     settings: Vec<Setting>,
 }
 
@@ -82,13 +83,6 @@ struct Project {
 struct Paths {
     globs: ProjectGlobs,
     words: Vec<String>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Topics {
-    all: Vec<Wildcard>,
-    any: Vec<Wildcard>,
-    none: Vec<Wildcard>,
 }
 
 /// One setting of which one word is enough.
@@ -106,7 +100,8 @@ impl Project {
             Some(paths) => Some(Paths::build(paths, builder)?),
             None => None,
         };
-        let topics = node.get("topics").map(Topics::build).unwrap_or_default();
+        let topics =
+            node.get("topics").map(|topics| Marks::build(topics, str::to_lowercase)).unwrap_or_default();
         let setting = |what: &'static str, words, read: for<'a> fn(&'a ProjectFacts) -> Option<&'a str>| {
             let wanted = node.get(what)?.all_words().iter().map(|words| words.text.to_owned()).collect();
             Some(Setting { what, wanted, words, read })
@@ -128,11 +123,13 @@ impl Project {
     /// The settings in words.
     fn describe(&self) -> String {
         let settings = self.settings.iter().map(Setting::describe);
-        self.topics.describe().into_iter().chain(settings).collect::<Vec<_>>().join(" and ")
+        describe_topics(&self.topics).into_iter().chain(settings).collect::<Vec<_>>().join(" and ")
     }
 
     fn judge_settings(&self, project: &ProjectFacts) -> Result<Vec<String>, Stop> {
-        let mut faults = self.topics.faults(project);
+        // GitLab: no two topics differ in case alone.
+        let there = project.topics.iter().map(|topic| topic.to_lowercase()).collect();
+        let mut faults = self.topics.faults("topic", &there);
         let mut doubt = None;
         for setting in &self.settings {
             match setting.fault(project) {
@@ -165,40 +162,12 @@ impl Paths {
     }
 }
 
-impl Topics {
-    fn build(node: &Node) -> Self {
-        let wildcards = |key| {
-            let words = node.get(key).map(Node::all_words).unwrap_or_default();
-            words.iter().map(|words| Wildcard::new(&words.text.to_lowercase())).collect()
-        };
-        Self { all: wildcards("all"), any: wildcards("any"), none: wildcards("none") }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.all.is_empty() && self.any.is_empty() && self.none.is_empty()
-    }
-
-    fn faults(&self, project: &ProjectFacts) -> Vec<String> {
-        // GitLab: no two topics differ in case alone.
-        let there: Vec<_> = project.topics.iter().map(|topic| topic.to_lowercase()).collect();
-        let has = |wildcard: &&Wildcard| there.iter().any(|topic| wildcard.matches(topic));
-        let missing = self.all.iter().filter(|wildcard| !has(wildcard));
-        let mut faults: Vec<_> =
-            missing.map(|topic| format!("the topic `{}` is missing", topic.as_str())).collect();
-        if !self.any.is_empty() && !self.any.iter().any(|wildcard| has(&wildcard)) {
-            faults.push(format!("none of the topics {} is there", names(&self.any)));
-        }
-        let unwanted = there.iter().filter(|topic| self.none.iter().any(|wildcard| wildcard.matches(topic)));
-        faults.extend(unwanted.map(|topic| format!("the topic `{topic}` must not be there")));
-        faults
-    }
-
-    fn describe(&self) -> Vec<String> {
-        let all = self.all.iter().map(|topic| format!("the topic `{}`", topic.as_str()));
-        let any = (!self.any.is_empty()).then(|| format!("one of the topics {}", names(&self.any)));
-        let none = (!self.none.is_empty()).then(|| format!("no topic like {}", names(&self.none)));
-        all.chain(any).chain(none).collect()
-    }
+/// The topics in words.
+fn describe_topics(topics: &Marks) -> Vec<String> {
+    let all = topics.all.iter().map(|topic| format!("the topic `{}`", topic.as_str()));
+    let any = (!topics.any.is_empty()).then(|| format!("one of the topics {}", alternatives(&topics.any)));
+    let none = (!topics.none.is_empty()).then(|| format!("no topic like {}", alternatives(&topics.none)));
+    all.chain(any).chain(none).collect()
 }
 
 impl Setting {
@@ -223,10 +192,6 @@ impl Setting {
     fn describe(&self) -> String {
         format!("`{}` being {}", self.what, self.wanted_words())
     }
-}
-
-fn names(wildcards: &[Wildcard]) -> String {
-    wildcards.iter().map(|wildcard| format!("`{}`", wildcard.as_str())).collect::<Vec<_>>().join(" or ")
 }
 
 impl Test for Project {
