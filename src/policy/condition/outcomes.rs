@@ -1,4 +1,4 @@
-//! What `jobs` and `commit_statuses` ask of things that have a name and a status.
+//! What `jobs` and `commit_statuses` ask of things that have a name and a status, and what a status means, for `pipeline` too.
 //!
 //! A pattern is met when something has such a name and all that have it ended as allowed. What is missing is told from what
 //! has failed: it may still come, so it never passes, and how long it is waited for is the condition's own affair.
@@ -20,7 +20,7 @@ const STATUSES: &[&str] = &["success", "failed", "canceled", "skipped", "manual"
 const STATUS: Shape = Shape::Choice(STATUSES);
 const STATUS_LIST: Shape = Shape::List(&STATUS);
 /// How long what is asked for may take to appear.
-const MISSING_AFTER: SignedDuration = SignedDuration::from_mins(10);
+pub(super) const MISSING_AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// How many faults a sentence names.
 const SHOWN: usize = 5;
 
@@ -56,6 +56,28 @@ pub(super) enum Patience {
     Until(Option<Timestamp>),
     /// There was.
     Over,
+}
+
+impl Patience {
+    /// With what may take so long after the push to appear.
+    pub(super) fn since_push(missing_after: SignedDuration, view: &View<'_>) -> Result<Self, Stop> {
+        let (now, version) = both(view.now(), view.newest_version())?;
+        Ok(match version.created_at.checked_add(missing_after).ok() {
+            Some(expected_by) if now >= expected_by => Self::Over,
+            expected_by => Self::Until(expected_by),
+        })
+    }
+}
+
+/// What a status comes to where some are allowed: a word that is none of GitLab's final ones is not done yet.
+pub(super) fn status_truth(status: &str, allowed: &[String]) -> Truth {
+    match status {
+        _ if !STATUSES.contains(&status) => Truth::Unsettled,
+        _ if allowed.iter().any(|allowed| allowed == status) => Truth::True,
+        // Somebody has to start it.
+        "manual" => Truth::Waiting,
+        _ => Truth::Violated,
+    }
 }
 
 /// What a pattern comes to; no truth if it is left out because nothing has such a name.
@@ -95,12 +117,7 @@ impl Outcomes {
 
     /// Whether there was time enough since the push for what is missing.
     pub(super) fn patience(&self, view: &View<'_>) -> Result<Patience, Stop> {
-        let (now, version) = both(view.now(), view.newest_version())?;
-        let expected_by = version.created_at.checked_add(self.missing_after).ok();
-        Ok(match expected_by {
-            Some(expected_by) if now >= expected_by => Patience::Over,
-            expected_by => Patience::Until(expected_by),
-        })
+        Patience::since_push(self.missing_after, view)
     }
 
     /// What they come to; a pattern without anything that it fits comes to `missing`, which is true where that is fine.
@@ -138,12 +155,7 @@ impl Outcomes {
     }
 
     fn truth_of(&self, status: &str) -> Truth {
-        match status {
-            _ if !STATUSES.contains(&status) => Truth::Unsettled,
-            _ if self.allowed.iter().any(|allowed| allowed == status) => Truth::True,
-            "manual" => Truth::Waiting,
-            _ => Truth::Violated,
-        }
+        status_truth(status, &self.allowed)
     }
 
     fn fault(&self, what: &str, named: &Named<'_>) -> String {

@@ -4,15 +4,16 @@
 //! required: failed, canceled and skipped pipelines don't mend themselves. Waiting at `manual`, where a person has to
 //! press a button. No pipeline at all is unsettled until one had time to appear, and violated from then on.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::kind::{Kind, Test, test};
+use super::outcomes::{MISSING_AFTER, Patience, status_truth};
 use crate::policy::document::Node;
 use crate::policy::duration::render;
 use crate::policy::enumeration::alternatives;
 use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::{FactKey, Family, Pipeline};
-use crate::policy::finding::{Finding, Stop, both, known};
+use crate::policy::finding::{Finding, Stop, known};
 use crate::policy::view::View;
 use crate::schema::{Key, Shape, Table};
 
@@ -31,7 +32,7 @@ pub(super) const PIPELINE: Kind = Kind {
     settled_by_commit: false,
 };
 
-/// Pipeline statuses at which a pipeline stays, and `missing` for none at all.
+/// Statuses at which a pipeline stays, and `missing` for none at all.
 const STATUSES: &[&str] = &["success", "failed", "canceled", "skipped", "manual", "missing"];
 const STATUS: Shape = Shape::Choice(STATUSES);
 const STATUS_LIST: Shape = Shape::List(&STATUS);
@@ -48,8 +49,6 @@ static TABLE: Table = Table {
 
 /// The word for no pipeline at all.
 const MISSING: &str = "missing";
-/// How long GitLab may take to create a pipeline.
-const MISSING_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 /// Which statuses are enough.
 #[derive(Debug, Clone)]
@@ -68,13 +67,7 @@ impl PipelineStatus {
 
     fn judge(&self, pipeline: &Pipeline) -> Finding {
         let status = pipeline.status.as_str();
-        let final_status = STATUSES.contains(&status) && status != MISSING;
-        let truth = match status {
-            _ if final_status && self.allows(status) => Truth::True,
-            "manual" => Truth::Waiting,
-            _ if final_status => Truth::Violated,
-            _ => Truth::Unsettled,
-        };
+        let truth = status_truth(status, &self.allowed);
         let sentence = match truth {
             Truth::True => format!("the pipeline {} ended as `{status}`", pipeline.id),
             Truth::Waiting => {
@@ -94,21 +87,21 @@ impl PipelineStatus {
         Finding::new("pipeline", truth, sentence)
     }
 
-    fn judge_missing(&self, now: Timestamp, pushed_at: Timestamp) -> Finding {
-        let Ok(expected_by) = pushed_at.checked_add(self.missing_after) else {
-            return Finding::new("pipeline", Truth::Unsettled, "there is no pipeline yet");
-        };
-        if now < expected_by {
-            let sentence = format!("there is no pipeline yet; one is expected by {expected_by}");
-            return Finding::new("pipeline", Truth::Unsettled, sentence).recheck_at(Some(expected_by));
+    fn judge_missing(&self, patience: &Patience) -> Finding {
+        match patience {
+            Patience::Until(None) => Finding::new("pipeline", Truth::Unsettled, "there is no pipeline yet"),
+            Patience::Until(Some(expected_by)) => {
+                let sentence = format!("there is no pipeline yet; one is expected by {expected_by}");
+                Finding::new("pipeline", Truth::Unsettled, sentence).recheck_at(Some(*expected_by))
+            }
+            Patience::Over => {
+                let allowed = self.allowed.iter().any(|allowed| allowed == MISSING);
+                let truth = if allowed { Truth::True } else { Truth::Violated };
+                let sentence =
+                    format!("there was no pipeline within {} of the push", render(self.missing_after));
+                Finding::new("pipeline", truth, sentence)
+            }
         }
-        let truth = if self.allows(MISSING) { Truth::True } else { Truth::Violated };
-        let sentence = format!("there was no pipeline within {} of the push", render(self.missing_after));
-        Finding::new("pipeline", truth, sentence)
-    }
-
-    fn allows(&self, status: &str) -> bool {
-        self.allowed.iter().any(|allowed| allowed == status)
     }
 }
 
@@ -118,8 +111,7 @@ impl Test for PipelineStatus {
         let finding = if let Some(pipeline) = pipeline {
             self.judge(pipeline)
         } else {
-            let (now, version) = both(view.now(), view.newest_version())?;
-            self.judge_missing(now, version.created_at)
+            self.judge_missing(&Patience::since_push(self.missing_after, view)?)
         };
         Ok(finding.mended_by(wanted, wanted.then(|| Remedy::RunPipeline { statuses: self.allowed.clone() })))
     }
