@@ -237,6 +237,12 @@ mod tests {
         }
         let told = [note(30, new, true), note(80, new, false), note(81, "marked as ready", true)];
         assert_eq!(truth(HOUR, &with(&told, 90)), Truth::True, "what people write is no such note");
+        let unsaid = [note(30, new, true), note(40, "marked this merge request as **draft**", true)];
+        assert_eq!(
+            truth(HOUR, &with(&unsaid, 200)),
+            Truth::Unknown { curable: true },
+            "ready, but since when"
+        );
         let hidden = Facts { now: Some(at(90)), comments: Some(unknown(true)), ..facts() };
         assert_eq!(truth(HOUR, &hidden), Truth::Unknown { curable: true });
         let mut draft = facts();

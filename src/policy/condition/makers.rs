@@ -81,4 +81,21 @@ mod tests {
         assert_eq!(co_author_email("Signed-off-by: Ana <ana@x.org>"), None);
         assert_eq!(co_author_email("ö"), None);
     }
+
+    #[test]
+    fn a_private_address_is_asked_for_like_any_other() {
+        let email = "42-ana@users.noreply.elsewhere.example";
+        let commit = Commit {
+            author_email: email.to_owned(),
+            ..crate::policy::example::code(1, &[]).commits.remove(0)
+        };
+        let asked = |emails: &BTreeMap<_, _>| Makers::read(std::slice::from_ref(&commit), emails);
+        let mut emails = crate::policy::example::facts().emails;
+        assert!(asked(&emails).users.iter().all(|id| id.get() != 42), "its number is another GitLab's");
+        assert!(
+            matches!(asked(&emails).stop(), Some(Stop::Needs(keys)) if keys == [FactKey::Email(email.to_owned())].into())
+        );
+        emails.insert(email.to_owned(), Known::Value(None));
+        assert_eq!(asked(&emails).unmatched, [email]);
+    }
 }
