@@ -20,7 +20,7 @@ use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 
 use crate::gitlab::{self, Error};
-use crate::merge_request::{CommitSha, User, UserId, VersionId};
+use crate::merge_request::{CommitSha, UserId, VersionId};
 use crate::policy::fact::{Approval, FactKey, Facts, Known, LinePattern, Unknown, Version};
 
 pub use self::reader::{ApprovalMemory, ReadApprovals};
@@ -400,13 +400,10 @@ impl Reader<'_> {
                 let sighted = self.approvals.seen.get(&id).copied().unwrap_or(self.approvals.read_at);
                 // An account that was blocked after it approved vouches for nothing any more; the approval is still
                 // remembered, for it is not a new one should the account come back.
-                if approval.user.state.as_deref().is_none_or(|state| state == "active") {
+                if approval.user.is_active() {
                     active.insert(id);
                 }
-                Approval {
-                    user: User { id, username: approval.user.username },
-                    not_before: approval.approved_at.or(sighted),
-                }
+                Approval { user: approval.user.user(), not_before: approval.approved_at.or(sighted) }
             })
             .collect();
         let approvals = all.iter().filter(|approval| active.contains(&approval.user.id)).cloned().collect();
@@ -480,7 +477,7 @@ impl CodeFamily {
 mod tests {
     use super::*;
     use crate::gitlab::Client;
-    use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
+    use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId, User};
     use crate::policy::fact::{AccessLevel, MergeRequestFacts, Sightings};
     use secrecy::SecretString;
     use std::sync::Arc;

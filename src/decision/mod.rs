@@ -16,7 +16,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::gitlab::{self, Client, Dated};
-use crate::merge_request::{CheckName, CommitSha, MergeRequestRef, ProjectId, StatusCheckId, User, UserId};
+use crate::merge_request::{CheckName, CommitSha, MergeRequestRef, ProjectId, StatusCheckId};
 use crate::policy::evaluation::{Evaluation, Step, Verdict};
 use crate::policy::fact::{FactKey, Facts, MergeRequestFacts, Sightings};
 use crate::policy::{PolicySet, evaluate};
@@ -301,10 +301,6 @@ fn undecidable(why: &str) -> Evaluation {
     Evaluation::without_policies(Verdict::UndecidedIncurable, format!("could not be decided: {why}"))
 }
 
-fn user_of(user: &gitlab::BasicUser) -> User {
-    User { id: UserId::new(user.id), username: user.username.clone() }
-}
-
 /// GitLab: `has_conflicts` is false until somebody has tried (contract section 5.4).
 fn conflicts_of(read: &gitlab::MergeRequest) -> Option<bool> {
     match read.merge_status.as_deref() {
@@ -337,11 +333,11 @@ fn subject_of(
         source_branch: read.source_branch.clone(),
         target_branch: read.target_branch.clone(),
         source_project: read.source_project_id.map(ProjectId::new),
-        author: user_of(&read.author),
+        author: read.author.user(),
         created_at: read.created_at,
         milestone: read.milestone.as_ref().map(|milestone| milestone.title.clone()),
-        assignees: read.assignees.iter().map(user_of).collect(),
-        reviewers: read.reviewers.iter().map(user_of).collect(),
+        assignees: read.assignees.iter().map(gitlab::BasicUser::user).collect(),
+        reviewers: read.reviewers.iter().map(gitlab::BasicUser::user).collect(),
         squash: read.squash,
         removes_source_branch: read
             .should_remove_source_branch

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::merge_request::UserId;
+use crate::merge_request::{User, UserId};
 
 use super::client::Client;
 use super::error::Error;
@@ -21,6 +21,18 @@ pub struct BasicUser {
     /// `active`, `blocked`, …
     #[serde(default)]
     pub state: Option<String>,
+}
+
+impl BasicUser {
+    /// Who it is.
+    pub fn user(&self) -> User {
+        User { id: UserId::new(self.id), username: self.username.clone() }
+    }
+
+    /// Whether the account can still be used; an answer that does not say so does not doubt it.
+    pub fn is_active(&self) -> bool {
+        self.state.as_deref().is_none_or(|state| state == "active")
+    }
 }
 
 /// What kind of account a user is.

@@ -111,4 +111,16 @@ mod tests {
             assert_eq!(owner(other), None, "{other}");
         }
     }
+
+    #[test]
+    fn a_name_that_looks_like_an_address_owns_nothing() {
+        let called = |username: &str, name: &str| {
+            let user = serde_json::json!({"id": 5, "username": username, "name": name});
+            is_called_so(&serde_json::from_value(user).unwrap(), "Release@corp.example")
+        };
+        assert!(
+            called("mallory", "release@corp.example") && called("mallory", "The real RELEASE@CORP.EXAMPLE")
+        );
+        assert!(!called("release", "Release"));
+    }
 }

@@ -3,7 +3,6 @@
 use super::reader::Reader;
 use crate::decision::doubt::known;
 use crate::gitlab;
-use crate::merge_request::{User, UserId};
 use crate::policy::fact::{Award, Comment, Facts, Known, LabelEvent, Reviewer, Thread};
 
 /// The longest text of a comment that is kept: facts are recorded with every decision.
@@ -17,8 +16,9 @@ impl Reader<'_> {
     pub(super) async fn comments(&self, facts: &Facts) -> Known<Vec<Comment>> {
         let read = self.gitlab.notes(facts.merge_request.merge_request).await;
         known(read.map(|notes| {
+            // An account that was blocked vouches for nothing any more, and nobody could take back what it said.
             // What GitLab noted by itself happened, whoever brought it about.
-            let counts = |note: &gitlab::ListedNote| note.system || vouches(&note.author);
+            let counts = |note: &gitlab::ListedNote| note.system || note.author.is_active();
             notes.into_iter().filter(counts).map(comment_of).collect()
         }))
     }
@@ -28,10 +28,10 @@ impl Reader<'_> {
         known(read.map(|awards| {
             let award = |award: gitlab::AwardEmoji| Award {
                 name: award.name,
-                user: user_of(award.user),
+                user: award.user.user(),
                 created_at: award.created_at,
             };
-            awards.into_iter().filter(|award| vouches(&award.user)).map(award).collect()
+            awards.into_iter().filter(|award| award.user.is_active()).map(award).collect()
         }))
     }
 
@@ -39,7 +39,7 @@ impl Reader<'_> {
         let read = self.gitlab.reviewers(facts.merge_request.merge_request).await;
         known(read.map(|reviewers| {
             let reviewer =
-                |reviewer: gitlab::Reviewer| Reviewer { user: user_of(reviewer.user), state: reviewer.state };
+                |reviewer: gitlab::Reviewer| Reviewer { user: reviewer.user.user(), state: reviewer.state };
             reviewers.into_iter().map(reviewer).collect()
         }))
     }
@@ -49,26 +49,17 @@ impl Reader<'_> {
             id: event.id,
             label: event.label.map(|label| label.name),
             added: event.action == "add",
-            user: event.user.map(user_of),
+            user: event.user.as_ref().map(gitlab::BasicUser::user),
         };
         let read = self.gitlab.label_events(facts.merge_request.merge_request).await;
         known(read.map(|events| events.into_iter().map(event).collect()))
     }
 }
 
-/// An account that was blocked vouches for nothing any more, and nobody could take back what it said.
-fn vouches(user: &gitlab::BasicUser) -> bool {
-    user.state.as_deref().is_none_or(|state| state == "active")
-}
-
-fn user_of(user: gitlab::BasicUser) -> User {
-    User { id: UserId::new(user.id), username: user.username }
-}
-
 fn comment_of(note: gitlab::ListedNote) -> Comment {
     Comment {
         id: note.id,
-        author: user_of(note.author),
+        author: note.author.user(),
         body: Some(note.body).filter(|body| body.len() <= LONGEST_BODY),
         created_at: note.created_at,
         updated_at: note.updated_at,
@@ -86,7 +77,7 @@ fn unresolved(discussions: Vec<gitlab::Discussion>) -> Vec<Thread> {
         })
         .filter_map(|discussion| {
             let author = discussion.notes.into_iter().next()?.author;
-            Some(Thread { id: discussion.id, author: user_of(author) })
+            Some(Thread { id: discussion.id, author: author.user() })
         })
         .collect()
 }
