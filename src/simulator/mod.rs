@@ -36,6 +36,7 @@
 //! | 8 limits, proxies, resets, hangs, garbage | `faults`, `throttle`, `server` | `faults_skip_and_end_and_look_like_proxies_and_limits`, `a_rate_limit_is_kept_per_user_and_ends_with_the_minute`, `a_reset_connection_is_an_error_of_transport_and_nothing_was_done`, `an_answer_can_be_taken_without_the_caller_ever_learning`, `what_was_taken_in_is_done_later_although_the_caller_has_gone` |
 //! | 8 lists of what changed, and what changes `updated_at` | `api/merge_requests.rs`, `reviewing` | `a_sweep_asks_for_what_changed_since`, `what_gitlab_touches_moves_to_the_end_of_the_list_and_nothing_else_does` |
 //! | 8 partial diffs, `changes_count` as text | `diffs`, `api/entity.rs` | `a_version_holds_its_own_files_and_commits_whatever_was_pushed_later` |
+//! | 8 as a client that others wrote expects it | `api` | `python_gitlab_finds_what_it_expects_of_gitlab` |
 //! | 9 GraphQL | not there | |
 //! | 10 tokens | `api/mod.rs` | `tokens_that_are_not_good_enough_say_why`, `a_bearer_token_is_as_good` |
 //! | beyond it: parents and signatures of commits | `repository`, `api/projects.rs` | `the_repository_lists_a_range_with_parents_and_a_signature_has_a_verdict` |

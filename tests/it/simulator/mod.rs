@@ -5,6 +5,7 @@ mod answers;
 mod configuration;
 mod deliveries;
 mod faults;
+mod python_gitlab;
 mod reading;
 mod reviews;
 
