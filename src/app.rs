@@ -15,7 +15,7 @@ use crate::bundle::{Bundle, LoadError, Reloaded};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, WaitingAnswer};
 use crate::decision::Decider;
-use crate::gitlab::{Client, ClientError};
+use crate::gitlab::{Client, ClientError, GitlabVersion};
 use crate::scope::{CheckAddress, ProjectScope, ScopeError};
 use crate::server::{self, Intake, Secrets, SigningKey, Vitals};
 use crate::status_check::{Resources, Settings, Worker};
@@ -84,6 +84,7 @@ impl StartError {
 /// What a configuration means, before anything is opened or bound.
 struct Plan {
     gitlab: Client,
+    version: Option<GitlabVersion>,
     secrets: Secrets,
     scope: Arc<ProjectScope>,
     allow_unsigned: ProjectScope,
@@ -98,6 +99,7 @@ impl Plan {
         let gitlab = Client::new(url.as_str(), &token, config.gitlab.timeout()?, Arc::clone(metrics))?;
         Ok(Self {
             gitlab,
+            version: version(config)?,
             secrets,
             scope: Arc::new(compile("gitlab.projects", &config.gitlab.projects)?),
             allow_unsigned: compile("webhooks.allow_unsigned", &config.webhooks.allow_unsigned)?,
@@ -129,7 +131,7 @@ impl App {
     /// tells the time.
     pub async fn start(config: &Config, bundle: Arc<Bundle>, clock: Clock) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::default());
-        let Plan { gitlab, secrets, scope, allow_unsigned, address } = Plan::of(config, &metrics)?;
+        let Plan { gitlab, version, secrets, scope, allow_unsigned, address } = Plan::of(config, &metrics)?;
         let listener = listen(&config.server.listen)?;
         let url = config.store.url.clone();
         let opened = tokio::task::spawn_blocking(move || Store::open(&url, clock)).await;
@@ -145,6 +147,7 @@ impl App {
             undecided_after: config.answers.undecided_after,
             stale_after: config.policies.stale_after,
             background_calls_per_minute: config.gitlab.background_calls_per_minute,
+            gitlab_version: version,
         };
         let queue = store.queue().clone();
         let (policies, counters) = (Arc::clone(&bundle), Arc::clone(&metrics));
@@ -282,6 +285,14 @@ fn secrets(config: &Config) -> Result<Secrets, ConfigError> {
         return Err(ConfigError::Value { key: "webhooks.status_check_secrets", problem: problem.to_owned() });
     }
     Ok(secrets)
+}
+
+fn version(config: &Config) -> Result<Option<GitlabVersion>, ConfigError> {
+    let read = |text: &String| {
+        let problem = format!("is `{text}`: give two numbers with a dot between them, such as 15.0");
+        GitlabVersion::parse(text).ok_or(ConfigError::Value { key: "gitlab.version", problem })
+    };
+    config.gitlab.version.as_ref().map(read).transpose()
 }
 
 fn compile(key: &'static str, patterns: &[String]) -> Result<ProjectScope, StartError> {

@@ -40,6 +40,7 @@ const GITLAB: Table = Table {
         Key::new("token", TEXT, "A token with scope `api` and at least the role Developer."),
         Key::new("token_file", TEXT, "A file that holds the token."),
         Key::new("projects", TEXTS, "The projects that are served, as globs over their full paths."),
+        Key::new("version", TEXT, "The version to answer as, in place of the one that GitLab says."),
         Key::new("timeout", Shape::Duration, "How long one call may take."),
         Key::new("background_calls_per_minute", Shape::Number, "Calls a minute for what nobody waits for."),
     ],

@@ -142,6 +142,8 @@ pub struct GitlabConfig {
     token_file: Option<PathBuf>,
     /// Project globs.
     pub projects: Vec<String>,
+    /// The version to answer as, in place of the one that GitLab says.
+    pub version: Option<String>,
     #[serde(deserialize_with = "duration")]
     timeout: Duration,
     /// Calls a minute for what nobody waits for.

@@ -31,6 +31,18 @@ impl From<GitlabVersion> for Vocabulary {
     }
 }
 
+impl Vocabulary {
+    /// What a GitLab that says it is `found` takes, if the operator told that it is to be answered as another. Before 14.9 no
+    /// GitLab reads the word: there `failed` would approve, whoever says otherwise.
+    pub fn of(found: GitlabVersion, told: Option<GitlabVersion>) -> Self {
+        let reads_no_word = found < GitlabVersion { major: 14, minor: 9 };
+        match told {
+            Some(told) if !reads_no_word => Self::from(told),
+            Some(_) | None => Self::from(found),
+        }
+    }
+}
+
 /// What besides the verdict decides the answer.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
@@ -249,5 +261,19 @@ mod tests {
         assert_eq!(version((16, 4)), Vocabulary::WithoutPending);
         assert_eq!(version((15, 0)), Vocabulary::WithoutPending);
         assert_eq!(version((14, 10)), Vocabulary::OnlyPassed);
+    }
+
+    #[test]
+    fn an_operator_knows_a_gitlab_better_than_its_version_says_unless_it_can_not_be() {
+        let version = |major, minor| GitlabVersion { major, minor };
+        let told = |found, told| Vocabulary::of(found, Some(told));
+        assert_eq!(told(version(14, 9), version(15, 0)), Vocabulary::WithoutPending, "with its feature flag");
+        assert_eq!(told(version(18, 3), version(16, 4)), Vocabulary::WithoutPending);
+        assert_eq!(
+            told(version(14, 8), version(15, 0)),
+            Vocabulary::OnlyPassed,
+            "there `failed` would approve"
+        );
+        assert_eq!(Vocabulary::of(version(14, 9), None), Vocabulary::OnlyPassed);
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use crate::bundle::Bundle;
 use crate::clock::Clock;
 use crate::decision::Decider;
+use crate::gitlab::GitlabVersion;
 use crate::merge_request::{MergeRequestRef, ProjectId};
 use crate::store::{Decisions, Queue, Store};
 use crate::telemetry::Metrics;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub stale_after: Duration,
     /// `gitlab.background_calls_per_minute`.
     pub background_calls_per_minute: u32,
+    /// `gitlab.version`.
+    pub gitlab_version: Option<GitlabVersion>,
 }
 
 /// The store, GitLab, the policies, and what is known of this GitLab.
@@ -122,7 +125,7 @@ impl Resources {
         if version.asked_again_at.is_none_or(|at| at <= self.clock.now()) {
             match self.decider.gitlab.gitlab_version().await {
                 Ok(found) => {
-                    let vocabulary = Vocabulary::from(found);
+                    let vocabulary = Vocabulary::of(found, self.settings.gitlab_version);
                     tracing::info!(version = %found, ?vocabulary, "GitLab's version is known");
                     version.proven = Some(vocabulary);
                     version.asked_again_at = Some(self.clock.now() + VERSION_BELIEVED_FOR);

@@ -24,6 +24,8 @@ struct Version {
     /// The feature flag `status_checks_add_status_field` of 14.9 and 14.10.
     status_field: bool,
     words: Words,
+    /// `gitlab.version`.
+    told: Option<&'static str>,
     /// Whether a check's deliveries are signed (17.3).
     signs: bool,
     /// Whether `/approvals` says when (18.5): before, only what was seen earlier tells.
@@ -41,16 +43,20 @@ enum Words {
 const OLD: Version = Version {
     text: "14.0.0-ee",
     status_field: false,
+    told: None,
     words: Words::OnlyPassed,
     signs: false,
     dates_approvals: false,
 };
 
-const VERSIONS: [Version; 8] = [
+const VERSIONS: [Version; 10] = [
     OLD,
+    // There `failed` would approve, whoever says otherwise.
+    Version { told: Some("15.0"), ..OLD },
     Version { text: "14.9.0-ee", ..OLD },
     // With the flag it would understand `failed`, and nothing tells us that the flag is on.
     Version { text: "14.9.0-ee", status_field: true, ..OLD },
+    Version { text: "14.10.0-ee", status_field: true, told: Some("15.0"), words: Words::NoPending, ..OLD },
     Version { text: "15.4.0-ee", words: Words::NoPending, ..OLD },
     Version { text: "16.4.0-ee", words: Words::NoPending, ..OLD },
     Version { text: "16.5.0-ee", words: Words::All, ..OLD },
@@ -133,6 +139,10 @@ async fn ground_of(version: Version) -> Ground {
     let ground = Ground::prepare_with(REVIEW_POLICY, options).await;
     ground.gitlab.set_status_field_flag(version.status_field);
     ground.gitlab.say_approved_at(version.dates_approvals);
+    let ground = match version.told {
+        Some(told) => ground.configure("GITLAB__VERSION", told),
+        None => ground,
+    };
     if version.signs { ground } else { ground.configure("WEBHOOKS__ALLOW_UNSIGNED", "shop/**") }
 }
 
