@@ -1,7 +1,7 @@
 //! Reads and posts per decision, by the facts that a policy needs.
 
 use countersign::merge_request::MergeRequestRef;
-use countersign::simulator::{CheckStatus, Push};
+use countersign::simulator::{CheckStatus, NewCommit, NewIssue, NewJob, Push};
 
 use crate::policies;
 use crate::stage::ground::Ground;
@@ -45,8 +45,7 @@ const FAMILIES: &[Family] = &[
         hinder: |ground, which| pipeline(ground, which, "running"),
         clear: |ground, which| {
             pipeline(ground, which, "success");
-            // A status check is not told of pipelines.
-            ground.gitlab.add_label(which, "green").expect("a label");
+            tell(ground, which);
         },
         cleared_by: "green",
     },
@@ -61,6 +60,106 @@ const FAMILIES: &[Family] = &[
             }
         },
         cleared_by: "resolved",
+    },
+    Family {
+        name: "jobs",
+        policy: policies::JOBS,
+        hinder: |ground, which| job(ground, which, "failed"),
+        clear: |ground, which| {
+            job(ground, which, "success");
+            tell(ground, which);
+        },
+        cleared_by: "retried",
+    },
+    Family {
+        name: "commit statuses",
+        policy: policies::COMMIT_STATUSES,
+        hinder: |ground, which| scan(ground, which, "failed"),
+        clear: |ground, which| {
+            scan(ground, which, "success");
+            tell(ground, which);
+        },
+        cleared_by: "scanned",
+    },
+    Family {
+        name: "comments",
+        policy: policies::COMMENTS,
+        hinder: |_, _| (),
+        clear: |ground, which| {
+            let bea = ground.gitlab.acting_as(ground.reviewer());
+            bea.comment(which, "LGTM").expect("a comment");
+            tell(ground, which);
+        },
+        cleared_by: "said",
+    },
+    Family {
+        name: "emoji",
+        policy: policies::EMOJI,
+        hinder: |ground, which| {
+            ground.gitlab.award(which, ground.reviewer(), "thumbsdown").expect("an emoji");
+        },
+        clear: |ground, which| {
+            ground.gitlab.take_award_back(which, ground.reviewer(), "thumbsdown").expect("it is there");
+            tell(ground, which);
+        },
+        cleared_by: "taken back",
+    },
+    Family {
+        name: "states of reviewers",
+        policy: policies::REVIEWERS,
+        hinder: |ground, which| {
+            ground.gitlab.set_reviewers(which, &[ground.reviewer()]).expect("a reviewer");
+        },
+        clear: |ground, which| {
+            ground.gitlab.review(which, ground.reviewer(), "approved").expect("a review");
+        },
+        cleared_by: "reviewed",
+    },
+    Family {
+        name: "label events",
+        policy: policies::LABEL_EVENTS,
+        hinder: |_, _| (),
+        clear: |ground, which| ground.gitlab.add_label(which, "release").expect("a label"),
+        cleared_by: "label added",
+    },
+    Family {
+        name: "closing issues",
+        policy: policies::ISSUES,
+        hinder: |_, _| (),
+        clear: |ground, which| {
+            let issue = NewIssue::titled("why");
+            let issue = ground.gitlab.create_issue(ground.project, issue).expect("an issue");
+            ground.gitlab.edit_description(which, &format!("Closes #{issue}")).expect("a description");
+        },
+        cleared_by: "issue named",
+    },
+    Family {
+        name: "CODEOWNERS",
+        policy: policies::CODE_OWNERS,
+        hinder: |_, _| (),
+        clear: |ground, which| {
+            let written = ground.gitlab.write_file(ground.project, "main", "CODEOWNERS", Some("* @bea\n"));
+            written.expect("a file");
+            tell(ground, which);
+        },
+        cleared_by: "owned",
+    },
+    Family {
+        name: "committers",
+        policy: policies::COMMITTERS,
+        hinder: |ground, which| push_of(ground, which, "bea@example.com"),
+        clear: |ground, which| push_of(ground, which, "ana@example.com"),
+        cleared_by: "push",
+    },
+    Family {
+        name: "the project",
+        policy: policies::PROJECT,
+        hinder: |ground, _| ground.gitlab.set_topics(ground.project, &[]).expect("no topics"),
+        clear: |ground, which| {
+            ground.gitlab.set_topics(ground.project, &["production"]).expect("a topic");
+            tell(ground, which);
+        },
+        cleared_by: "topic added",
     },
     Family {
         name: "four rules (*)",
@@ -150,6 +249,25 @@ fn hindered(ground: &Ground, family: &Family) -> MergeRequestRef {
     ground.silently(|| (family.hinder)(ground, which));
     ground.gitlab.add_label(which, "look").expect("a label");
     which
+}
+
+/// A status check is not told of what has no event of the merge request's: a label stands in for the hook.
+fn tell(ground: &Ground, which: MergeRequestRef) {
+    ground.gitlab.add_label(which, "green").expect("a label");
+}
+
+fn job(ground: &Ground, which: MergeRequestRef, status: &str) {
+    let pipeline = ground.gitlab.set_pipeline(which, status).expect("a pipeline");
+    ground.gitlab.run_job(which, pipeline, NewJob::new("build", status)).expect("a job");
+}
+
+fn scan(ground: &Ground, which: MergeRequestRef, status: &str) {
+    ground.gitlab.report_status(which, "scan", status).expect("a status");
+}
+
+fn push_of(ground: &Ground, which: MergeRequestRef, email: &str) {
+    let commit = NewCommit::new("work").author_email(email);
+    ground.gitlab.push(which, Push::new().file("src/pay.rs").commit(commit)).expect("a push");
 }
 
 fn push(ground: &Ground, which: MergeRequestRef, path: &str) {

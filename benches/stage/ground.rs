@@ -95,6 +95,11 @@ impl Ground {
         self.gitlab.set_weather(Weather::default());
     }
 
+    /// Who reviews.
+    pub fn reviewer(&self) -> UserId {
+        self.reviewer
+    }
+
     /// The reviewer approves.
     pub fn approve(&self, which: MergeRequestRef) {
         self.gitlab.approve(which, self.reviewer).expect("bea may approve");
