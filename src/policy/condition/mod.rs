@@ -48,6 +48,7 @@ mod size;
 mod text;
 mod threads;
 mod trailers;
+mod unseen;
 mod vetoes;
 mod vocabulary;
 mod weight;
