@@ -5,7 +5,7 @@
 
 use super::file_kinds::{Certainty, Selection};
 use super::kind::{Kind, Test, test};
-use super::unseen::Paths;
+use super::paths::Paths;
 use super::vocabulary::PATHS;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;

@@ -15,7 +15,7 @@ use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::{Code, FactKey, Family, LinePattern, LineSide, MatchingLines, Unknown};
-use crate::policy::finding::{Finding, Stop, both, known};
+use crate::policy::finding::{Finding, Stop, all, both, known};
 use crate::policy::pattern::{GlobIds, partial_regex};
 use crate::policy::view::{Touched, View};
 use crate::schema::{Key, Shape, Table};
@@ -104,16 +104,10 @@ impl Lines {
 
     /// How often each pattern was found.
     fn read<'a>(&self, view: &View<'a>) -> Result<Vec<&'a MatchingLines>, Stop> {
-        let mut all = Ok(Vec::new());
-        for pattern in &self.patterns {
+        all(self.patterns.iter().map(|pattern| {
             let fact = view.facts.matching_lines.get(&pattern.to_string());
-            let one = known(fact, FactKey::MatchingLines(pattern.clone()));
-            all = both(all, one).map(|(mut all, one)| {
-                all.push(one);
-                all
-            });
-        }
-        all
+            known(fact, FactKey::MatchingLines(pattern.clone()))
+        }))
     }
 
     /// `counts` has the new path of each file that counts.

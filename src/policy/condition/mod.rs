@@ -38,6 +38,7 @@ mod milestone;
 mod origin;
 mod outcomes;
 mod owners;
+mod paths;
 mod people;
 mod pipeline;
 mod project;

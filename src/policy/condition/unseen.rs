@@ -1,34 +1,8 @@
 //! What GitLab does not show of a change, so that a number of it is known only from below.
 
+use super::paths::Paths;
 use crate::policy::evaluation::Remedy;
 use crate::policy::fact::Code;
-
-/// Paths named in a sentence; more are counted.
-const SHOWN: usize = 3;
-
-/// The first paths, and how many there are.
-#[derive(Default)]
-pub(super) struct Paths {
-    first: Vec<String>,
-    pub(super) count: usize,
-}
-
-impl Paths {
-    pub(super) fn add(&mut self, path: &str) {
-        self.count += 1;
-        if self.first.len() < SHOWN {
-            self.first.push(path.to_owned());
-        }
-    }
-
-    pub(super) fn describe(&self) -> String {
-        let some = self.first.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
-        match self.count.saturating_sub(self.first.len()) {
-            0 => some,
-            more => format!("{some} and {more} more"),
-        }
-    }
-}
 
 /// What is not shown of the files that count.
 pub(super) struct Unseen {
