@@ -47,35 +47,46 @@ fn is_complete(detail: &gitlab::VersionDetail) -> bool {
 }
 
 fn file_of(diff: &gitlab::Diff) -> ChangedFile {
-    let kind = match (diff.new_file, diff.deleted_file, diff.renamed_file || diff.old_path != diff.new_path) {
-        (true, _, _) => ChangeKind::Added,
-        (_, true, _) => ChangeKind::Deleted,
-        (_, _, true) => ChangeKind::Renamed,
-        (false, false, false) => ChangeKind::Modified,
-    };
-    let text = text_of(diff);
-    // Something did change in a file that is modified: if neither text nor mode says what, the same nothing may stand for
-    // another content.
-    let says_what =
-        kind != ChangeKind::Modified || diff.a_mode != diff.b_mode || text.is_some_and(|t| !t.is_empty());
+    let kind = kind_of(diff);
     let comes_or_goes = matches!(kind, ChangeKind::Added | ChangeKind::Deleted);
+    let hunks = hunks_of(diff);
     ChangedFile {
         old_path: diff.old_path.clone(),
         new_path: diff.new_path.clone(),
         old_mode: diff.a_mode.clone().unwrap_or_default(),
         new_mode: diff.b_mode.clone().unwrap_or_default(),
         kind,
-        lines: text.map(count_lines),
+        lines: hunks.map(count_lines),
         // A file that only moves shows nothing of its text.
-        binary: text.filter(|text| !text.is_empty() || comes_or_goes).map(is_binary),
+        binary: text_of(diff).filter(|text| !text.is_empty() || comes_or_goes).map(is_binary),
         generated: diff.generated_file,
-        hunks_sha256: text.filter(|_| says_what).and_then(hunks_digest),
+        hunks_sha256: hunks.map(hunks_digest),
     }
 }
 
-/// The hunks, if GitLab gave them. An empty text is a change without hunks only where GitLab says that it left nothing
-/// out (18.x); before, nothing tells a collapsed file from an empty one.
-pub(super) fn text_of(diff: &gitlab::Diff) -> Option<&str> {
+fn kind_of(diff: &gitlab::Diff) -> ChangeKind {
+    match (diff.new_file, diff.deleted_file, diff.renamed_file || diff.old_path != diff.new_path) {
+        (true, _, _) => ChangeKind::Added,
+        (_, true, _) => ChangeKind::Deleted,
+        (_, _, true) => ChangeKind::Renamed,
+        (false, false, false) => ChangeKind::Modified,
+    }
+}
+
+/// The hunks, where they are all that changed in the file; empty where only its mode or its path did.
+///
+/// git shows no line of a binary file, and a NUL byte makes any file one: what stands in it is never taken for nothing.
+pub(super) fn hunks_of(diff: &gitlab::Diff) -> Option<&str> {
+    // Something did change in a file that is modified: if neither text nor mode says what, the same nothing may stand for
+    // another content.
+    let says_what =
+        |text: &str| !text.is_empty() || kind_of(diff) != ChangeKind::Modified || diff.a_mode != diff.b_mode;
+    text_of(diff).filter(|text| says_what(text) && !is_binary(text))
+}
+
+/// What GitLab gave of the change, if it did. An empty text is a change without hunks only where GitLab says that it left
+/// nothing out (18.x); before, nothing tells a collapsed file from an empty one.
+fn text_of(diff: &gitlab::Diff) -> Option<&str> {
     let left_out = diff.collapsed == Some(true) || diff.too_large == Some(true);
     let says = diff.collapsed.is_some() || diff.too_large.is_some();
     match diff.diff.as_deref() {
@@ -100,16 +111,13 @@ fn count_lines(text: &str) -> LineCount {
     LineCount { added: count('+'), removed: count('-') }
 }
 
-/// The digest of the hunks without their line numbers; none for binary files, whose text says nothing of the content.
-fn hunks_digest(text: &str) -> Option<String> {
-    if is_binary(text) {
-        return None;
-    }
+/// The digest of the hunks without their line numbers.
+fn hunks_digest(text: &str) -> String {
     let mut digest = Sha256::new();
     for line in hunk_lines(text) {
         digest.update(if line.starts_with("@@") { "@@\n" } else { line });
     }
-    Some(hex::encode(digest.finalize()))
+    hex::encode(digest.finalize())
 }
 
 #[cfg(test)]
@@ -146,10 +154,11 @@ mod tests {
             assert_eq!((file.lines, file.hunks_sha256), (None, None));
         }
         let binary = diff(&serde_json::json!({"diff": "Binary files a/x and b/x differ\n"}));
-        assert_eq!(binary.hunks_sha256, None);
+        assert_eq!((binary.lines, binary.hunks_sha256), (None, None), "git shows no line of it");
         let silent = diff(&serde_json::json!({"diff": ""}));
-        assert_eq!(silent.hunks_sha256, None, "modified, and nothing says how");
+        assert_eq!((silent.lines, silent.hunks_sha256), (None, None), "modified, and nothing says how");
         let executable = diff(&serde_json::json!({"diff": "", "b_mode": "100755"}));
+        assert_eq!(executable.lines, Some(LineCount { added: 0, removed: 0 }));
         assert!(executable.hunks_sha256.is_some());
         let rename = diff(&serde_json::json!({"new_path": "b", "renamed_file": true, "diff": ""}));
         assert_eq!((rename.kind, rename.hunks_sha256.is_some()), (ChangeKind::Renamed, true));

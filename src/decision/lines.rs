@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::code::{hunk_lines, text_of};
-use crate::gitlab::VersionDetail;
+use super::code::{hunk_lines, hunks_of};
+use crate::gitlab::{Diff, VersionDetail};
 use crate::merge_request::VersionId;
 use crate::policy::fact::{Known, LinePattern, LineSide, MatchingLines, Unknown};
 
@@ -47,7 +47,7 @@ fn count(detail: &VersionDetail, pattern: &LinePattern) -> Result<MatchingLines,
     })?;
     let mut files: BTreeMap<String, Option<u64>> = BTreeMap::new();
     for diff in &detail.diffs {
-        let found = text_of(diff).map(|text| count_in(text, pattern.side, &regex));
+        let found = count_in(diff, pattern.side, &regex);
         if found == Some(0) {
             continue;
         }
@@ -58,14 +58,17 @@ fn count(detail: &VersionDetail, pattern: &LinePattern) -> Result<MatchingLines,
     Ok(MatchingLines { version: VersionId::new(detail.id), files })
 }
 
-fn count_in(text: &str, side: LineSide, regex: &Regex) -> u64 {
+/// None where GitLab does not show the lines. A file that goes adds none, and a new one takes none away, whatever is shown.
+fn count_in(diff: &Diff, side: LineSide, regex: &Regex) -> Option<u64> {
     let sign = match side {
+        LineSide::Added if diff.deleted_file => return Some(0),
+        LineSide::Removed if diff.new_file => return Some(0),
         LineSide::Added => '+',
         LineSide::Removed => '-',
     };
-    let lines = hunk_lines(text).filter_map(|line| line.strip_prefix(sign));
+    let lines = hunk_lines(hunks_of(diff)?).filter_map(|line| line.strip_prefix(sign));
     let lines = lines.map(|line| line.trim_end_matches(['\n', '\r']));
-    lines.filter(|line| regex.is_match(line)).count() as u64
+    Some(lines.filter(|line| regex.is_match(line)).count() as u64)
 }
 
 #[cfg(test)]
@@ -103,25 +106,33 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_was_left_out_is_open_and_a_binary_file_has_no_lines() {
+    fn lines_that_are_not_shown_are_open() {
         let mut collapsed = file("c", "");
         collapsed["collapsed"] = true.into();
-        let mut silent = file("s", "");
-        silent["collapsed"] = serde_json::Value::Null;
-        silent["too_large"] = serde_json::Value::Null;
+        let mut unsaid = file("s", "");
+        unsaid["collapsed"] = serde_json::Value::Null;
+        unsaid["too_large"] = serde_json::Value::Null;
         let binary = file("b", "Binary files a/b and b/b differ\n");
         let twice = file("t", "@@ -0,0 +1 @@\n+a\n");
-        let files = serde_json::json!([
-            collapsed,
-            silent,
-            binary,
-            twice,
-            twice,
-            file("t2", ""),
-            file("c", "@@ -0,0 +1 @@\n+a\n")
-        ]);
+        let silent = file("e", "");
+        let mut executable = file("x", "");
+        executable["a_mode"] = "100644".into();
+        executable["b_mode"] = "100755".into();
+        let after = file("c", "@@ -0,0 +1 @@\n+a\n");
+        let files = serde_json::json!([collapsed, unsaid, binary, twice, twice, silent, executable, after]);
         let open = |path: &str| (path.to_owned(), None);
-        assert_eq!(found(&files, LineSide::Added, "."), [open("c"), open("s"), ("t".to_owned(), Some(2))]);
+        let expected = [open("b"), open("c"), open("e"), open("s"), ("t".to_owned(), Some(2))];
+        assert_eq!(found(&files, LineSide::Added, "."), expected);
+    }
+
+    #[test]
+    fn what_comes_takes_no_line_away_and_what_goes_adds_none() {
+        let (mut new, mut gone) = (file("n", "Binary files differ\n"), file("g", "Binary files differ\n"));
+        new["new_file"] = true.into();
+        gone["deleted_file"] = true.into();
+        let files = serde_json::json!([new, gone]);
+        assert_eq!(found(&files, LineSide::Added, "."), [("n".to_owned(), None)]);
+        assert_eq!(found(&files, LineSide::Removed, "."), [("g".to_owned(), None)]);
     }
 
     #[tokio::test]

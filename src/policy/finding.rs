@@ -98,6 +98,18 @@ pub(super) fn both<A, B>(one: Result<A, Stop>, other: Result<B, Stop>) -> Result
     }
 }
 
+/// Facts that are needed together, however many.
+pub(super) fn all<T>(facts: impl Iterator<Item = Result<T, Stop>>) -> Result<Vec<T>, Stop> {
+    let mut all = Ok(Vec::new());
+    for one in facts {
+        all = both(all, one).map(|(mut all, one)| {
+            all.push(one);
+            all
+        });
+    }
+    all
+}
+
 /// What is open of several things that are all needed: what has not been asked goes first, then a doubt that no retry can
 /// cure.
 pub(super) fn open_of_all(stops: impl IntoIterator<Item = Stop>) -> Option<Stop> {

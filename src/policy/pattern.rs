@@ -357,6 +357,15 @@ mod tests {
         assert!(touches("/README.md", "README.md") && !touches("/README.md", "docs/README.md"));
         assert!(touches("services/payments", "services/payments/a/b.rs"), "a folder covers what is in it");
         assert!(touches("payments/", "services/payments/b.rs") && !touches("payments/", "payments"));
+        assert!(
+            touches("auth/", "auth/a") && touches("auth/", "web/auth/a") && touches("auth", "web/auth/a")
+        );
+        assert!(touches("/auth/", "auth/a") && !touches("/auth/", "web/auth/a"));
+        assert!(touches("db/migrations/", "db/migrations/1.sql"));
+        assert!(!touches("db/migrations/", "shop/db/migrations/1.sql"), "a slash inside ties it to the top");
+        assert!(touches("**/db/migrations/", "shop/db/migrations/1.sql"));
+        assert!(touches("**/db/migrations/", "db/migrations/1.sql"));
+        assert!(!touches("services/*", "services/a/b") && !touches("pay*", "payments/a"), "no folder's name");
         assert!(touches("**/.env", ".env") && touches(".gitlab/**", ".gitlab/ci/a.yml"));
         assert!(!touches("docs/**", "Docs/a"));
         assert!(

@@ -1,4 +1,4 @@
-//! `checklist`: whether every task item of a description is ticked.
+//! `checklist`: whether every task item of a description is ticked. Whoever takes the list away has ticked nothing.
 
 use super::markdown::{lines, task};
 use super::vocabulary::NUMBER_HINT;
@@ -10,7 +10,7 @@ const SHOWN: usize = 3;
 /// How much of an item's text it shows.
 const SHOWN_CHARACTERS: usize = 60;
 
-/// What is written: `ticked`, or how many items there must be.
+/// What is written: `ticked` (one item at least), or how many items there must be.
 pub(super) const CHECKLIST: Shape =
     Shape::OneOf(&[Shape::Choice(&["ticked"]), Shape::Mapping(&CHECKLIST_TABLE)]);
 
@@ -18,7 +18,11 @@ static CHECKLIST_TABLE: Table = Table {
     name: "checklist",
     doc: "Every task item is ticked, and there are enough of them.",
     hint: NUMBER_HINT,
-    keys: &[Key::required("at_least", Shape::Number, "How many task items there must be.")],
+    keys: &[Key::required(
+        "at_least",
+        Shape::Number,
+        "How many task items there must be; 0 lets there be none.",
+    )],
 };
 
 /// Every item is ticked, and there are at least so many.
@@ -30,7 +34,7 @@ pub(super) struct Checklist {
 impl Checklist {
     pub(super) fn build(node: &Node) -> Option<Self> {
         match node.words() {
-            Some(words) => (words.text == "ticked").then_some(Self { at_least: 0 }),
+            Some(words) => (words.text == "ticked").then_some(Self { at_least: 1 }),
             None => node.get("at_least")?.number().map(|at_least| Self { at_least }),
         }
     }
@@ -87,16 +91,22 @@ mod tests {
     fn every_item_must_be_ticked() {
         assert_eq!(truth(TICKED, &described("- [x] a\n  * [~] b\n1. [X] c")), Truth::True);
         assert_eq!(truth(TICKED, &described("- [x] a\n- [ ] b")), Truth::Violated);
-        assert_eq!(truth(TICKED, &described("```\n- [ ] a\n```\n<!-- - [ ] b -->")), Truth::True);
+        let hidden = "- [x] a\n```\n- [ ] b\n```\n<!-- - [ ] c -->";
+        assert_eq!(truth(TICKED, &described(hidden)), Truth::True);
         let some: Vec<_> = (1..=5).map(|number| format!("- [ ] item {number}\n")).collect();
         let some = some.concat();
-        insta::assert_snapshot!(reason(TICKED, &described(&some)).sentence, @"the description is not as required: it must be one that has every item of its checklist ticked, `item 1` is not ticked, `item 2` is not ticked, `item 3` is not ticked, nor are 2 more");
+        insta::assert_snapshot!(reason(TICKED, &described(&some)).sentence, @"the description is not as required: it must be one that has a checklist with every item ticked, `item 1` is not ticked, `item 2` is not ticked, `item 3` is not ticked, nor are 2 more");
     }
 
     #[test]
-    fn a_list_can_be_asked_for() {
+    fn no_list_is_no_ticked_list_unless_that_is_said() {
+        const ANY: &str = "{description: {checklist: {at_least: 0}}}";
         const TWO: &str = "{description: {checklist: {at_least: 2}}}";
-        assert_eq!(truth(TICKED, &described("nothing to tick")), Truth::True);
+        for nothing in ["", "nothing to tick", "```\n- [x] a\n```"] {
+            assert_eq!(truth(TICKED, &described(nothing)), Truth::Violated);
+            assert_eq!(truth(ANY, &described(nothing)), Truth::True);
+        }
+        assert_eq!(truth(ANY, &described("- [ ] a")), Truth::Violated);
         assert_eq!(truth(TWO, &described("- [x] a")), Truth::Violated);
         assert_eq!(truth(TWO, &described("- [x] a\n- [x] b")), Truth::True);
         assert_eq!(truth(TWO, &described("- [x] a\n- [x] b\n- [ ] c")), Truth::Violated);

@@ -1,25 +1,27 @@
 //! `code_owners`: whether every changed path has an owner by CODEOWNERS, and whether its owners approve.
 //!
 //! The file is that of the target branch, so the change that is judged can't decide who judges it. Violated where the
-//! file is missing, lacks a section that the policy names, or names no owner for a path; waiting where approvals are
-//! missing. One person may approve for several entries and counts once in each. A line that can't be read leaves the
-//! paths that it may mean unknown.
+//! file is missing, lacks a section that the policy names, names no owner for a path, or asks for more approvals than its
+//! owners can give; waiting where approvals are missing. One person may approve for several entries and counts once in
+//! each. A line that can't be read leaves the paths that it may mean unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::kind::{Kind, Test, test};
-use super::owners::{is_named, is_owner};
+use super::owners::{find_shortage, is_named, is_owner};
+use super::paths::Paths;
 use super::vocabulary::TEXTS;
 use super::weight::{
     ALLOW_AUTHOR, ALLOW_COMMITTERS, RESET_ON, Tally, UNMATCHED_COMMITTERS, Weighing, Worth, approvals,
     needed, part, remedies,
 };
+use crate::merge_request::User;
 use crate::policy::builder::Builder;
 use crate::policy::code_owners::{CodeOwners, Entry, Owned, Owner, Section};
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::{FactKey, Family};
-use crate::policy::finding::{Finding, Outcome, Stop, both, settle};
+use crate::policy::finding::{Finding, Outcome, Stop, all, both, settle};
 use crate::policy::view::{OwnedPaths, View};
 use crate::schema::{Key, Shape, Table};
 
@@ -62,7 +64,7 @@ static TABLE: Table = Table {
     ],
 };
 
-/// Paths and entries named in a sentence; more are counted.
+/// Entries named in a sentence; more are counted.
 const SHOWN: usize = 3;
 /// Entries in the tree of reasons; a change can touch thousands.
 const LISTED: usize = 20;
@@ -153,7 +155,7 @@ impl CodeOwned {
     /// Whether each path has an owner.
     fn judge_owned(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let Some(owned) = view.owned_paths()? else { return Ok(nothing_to_approve(true)) };
-        let (mut unowned, mut count, mut doubt) = (Vec::new(), 0_usize, None);
+        let (mut unowned, mut doubt) = (Paths::default(), None);
         for (path, winners) in owned.paths {
             let mut unread = None;
             let is_owned = self.winners(&owned, winners).any(|(_, entry, _)| match &entry.owned {
@@ -167,15 +169,10 @@ impl CodeOwned {
             match unread {
                 _ if is_owned => {}
                 Some(why) => doubt = doubt.or_else(|| Some(format!("`{}`: {why}", owned.file.path))),
-                None => {
-                    count += 1;
-                    if unowned.len() < SHOWN {
-                        unowned.push(format!("`{path}`"));
-                    }
-                }
+                None => unowned.add(path),
             }
         }
-        let finding = match (count, doubt) {
+        let finding = match (unowned.count, doubt) {
             (0, _) if owned.paths.is_empty() && owned.code.complete => {
                 Finding::new(WORD, Truth::Violated, "no file changes, so none is owned")
             }
@@ -186,16 +183,17 @@ impl CodeOwned {
                 Finding::new(WORD, Truth::True, sentence)
             }
             _ => {
-                let sentence = format!("by `{}` nobody owns {}", owned.file.path, some_of(&unowned, count));
+                let sentence = format!("by `{}` nobody owns {}", owned.file.path, unowned.describe());
                 Finding::new(WORD, Truth::Violated, sentence)
             }
         };
         let remedy = if wanted {
-            Remedy::EditCodeOwners { to: format!("name an owner of {}", some_of(&unowned, count)) }
+            Remedy::EditCodeOwners { to: format!("name an owner of {}", unowned.describe()) }
         } else {
             Remedy::ChangeFiles { to: "a path that nobody owns".to_owned() }
         };
-        let settled = finding.truth() == Truth::True || (count > 0 && finding.truth() == Truth::Violated);
+        let settled =
+            finding.truth() == Truth::True || (unowned.count > 0 && finding.truth() == Truth::Violated);
         Ok(finding.mended_by(wanted, settled.then_some(remedy)))
     }
 
@@ -214,12 +212,19 @@ impl CodeOwned {
         let (owned, voices) = both(owned, approvals(view))?;
         let Some(owned) = owned else { return Ok(nothing_to_approve(true)) };
         let judged: Vec<_> = voices.iter().map(|voice| approved.weighing.judge(voice, view)).collect();
-        let entered: Vec<_> = hits.iter().map(|hit| hit.judge(owned.file, &judged, view, wanted)).collect();
-        // What waits in any case waits whatever is learnt of the other entries.
-        let waits = entered.iter().flatten().any(|finding| finding.truth() == Truth::Waiting);
+        let shortages =
+            hits.iter().map(|hit| hit.judge_shortage(approved.weighing.barred(view), view, wanted));
+        let shortages = all(shortages)?;
+        let entered: Vec<_> = hits
+            .iter()
+            .zip(shortages)
+            .map(|(hit, shortage)| shortage.map_or_else(|| hit.judge(owned.file, &judged, view, wanted), Ok))
+            .collect();
+        // What is not met in any case is not, whatever is learnt of the other entries.
+        let unmet = entered.iter().flatten().any(|finding| finding.truth().is_false());
         let needs: BTreeSet<FactKey> =
             entered.iter().filter_map(|entered| entered.as_ref().err()).flatten().cloned().collect();
-        if !waits && !needs.is_empty() {
+        if !unmet && !needs.is_empty() {
             return Err(Stop::Needs(needs));
         }
         Ok(tell(&hits, entered, &owned).with_distinct_remedies(wanted))
@@ -240,6 +245,30 @@ impl CodeOwned {
 }
 
 impl Hit<'_> {
+    /// What an entry comes to whose owners are too few: GitLab is content with as many as there are, and a gate is not.
+    fn judge_shortage(
+        &self,
+        barred: Option<&User>,
+        view: &View<'_>,
+        wanted: bool,
+    ) -> Result<Option<Finding>, Stop> {
+        let Owned::By(owners) = &self.entry.owned else { return Ok(None) };
+        let Entry { count, pattern, line, .. } = self.entry;
+        let Some(able) = find_shortage(owners, *count, barred, view)? else { return Ok(None) };
+        let who = match able.as_slice() {
+            [] => "none of its owners can approve".to_owned(),
+            some => format!("only {} of its owners can approve: {}", some.len(), some.join(", ")),
+        };
+        let author = if able.len() < owners.len() { "; the author can't" } else { "" };
+        let approvals = if *count == 1 { "1 approval is" } else { &format!("{count} approvals are") };
+        let sentence = format!("{}: {approvals} needed, and {who}{author}", self.in_words());
+        let missing = count.saturating_sub(able.len());
+        let owners = if missing == 1 { "1 more owner" } else { &format!("{missing} more owners") };
+        let edit = Remedy::EditCodeOwners { to: format!("name {owners} of `{pattern}` (line {line})") };
+        let finding = Finding::new(WORD, Truth::Violated, sentence);
+        Ok(Some(finding.mended_by(wanted, [edit])))
+    }
+
     fn judge(&self, file: &CodeOwners, judged: &[Worth<'_>], view: &View<'_>, wanted: bool) -> Entered {
         match &self.entry.owned {
             Owned::By(owners) => self.weigh(owners, judged, view, wanted),
@@ -298,7 +327,7 @@ fn tell(hits: &[Hit<'_>], entered: Vec<Entered>, owned: &OwnedPaths<'_>) -> Find
         .zip(entered)
         .map(|(hit, entered)| {
             entered.unwrap_or_else(|_| {
-                let sentence = format!("{}: not looked at: other entries wait anyway", hit.in_words());
+                let sentence = format!("{}: not looked at: other entries are not met anyway", hit.in_words());
                 Finding::new(WORD, Truth::Unsettled, sentence)
             })
         })
@@ -378,13 +407,6 @@ fn unlisted() -> Finding {
 fn unread(why: &str) -> Finding {
     let finding = Finding::new(WORD, Truth::Unknown { curable: false }, format!("not known: {why}"));
     finding.mended_by(true, [Remedy::AskOperator { what: why.to_owned() }])
-}
-
-fn some_of(shown: &[String], count: usize) -> String {
-    match count.saturating_sub(shown.len()) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use super::file_kinds::{Certainty, Selection};
 use super::kind::{Kind, Test, test};
+use super::paths::Paths;
 use super::vocabulary::PATHS;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
@@ -100,9 +101,6 @@ const KEYS: &[Key] = &[
     Key::new("except", PATHS, "Paths that none of the patterns above means."),
 ];
 
-/// Paths named in a sentence; more are counted.
-const SHOWN: usize = 3;
-
 /// Which paths of a kind there must and must not be.
 #[derive(Debug, Clone)]
 struct ChangedFiles {
@@ -196,13 +194,6 @@ struct Found {
     open: Paths,
 }
 
-/// The first paths, and how many there are.
-#[derive(Default)]
-struct Paths {
-    first: Vec<String>,
-    count: usize,
-}
-
 impl Demand {
     fn judge(&self, view: &View<'_>, code: &Code, except: &GlobIds) -> Found {
         let (mut decisive, mut open, mut fitting) = (Paths::default(), Paths::default(), None);
@@ -285,23 +276,6 @@ impl Demand {
 
     fn globs_in_words(&self) -> String {
         alternatives(&self.words)
-    }
-}
-
-impl Paths {
-    fn add(&mut self, path: &str) {
-        self.count += 1;
-        if self.first.len() < SHOWN {
-            self.first.push(path.to_owned());
-        }
-    }
-
-    fn describe(&self) -> String {
-        let some = self.first.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
-        match self.count.saturating_sub(self.first.len()) {
-            0 => some,
-            more => format!("{some} and {more} more"),
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Waiting when they are not as required: anybody who triages can set and take away a label, no push is needed. Who set
 //! a label is told by GitLab's events. Where they do not tell it, it is unsettled and never false: what is missing in a
-//! list must not make a `not` true.
+//! list must not make a `not` true. GitLab: an event has the label's present name, and nothing says what it was called then.
 
 use std::collections::BTreeSet;
 

@@ -1,20 +1,21 @@
 //! `matching_lines`: how many changed lines match a regular expression.
 //!
 //! Violated when out of bounds: the change itself must differ. The text of the change never comes here: whoever reads
-//! it counts. Where GitLab left a text out or did not list every file, the number is only known from below, and decides
-//! only what more could not change.
+//! it counts. Where GitLab shows no lines of a file (it left the text out, or git holds the file to be binary) or did not
+//! list every file, the number is only known from below, and decides only what more could not change.
 
 use std::collections::BTreeSet;
 
 use super::bounds::{Bounds, Count};
 use super::files::build_globs;
 use super::kind::{Kind, Test, test};
+use super::unseen::Unseen;
 use super::vocabulary::{AT_LEAST, AT_MOST, PATHS};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
 use crate::policy::fact::{Code, FactKey, Family, LinePattern, LineSide, MatchingLines, Unknown};
-use crate::policy::finding::{Finding, Stop, both, known};
+use crate::policy::finding::{Finding, Stop, all, both, known};
 use crate::policy::pattern::{GlobIds, partial_regex};
 use crate::policy::view::{Touched, View};
 use crate::schema::{Key, Shape, Table};
@@ -103,21 +104,26 @@ impl Lines {
 
     /// How often each pattern was found.
     fn read<'a>(&self, view: &View<'a>) -> Result<Vec<&'a MatchingLines>, Stop> {
-        let mut all = Ok(Vec::new());
-        for pattern in &self.patterns {
+        all(self.patterns.iter().map(|pattern| {
             let fact = view.facts.matching_lines.get(&pattern.to_string());
-            let one = known(fact, FactKey::MatchingLines(pattern.clone()));
-            all = both(all, one).map(|(mut all, one)| {
-                all.push(one);
-                all
-            });
-        }
-        all
+            known(fact, FactKey::MatchingLines(pattern.clone()))
+        }))
     }
 
-    fn judge(&self, code: &Code, counts: impl Iterator<Item = Count>, wanted: bool) -> Finding {
-        let rest = Count { low: 0, high: code.complete.then_some(0) };
-        let count = counts.fold(rest, Count::plus);
+    /// `counts` has the new path of each file that counts.
+    fn judge<'a>(
+        &self,
+        code: &Code,
+        counts: impl Iterator<Item = (&'a str, Count)>,
+        wanted: bool,
+    ) -> Finding {
+        let (mut count, mut unseen) = (Count { low: 0, high: code.complete.then_some(0) }, Unseen::of(code));
+        for (path, in_file) in counts {
+            if in_file.high.is_none() {
+                unseen.add_lines(path);
+            }
+            count = count.plus(in_file);
+        }
         let truth = match self.bounds.hold(count) {
             Some(true) => Truth::True,
             Some(false) => Truth::Violated,
@@ -127,14 +133,16 @@ impl Lines {
         let (side, number, bounds) = (self.side, count.describe(), self.bounds.describe());
         let mut sentence = format!("{number} {side} match `{regex}`, the bounds are {bounds}");
         if truth.is_open() {
-            sentence += "; GitLab left a part of the change out";
+            sentence = format!("{sentence}; {}", unseen.describe());
         }
         let to = if wanted {
             format!("have {bounds} {side} that match `{regex}`")
         } else {
             format!("have a number of {side} that match `{regex}` other than {bounds}")
         };
-        Finding::new("matching_lines", truth, sentence).mended_by(wanted, [Remedy::ChangeFiles { to }])
+        let policy = unseen.remedy().filter(|_| truth.is_open());
+        Finding::new("matching_lines", truth, sentence)
+            .mended_by(wanted, [Remedy::ChangeFiles { to }].into_iter().chain(policy))
     }
 }
 
@@ -152,14 +160,14 @@ impl Test for Lines {
             return Err(Stop::Unknown(Unknown { why, curable: true }));
         }
         let paths = self.counted(view, code);
-        let counts =
-            paths.iter().flat_map(|path| found.iter().map(|found| found.files.get(*path))).map(|count| {
-                match count {
-                    None => Count::exactly(0),
-                    Some(Some(count)) => Count::exactly(*count),
-                    Some(None) => Count { low: 0, high: None },
-                }
+        let counts = paths.iter().map(|path| {
+            let sides = found.iter().map(|found| match found.files.get(*path) {
+                None => Count::exactly(0),
+                Some(Some(count)) => Count::exactly(*count),
+                Some(None) => Count { low: 0, high: None },
             });
+            (*path, sides.fold(Count::exactly(0), Count::plus))
+        });
         Ok(self.judge(code, counts, wanted))
     }
 }

@@ -48,6 +48,41 @@ pub(super) fn is_named(owners: &[Owner], user: Who<'_>) -> bool {
     })
 }
 
+/// Those who can approve, in words, if they are provably fewer than `count`: somebody who is `barred` can't. How many people
+/// a group or a role has is not asked; whether a name is a group's, only where it matters.
+pub(super) fn find_shortage(
+    owners: &[Owner],
+    count: usize,
+    barred: Option<&User>,
+    view: &View<'_>,
+) -> Result<Option<Vec<String>>, Stop> {
+    let is_barred =
+        |owner: &Owner| barred.is_some_and(|user| is_named(std::slice::from_ref(owner), user.into()));
+    let able: Vec<_> = owners.iter().filter(|owner| !is_barred(owner)).collect();
+    if able.len() >= count {
+        return Ok(None);
+    }
+    let mut needs = BTreeSet::new();
+    for owner in &able {
+        match owner {
+            Owner::Email(_) => {}
+            Owner::Name(name) if !name.contains('/') => {
+                match known(view.facts.usernames.get(name), FactKey::Username(name.clone())) {
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(Stop::Unknown(_)) => return Ok(None),
+                    Err(Stop::Needs(keys)) => needs.extend(keys),
+                }
+            }
+            Owner::Name(_) | Owner::Role(..) => return Ok(None),
+        }
+    }
+    if needs.is_empty() {
+        Ok(Some(able.into_iter().map(Owner::in_words).collect()))
+    } else {
+        Err(Stop::Needs(needs))
+    }
+}
+
 /// Whether somebody owns at least one touched path; nobody does where there is no CODEOWNERS file.
 pub(super) fn owns_a_path(user: Who<'_>, view: &View<'_>) -> Result<bool, Stop> {
     let Some(owned) = view.owned_paths()? else { return Ok(false) };

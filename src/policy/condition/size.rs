@@ -1,16 +1,18 @@
 //! `changed_files_count` and `changed_lines`: how large the change is.
 //!
-//! Violated when out of bounds: the change itself must differ. Where GitLab left a text out or did not list every
-//! file, the number is only known from below, and decides only what more could not change.
+//! Violated when out of bounds: the change itself must differ. Where GitLab shows no lines of a file (it left the text out,
+//! or git holds the file to be binary) or did not list every file, the number is only known from below, and decides only
+//! what more could not change.
 
 use super::bounds::{Bounds, Count};
 use super::files::build_globs;
 use super::kind::{Kind, Test, test};
+use super::unseen::Unseen;
 use super::vocabulary::{AT_LEAST, AT_MOST, BOUNDS, NUMBER_HINT, PATHS};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::{ChangedFile, Family, LineCount};
+use crate::policy::fact::{ChangedFile, Code, Family, LineCount};
 use crate::policy::finding::{Finding, Stop};
 use crate::policy::pattern::GlobIds;
 use crate::policy::view::{Touched, View};
@@ -95,11 +97,12 @@ impl ChangedFilesCount {
 
 impl Test for ChangedFilesCount {
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
-        let complete = view.code()?.complete;
+        let code = view.code()?;
         let files = self.except.counted(view)?;
         let low = files.iter().filter(|file| file.sure).count() as u64;
-        let count = Count { low, high: complete.then_some(files.len() as u64) };
-        Ok(judge("changed_files_count", "files", &[(self.bounds, count)], wanted))
+        let count = Count { low, high: code.complete.then_some(files.len() as u64) };
+        let unseen = unseen(code, &files);
+        Ok(judge("changed_files_count", "files", &[(self.bounds, count)], &unseen, wanted))
     }
 }
 
@@ -121,9 +124,9 @@ impl ChangedLines {
 
 impl Test for ChangedLines {
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
-        let complete = view.code()?.complete;
+        let code = view.code()?;
         let files = self.except.counted(view)?;
-        let rest = Count { low: 0, high: complete.then_some(0) };
+        let rest = Count { low: 0, high: code.complete.then_some(0) };
         let count = |part: fn(LineCount) -> u64| {
             files.iter().map(|counted| counted.lines(part)).fold(rest, Count::plus)
         };
@@ -131,7 +134,11 @@ impl Test for ChangedLines {
         let parts = [(self.total, added.plus(removed)), (self.added, added), (self.removed, removed)];
         let bounded: Vec<_> =
             parts.into_iter().filter_map(|(bounds, count)| Some((bounds?, count))).collect();
-        Ok(judge("changed_lines", "lines", &bounded, wanted))
+        let mut unseen = unseen(code, &files);
+        for counted in files.iter().filter(|counted| counted.file.lines.is_none()) {
+            unseen.add_lines(&counted.file.new_path);
+        }
+        Ok(judge("changed_lines", "lines", &bounded, &unseen, wanted))
     }
 }
 
@@ -167,7 +174,22 @@ impl Uncounted {
     }
 }
 
-fn judge(condition: &str, things: &str, bounded: &[(Bounds, Count)], wanted: bool) -> Finding {
+/// What is not shown of which files there are that count.
+fn unseen(code: &Code, files: &[Counted<'_>]) -> Unseen {
+    let mut unseen = Unseen::of(code);
+    for counted in files.iter().filter(|counted| !counted.sure) {
+        unseen.add_generated(&counted.file.new_path);
+    }
+    unseen
+}
+
+fn judge(
+    condition: &str,
+    things: &str,
+    bounded: &[(Bounds, Count)],
+    unseen: &Unseen,
+    wanted: bool,
+) -> Finding {
     let truth = Truth::all(bounded.iter().map(|(bounds, count)| match bounds.hold(*count) {
         Some(true) => Truth::True,
         Some(false) => Truth::Violated,
@@ -178,7 +200,7 @@ fn judge(condition: &str, things: &str, bounded: &[(Bounds, Count)], wanted: boo
     });
     let mut sentence = texts.collect::<Vec<_>>().join(", ");
     if truth.is_open() {
-        sentence += "; GitLab left a part of the change out";
+        sentence = format!("{sentence}; {}", unseen.describe());
     }
     let wish = bounded.iter().map(|(bounds, _)| bounds.describe()).collect::<Vec<_>>().join(" and ");
     let to = if wanted {
@@ -186,7 +208,9 @@ fn judge(condition: &str, things: &str, bounded: &[(Bounds, Count)], wanted: boo
     } else {
         format!("change a number of {things} other than {wish}")
     };
-    Finding::new(condition, truth, sentence).mended_by(wanted, [Remedy::ChangeFiles { to }])
+    let policy = unseen.remedy().filter(|_| truth.is_open());
+    Finding::new(condition, truth, sentence)
+        .mended_by(wanted, [Remedy::ChangeFiles { to }].into_iter().chain(policy))
 }
 
 #[cfg(test)]

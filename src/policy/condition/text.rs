@@ -66,7 +66,11 @@ static DESCRIPTION_TABLE: Table = Table {
         REGEX,
         CONTAINS,
         NOT_EMPTY,
-        Key::new("checklist", CHECKLIST, "Every task item is ticked; `[~]` counts as ticked."),
+        Key::new(
+            "checklist",
+            CHECKLIST,
+            "Every task item is ticked, and there is one; `[~]` counts as ticked.",
+        ),
         Key::new("sections", SECTIONS, "Below these headings something is written."),
     ],
 };

@@ -101,6 +101,11 @@ impl Weighing {
         Self { excluded, reset_on }
     }
 
+    /// The author, if their approval never counts.
+    pub(super) fn barred<'a>(self, view: &View<'a>) -> Option<&'a User> {
+        (!self.excluded.allow_author).then_some(&view.facts.merge_request.author)
+    }
+
     pub(super) fn judge<'a>(self, voice: &'a Voice<'a>, view: &View<'_>) -> Worth<'a> {
         let exclusion = self.excluded.judge(voice.user, view);
         let standing = self.reset_on.judge(voice.given_at, view);

@@ -50,13 +50,13 @@ pub struct ChangedFile {
     pub new_mode: String,
     /// Added, deleted, renamed or modified.
     pub kind: ChangeKind,
-    /// Lines added and removed; none when GitLab left the text out (collapsed, too large).
+    /// Lines added and removed; none when GitLab shows none of what changed (collapsed, too large, binary).
     pub lines: Option<LineCount>,
     /// Whether it is binary; none when its text was left out.
     pub binary: Option<bool>,
     /// Whether it was generated, by git attributes or by its name (16.9 and later); none where GitLab does not say.
     pub generated: Option<bool>,
-    /// SHA-256 (hex) over the byte-exact hunks with their line numbers left out; none when the text was left out.
+    /// SHA-256 (hex) over the byte-exact hunks with their line numbers left out; none where `lines` is none.
     pub hunks_sha256: Option<String>,
 }
 
@@ -133,7 +133,7 @@ impl fmt::Display for LinePattern {
 }
 
 /// How often a [`LinePattern`] was found in the newest version: by new path, files without a match left out, and none for a
-/// file whose text GitLab left out. The text itself is never recorded.
+/// file whose lines GitLab does not show. The text itself is never recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MatchingLines {
     /// Of which version.

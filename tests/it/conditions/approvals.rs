@@ -87,6 +87,24 @@ async fn a_comment_approves_as_a_whole_and_only_as_its_author_wrote_it() {
     assert_eq!(stage.play(which, COMMENT).await.state(), RuleState::Waiting, "taken back");
 }
 
+/// Whom GitLab lets approve, or comment, counts where the policy names nobody: no role is asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_from_anybody_counts_and_a_role_must_be_asked_for() {
+    let (stage, which, _) = scene().await;
+    let gitlab = &stage.ground.gitlab;
+    let stranger = gitlab.create_user("stranger");
+    gitlab.approve(which, stranger).unwrap();
+    gitlab.acting_as(stranger).comment(which, "LGTM").unwrap();
+    gitlab.award(which, stranger, "thumbsup").unwrap();
+    for (method, anybody) in
+        [("approval", "{approvals: 1}"), ("{comment: LGTM}", COMMENT), ("{emoji: thumbsup}", EMOJI)]
+    {
+        assert_eq!(stage.play(which, anybody).await.state(), RuleState::Passed, "{method}");
+        let role = format!("{{approvals: {{count: 1, methods: [{method}], from: {{role: reporter}}}}}}");
+        assert_eq!(stage.play(which, &role).await.state(), RuleState::Waiting, "{method}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_comment_edited_by_somebody_else_approves_nothing() {
     let (stage, which, bea) = scene().await;
@@ -218,6 +236,10 @@ async fn a_veto_in_words_counts_for_members_and_only_they_take_it_back() {
     gitlab.fault(Fault::error_page(MEMBER, 503));
     assert_eq!(stage.play(which, VETO).await.state(), RuleState::Unknown { curable: true });
     gitlab.lift_all();
+    gitlab.acting_as(bea).comment(which, "veto: it is too slow").unwrap();
+    assert_eq!(stage.play(which, VETO).await.state(), RuleState::Passed, "only as a whole");
+    let reasoned = "{vetoes: {by: [{comment: {regex: '(?i)veto\\b.*'}}]}}";
+    assert_eq!(stage.play(which, reasoned).await.state(), RuleState::Waiting);
     gitlab.acting_as(bea).comment(which, "veto").unwrap();
     gitlab.acting_as(stranger).comment(which, "unveto").unwrap();
     let held = stage.play(which, VETO).await;

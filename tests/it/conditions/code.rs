@@ -3,7 +3,7 @@
 
 use countersign::decision::Remembered;
 use countersign::merge_request::{MergeRequestRef, UserId};
-use countersign::policy::RuleState;
+use countersign::policy::{Remedy, RuleState};
 use countersign::simulator::{
     Edition, Fault, FaultKind, FileChange, Membership, Moment, NewCommit, NewMergeRequest, NewUser, Push,
 };
@@ -172,20 +172,13 @@ async fn a_list_shorter_than_counted_passes_nothing_by_absence() {
 async fn lines_are_searched_in_the_read_that_gives_the_files() {
     let stage = Stage::new().await;
     let diff = "@@ -1,2 +1,3 @@\n-TODO: old\n+TODO: one\n+// TODO: two\n+done\n";
-    let which = open(
-        &stage,
-        &[
-            FileChange::modified("src/a.rs").diff(diff),
-            FileChange::modified("docs/b.md"),
-            FileChange::added("logo.png").binary(),
-        ],
-    );
+    let which =
+        open(&stage, &[FileChange::modified("src/a.rs").diff(diff), FileChange::modified("docs/b.md")]);
     for (require, expected) in [
         ("{matching_lines: {regex: TODO, side: added, at_least: 2, at_most: 2}}", RuleState::Passed),
         ("{matching_lines: {regex: '^TODO', at_most: 2}}", RuleState::Passed),
         ("{matching_lines: {regex: TODO, side: removed, at_most: 0}}", RuleState::Violated),
         ("{matching_lines: {regex: TODO, files: ['docs/'], at_most: 0}}", RuleState::Passed),
-        ("{matching_lines: {regex: '.', files: ['*.png'], at_most: 0}}", RuleState::Passed),
         ("{matching_lines: {regex: FIXME}}", RuleState::Violated),
     ] {
         let played = stage.play(which, require).await;
@@ -229,6 +222,52 @@ async fn a_text_that_was_left_out_is_never_clean() {
         stage.ground.gitlab.install("18.3.0-ee", Edition::Ultimate);
     }
     assert_eq!(state(&stage, open(&stage, &[file()]), none).await, RuleState::Violated);
+}
+
+/// A NUL byte in a comment, or a git attribute, and git shows no line of a script any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_git_takes_for_binary_is_neither_small_nor_clean() {
+    let stage = Stage::new().await;
+    let small = "{changed_lines: {at_most: 400}}";
+    let clean = "{matching_lines: {regex: 'console\\.log', side: added, at_most: 0}}";
+    let which = open(&stage, &[FileChange::modified("src/a.js"), FileChange::added("src/logo.png").binary()]);
+    for require in [
+        small,
+        clean,
+        "{not: {matching_lines: {regex: 'console\\.log'}}}",
+        "{matching_lines: {regex: 'console\\.log', at_most: 0, files: ['src/']}}",
+        "{changed_lines: {removed: {at_most: 1}}}",
+        "{expression: 'files.all(file, file.added_lines < 400)'}",
+    ] {
+        assert_eq!(state(&stage, which, require).await, UNKNOWN, "{require}");
+    }
+    let played = stage.play(which, small).await;
+    assert_eq!(
+        played.sentence(),
+        "2 or more lines change, the bounds are at most 400; GitLab shows no lines of `src/logo.png`"
+    );
+    let what = "name `src/logo.png` under `except` in the policy, if nobody need see these lines".to_owned();
+    assert!(played.rules[0].remedies.contains(&Remedy::AskOperator { what }), "{:?}", played.rules);
+    for require in [
+        "{changed_lines: {at_most: 400, except: ['*.png']}}",
+        "{matching_lines: {regex: 'console\\.log', at_most: 0, except: ['*.png']}}",
+        "{matching_lines: {regex: 'console\\.log', at_most: 0, files: ['*.js']}}",
+        "{matching_lines: {regex: 'console\\.log', side: removed, at_most: 0}}",
+    ] {
+        assert_eq!(state(&stage, which, require).await, RuleState::Passed, "{require}");
+    }
+    assert_eq!(state(&stage, which, "{changed_lines: {at_most: 1}}").await, RuleState::Violated);
+    let gone = open(&stage, &[FileChange::deleted("src/logo.png").binary()]);
+    assert_eq!(state(&stage, gone, clean).await, RuleState::Passed, "what goes adds no line");
+    assert_eq!(state(&stage, gone, small).await, UNKNOWN);
+    let silent = open(&stage, &[FileChange::modified("src/a.js").diff("")]);
+    for require in [small, clean] {
+        assert_eq!(
+            state(&stage, silent, require).await,
+            UNKNOWN,
+            "modified, and nothing says how: {require}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -53,6 +53,32 @@ async fn an_owner_approves_and_each_place_of_the_file_costs_one_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_approval_can_ever_meet_does_not_wait_for_one() {
+    let (stage, which, bob) = owned_by("[Payments][2]\n/pay/ @bob\n").await;
+    let (gitlab, project) = (&stage.ground.gitlab, stage.ground.project);
+    gitlab.approve(which, bob).unwrap();
+    let played = stage.play(which, APPROVED).await;
+    assert_eq!((played.state(), played.calls[USERS]), (RuleState::Violated, 1), "{}", played.sentence());
+    assert!(played.sentence().ends_with("only 1 of its owners can approve: @bob"), "{}", played.sentence());
+    let to = "name 1 more owner of `/pay/` (line 2)".to_owned();
+    assert_eq!(played.rules[0].remedies, [Remedy::EditCodeOwners { to }]);
+    // Its author owns it, too, and can't approve.
+    let write = |text| gitlab.write_file(project, "main", ".gitlab/CODEOWNERS", Some(text)).unwrap();
+    write("[Payments][2]\n/pay/ @bob @ana\n");
+    assert_eq!(stage.play(which, APPROVED).await.state(), RuleState::Violated);
+    let cleo = gitlab.create_user("cleo");
+    write("[Payments][2]\n/pay/ @bob @ana @cleo\n");
+    assert_eq!(stage.play(which, APPROVED).await.state(), RuleState::Waiting);
+    gitlab.add_member(project, Membership::new(cleo, 30)).unwrap();
+    gitlab.approve(which, cleo).unwrap();
+    assert_eq!(stage.play(which, APPROVED).await.state(), RuleState::Passed);
+    // A group may have as many members as it likes.
+    gitlab.create_group(NewGroup::at("payers").visibility(Visibility::Public));
+    write("[Payments][2]\n/pay/ @payers\n");
+    assert_eq!(stage.play(which, APPROVED).await.state(), RuleState::Waiting);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_the_target_branch_says_who_owns() {
     let (stage, which, bob) = owned_by("/pay/ @cleo\n").await;
     let (gitlab, project) = (&stage.ground.gitlab, stage.ground.project);

@@ -265,9 +265,50 @@ fn what_makes_an_approval_not_count_is_what_it_is_for_approvals() {
     assert_eq!(truth(APPROVED, &change("* @project_7_bot_0a1b\n", &["a"], vec![token])), Truth::True);
 }
 
+/// GitLab would let these pass once everybody who can approve has: here nobody waits for what can't come.
+#[test]
+fn an_entry_that_asks_for_more_than_its_owners_can_give_says_so() {
+    let mut facts = change("[Docs][2] @ana\n/docs/\n", &["docs/a"], vec![approval(2, 5)]);
+    assert_eq!(needs(APPROVED, &facts), [FactKey::Username("ana".to_owned())], "it might be a group");
+    facts.usernames.insert("ana".to_owned(), Known::Value(Some(UserId::new(2))));
+    let found = reason(APPROVED, &facts);
+    assert_eq!(
+        (found.truth, found.sentence.as_str()),
+        (
+            Truth::Violated,
+            "`/docs/` in [Docs] (line 2; `docs/a`): 2 approvals are needed, and only 1 of its owners can approve: @ana"
+        )
+    );
+    let to = "name 1 more owner of `/docs/` (line 2)".to_owned();
+    assert_eq!(remedies(APPROVED, &facts), [Remedy::EditCodeOwners { to }]);
+    assert_eq!(remedies(&format!("{{not: {APPROVED}}}"), &facts), []);
+    facts.usernames.insert("ana".to_owned(), unknown(true));
+    assert_eq!(truth(APPROVED, &facts), Truth::Waiting, "not proven");
+
+    let alone = change("* @Author\n", &["a"], vec![approval(AUTHOR, 5)]);
+    assert_eq!(truth(APPROVED, &alone), Truth::Violated);
+    assert_eq!(
+        reason(APPROVED, &alone).sentence,
+        "`*` (line 1; `a`): 1 approval is needed, and none of its owners can approve; the author can't"
+    );
+    assert_eq!(truth("{code_owners: {approved: true, allow_author: true}}", &alone), Truth::True);
+    // How many people these are is not known.
+    for many in ["@shop/pay", "@@developer", "@author @shop/pay", "@author @@owner"] {
+        let facts = change(&format!("[Docs][3]\n* {many}\n"), &["a"], vec![]);
+        assert_eq!(truth(APPROVED, &facts), Truth::Waiting, "{many}");
+    }
+    let mut group = change("[Docs][2]\n* @payers\n", &["a"], vec![]);
+    group.usernames.insert("payers".to_owned(), Known::Value(None));
+    assert_eq!(truth(APPROVED, &group), Truth::Waiting);
+    let address = change("[Docs][2]\n* x@example.com\n", &["a"], vec![]);
+    assert_eq!(truth(APPROVED, &address), Truth::Violated, "an address is one person's");
+    let beside = change("* @shop/pay\n[Docs]\n* @author\n", &["a"], vec![approval(2, 5)]);
+    assert_eq!(truth(APPROVED, &beside), Truth::Violated, "whatever the other entry comes to");
+}
+
 #[test]
 fn what_waits_anyway_asks_for_nothing_more() {
-    let facts = change("* @shop/pay\n[Docs][2] @ana\n/docs/\n", &["docs/a"], vec![approval(2, 5)]);
+    let facts = change("* @shop/pay\n[Docs][2] @ana @bob\n/docs/\n", &["docs/a"], vec![approval(2, 5)]);
     assert_eq!(truth(APPROVED, &facts), Truth::Waiting);
     assert!(parts(APPROVED, &facts)[0].contains("not looked at"), "{:?}", parts(APPROVED, &facts));
 }
