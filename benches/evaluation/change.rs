@@ -39,7 +39,7 @@ pub fn facts(files: usize) -> Facts {
     let merge_request = MergeRequestFacts {
         merge_request: MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(3) },
         project_path: "shop/web".to_owned(),
-        web_url: None,
+        web_url: String::new(),
         sha: sha.clone(),
         title: "feat(cart): remember the basket".to_owned(),
         description: "Closes #12".to_owned(),

@@ -22,9 +22,9 @@ pub(super) fn code_of(detail: &gitlab::VersionDetail) -> Result<Code, Unknown> {
         .map(|commit| {
             Ok(Commit {
                 sha: CommitSha::parse(&commit.id).map_err(unreadable)?,
-                message: commit.message.clone().unwrap_or_default(),
-                author_email: commit.author_email.clone().unwrap_or_default(),
-                committer_email: commit.committer_email.clone().unwrap_or_default(),
+                message: commit.message.clone(),
+                author_email: commit.author_email.clone(),
+                committer_email: commit.committer_email.clone(),
             })
         })
         .collect::<Result<Vec<_>, Unknown>>()?;
@@ -39,10 +39,10 @@ pub(super) fn code_of(detail: &gitlab::VersionDetail) -> Result<Code, Unknown> {
 /// Whether the list has every file: GitLab cuts it by its diff limits and says so only in `real_size` (`"1000+"`).
 fn is_complete(detail: &gitlab::VersionDetail) -> bool {
     let counted = detail.real_size.as_deref().and_then(|size| size.parse::<usize>().ok());
-    match (counted, detail.state.as_deref()) {
-        (_, Some(state)) if state.starts_with("overflow") || state == "without_files" => false,
+    match (counted, detail.state.as_str()) {
+        (_, state) if state.starts_with("overflow") || state == "without_files" => false,
         (Some(count), _) => count == detail.diffs.len(),
-        (None, state) => detail.real_size.is_none() && state == Some("empty") && detail.diffs.is_empty(),
+        (None, state) => detail.real_size.is_none() && state == "empty" && detail.diffs.is_empty(),
     }
 }
 
@@ -53,8 +53,8 @@ fn file_of(diff: &gitlab::Diff) -> ChangedFile {
     ChangedFile {
         old_path: diff.old_path.clone(),
         new_path: diff.new_path.clone(),
-        old_mode: diff.a_mode.clone().unwrap_or_default(),
-        new_mode: diff.b_mode.clone().unwrap_or_default(),
+        old_mode: diff.a_mode.clone(),
+        new_mode: diff.b_mode.clone(),
         kind,
         lines: hunks.map(count_lines),
         // A file that only moves shows nothing of its text.
@@ -84,15 +84,14 @@ pub(super) fn hunks_of(diff: &gitlab::Diff) -> Option<&str> {
     text_of(diff).filter(|text| says_what(text) && !is_binary(text))
 }
 
-/// What GitLab gave of the change, if it did. An empty text is a change without hunks only where GitLab says that it left
-/// nothing out (18.x); before, nothing tells a collapsed file from an empty one.
+/// What GitLab gave of the change, if it did. An empty text is a change without hunks only where GitLab says of both reasons
+/// that it left nothing out for them (18.x); before, nothing tells a collapsed file from an empty one.
 fn text_of(diff: &gitlab::Diff) -> Option<&str> {
-    let left_out = diff.collapsed == Some(true) || diff.too_large == Some(true);
-    let says = diff.collapsed.is_some() || diff.too_large.is_some();
+    let left_out = [diff.collapsed, diff.too_large];
     match diff.diff.as_deref() {
-        _ if left_out => None,
-        Some("") | None => says.then_some(""),
-        Some(text) => Some(text),
+        _ if left_out.contains(&Some(true)) => None,
+        Some("") => (left_out == [Some(false); 2]).then_some(""),
+        text => text,
     }
 }
 
@@ -124,9 +123,14 @@ fn hunks_digest(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn listed() -> serde_json::Value {
+        serde_json::json!({"old_path": "a", "new_path": "a", "a_mode": "100644", "b_mode": "100644",
+            "diff": "@@ -1 +1 @@\n-x\n+y\n", "new_file": false, "renamed_file": false, "deleted_file": false,
+            "collapsed": false, "too_large": false})
+    }
+
     fn diff(json: &serde_json::Value) -> ChangedFile {
-        let mut whole = serde_json::json!({"old_path": "a", "new_path": "a", "a_mode": "100644",
-            "b_mode": "100644", "diff": "@@ -1 +1 @@\n-x\n+y\n", "collapsed": false, "too_large": false});
+        let mut whole = listed();
         for (key, value) in json.as_object().unwrap() {
             whole[key] = value.clone();
         }
@@ -149,6 +153,9 @@ mod tests {
             serde_json::json!({"collapsed": true, "diff": ""}),
             serde_json::json!({"too_large": true, "diff": ""}),
             serde_json::json!({"collapsed": null, "too_large": null, "diff": ""}),
+            serde_json::json!({"collapsed": null, "diff": ""}),
+            serde_json::json!({"too_large": null, "diff": ""}),
+            serde_json::json!({"diff": null}),
         ] {
             let file = diff(&left_out);
             assert_eq!((file.lines, file.hunks_sha256), (None, None));
@@ -171,13 +178,11 @@ mod tests {
     fn a_change_without_its_commits_proves_nothing_of_who_made_it() {
         let head = "a".repeat(40);
         let detail = |commits: serde_json::Value, files: usize| -> gitlab::VersionDetail {
-            let file = serde_json::json!({"old_path": "a", "new_path": "a"});
             serde_json::from_value(serde_json::json!({"id": 1, "head_commit_sha": head, "real_size": "1",
-                "diffs": vec![file; files], "commits": commits}))
+                "state": "collected", "diffs": vec![listed(); files], "commits": commits}))
             .unwrap()
         };
-        let commit =
-            |sha: &str| serde_json::json!({"id": sha, "author_email": "a@x", "committer_email": "a@x"});
+        let commit = |sha: &str| serde_json::json!({"id": sha, "message": "fix: it", "author_email": "a@x", "committer_email": "a@x"});
         assert!(code_of(&detail(serde_json::json!([commit(&head)]), 1)).is_ok());
         assert!(code_of(&detail(serde_json::json!([]), 0)).is_ok());
         assert!(code_of(&detail(serde_json::json!([]), 1)).is_err());
@@ -187,9 +192,8 @@ mod tests {
     #[test]
     fn a_list_is_complete_only_if_it_is_as_long_as_counted() {
         let detail = |size: serde_json::Value, state: &str, files: usize| -> gitlab::VersionDetail {
-            let file = serde_json::json!({"old_path": "a", "new_path": "a"});
             serde_json::from_value(serde_json::json!({"id": 1, "head_commit_sha": "x", "state": state,
-                "real_size": size, "commits": [], "diffs": vec![file; files]}))
+                "real_size": size, "commits": [], "diffs": vec![listed(); files]}))
             .unwrap()
         };
         assert!(is_complete(&detail("2".into(), "collected", 2)));

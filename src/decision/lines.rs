@@ -76,12 +76,14 @@ mod tests {
     use super::*;
 
     fn detail(diffs: &serde_json::Value) -> Arc<VersionDetail> {
-        let version = serde_json::json!({"id": 7, "head_commit_sha": "x", "commits": [], "diffs": diffs});
+        let version = serde_json::json!({"id": 7, "head_commit_sha": "x", "state": "collected", "real_size": null,
+            "commits": [], "diffs": diffs});
         Arc::new(serde_json::from_value(version).unwrap())
     }
 
     fn file(path: &str, text: &str) -> serde_json::Value {
-        serde_json::json!({"old_path": path, "new_path": path, "diff": text, "collapsed": false, "too_large": false})
+        serde_json::json!({"old_path": path, "new_path": path, "a_mode": "100644", "b_mode": "100644", "diff": text,
+            "new_file": false, "renamed_file": false, "deleted_file": false, "collapsed": false, "too_large": false})
     }
 
     fn pattern(side: LineSide, regex: &str) -> LinePattern {

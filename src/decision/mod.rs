@@ -156,7 +156,7 @@ impl Decider {
         let (read, listed) =
             futures_util::future::join(self.gitlab.merge_request(merge_request), beside).await;
         let Dated { value: read, date } = read?;
-        if !self.scope.contains(read.project_path()) {
+        if !self.scope.contains(project_path_of(&read)?) {
             return Ok(Sight::OutOfScope);
         }
         let is_open = match read.state.as_str() {
@@ -310,6 +310,11 @@ fn conflicts_of(read: &gitlab::MergeRequest) -> Option<bool> {
     }
 }
 
+fn project_path_of(read: &gitlab::MergeRequest) -> Result<&str, Failure> {
+    let doubt = || Failure::Unreadable(format!("`{}` is no reference to one", read.references.full));
+    read.project_path().ok_or_else(doubt)
+}
+
 fn subject_of(
     merge_request: MergeRequestRef,
     sha: &str,
@@ -323,7 +328,7 @@ fn subject_of(
         draft.ok_or_else(|| Failure::Unreadable("it does not say whether it is a draft".to_owned()))?;
     Ok(MergeRequestFacts {
         merge_request,
-        project_path: read.project_path().to_owned(),
+        project_path: project_path_of(read)?.to_owned(),
         web_url: read.web_url.clone(),
         sha: CommitSha::parse(sha).map_err(|error| Failure::Unreadable(error.to_string()))?,
         title: read.title.clone(),

@@ -152,7 +152,18 @@ impl Client {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Vec<T>, Error> {
-        self.read_pages(route, path, query, |page| page < PER_PAGE).await
+        whole(route, self.read_pages(route, path, query, MOST_PAGES, |page| page < PER_PAGE).await?)
+    }
+
+    /// Reads so many pages of a list, and says whether that is all of it.
+    pub(super) async fn read_list_up_to<T: DeserializeOwned>(
+        &self,
+        route: &'static str,
+        path: &str,
+        query: &[(&str, &str)],
+        pages: usize,
+    ) -> Result<(Vec<T>, bool), Error> {
+        self.read_pages(route, path, query, pages, |page| page < PER_PAGE).await
     }
 
     /// Reads a list of which GitLab may leave entries out of any page: only its own word says which page is the last.
@@ -162,22 +173,24 @@ impl Client {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Vec<T>, Error> {
-        self.read_pages(route, path, query, |_| false).await
+        whole(route, self.read_pages(route, path, query, MOST_PAGES, |_| false).await?)
     }
 
-    /// Reads pages to the last one; `ends` tells it by its length where no header does.
+    /// Reads pages to the last one, or so many, and says whether that is all; `ends` tells the last one by its length where
+    /// no header does.
     async fn read_pages<T: DeserializeOwned>(
         &self,
         route: &'static str,
         path: &str,
         query: &[(&str, &str)],
+        most: usize,
         ends: impl Fn(usize) -> bool,
-    ) -> Result<Vec<T>, Error> {
+    ) -> Result<(Vec<T>, bool), Error> {
         let mut url = self.url(route, path)?;
         url.query_pairs_mut().append_pair("per_page", &PER_PAGE.to_string()).extend_pairs(query);
         let first = url.clone();
         let mut all = Vec::new();
-        for number in 1..=MOST_PAGES {
+        for number in 1..=most {
             let (headers, body) = self.fetch(route, &url).await?;
             let page: Vec<T> = parse(route, &body)?;
             let last = page.is_empty() || ends(page.len());
@@ -188,14 +201,14 @@ impl Client {
                     url = first.clone();
                     url.query_pairs_mut().append_pair("page", &(number + 1).to_string());
                 }
-                Next::None | Next::Unsaid => return Ok(all),
+                Next::None | Next::Unsaid => return Ok((all, true)),
                 Next::Unreadable => {
                     let reason = "its `Link` to the next page can't be read".to_owned();
                     return Err(Error::Malformed { route, reason });
                 }
             }
         }
-        Err(Error::Malformed { route, reason: format!("the list has more than {MOST_PAGES} pages") })
+        Ok((all, false))
     }
 
     /// Reads the first page of a list, and says whether there is more.
@@ -318,8 +331,20 @@ fn judge(route: &'static str, status: StatusCode, headers: &HeaderMap, body: &[u
     }
 }
 
+/// A list that was read to its end.
+fn whole<T>(route: &'static str, (all, complete): (Vec<T>, bool)) -> Result<Vec<T>, Error> {
+    let reason = || format!("the list has more than {MOST_PAGES} pages");
+    if complete { Ok(all) } else { Err(Error::Malformed { route, reason: reason() }) }
+}
+
+/// Reads an answer; what can't be read is said with the field. Finding its name costs, so only what failed is read again.
 fn parse<T: DeserializeOwned>(route: &'static str, body: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(body).map_err(|error| Error::Malformed { route, reason: error.to_string() })
+    serde_json::from_slice(body).map_err(|error| {
+        let again = &mut serde_json::Deserializer::from_slice(body);
+        let named = serde_path_to_error::deserialize::<_, T>(again).err();
+        let reason = named.map_or_else(|| error.to_string(), |named| named.to_string());
+        Error::Malformed { route, reason }
+    })
 }
 
 /// What the headers say of a further page.

@@ -18,6 +18,19 @@ pub struct CommitStatus {
     pub name: String,
     /// `pending`, `running`, `success`, `failed`, `canceled`, …
     pub status: String,
+    /// Where to read more; null for none, and never left out.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub target_url: Option<String>,
+    /// What it says of itself; null for none, and never left out.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub description: Option<String>,
+}
+
+impl CommitStatus {
+    /// Whether another system said it. GitLab does not say what is a job, but no job has an address or a description.
+    pub fn is_told_by_another_system(&self) -> bool {
+        self.target_url.is_some() || self.description.is_some()
+    }
 }
 
 impl Client {

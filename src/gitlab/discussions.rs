@@ -27,8 +27,7 @@ pub struct Note {
     pub author: BasicUser,
     /// Whether it can be resolved.
     pub resolvable: bool,
-    /// Whether it is resolved; absent where it can't be.
-    #[serde(default)]
+    /// Whether it is resolved; GitLab leaves it out where it can't be.
     pub resolved: Option<bool>,
 }
 

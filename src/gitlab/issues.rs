@@ -15,7 +15,7 @@ const RELATED: &str = "GET /projects/:id/merge_requests/:iid/related_issues";
 
 /// An issue. GitLab leaves out those that the token can't see.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[serde(try_from = "serde_json::Value")]
 pub enum Issue {
     /// GitLab's own.
     Gitlab(GitlabIssue),
@@ -23,13 +23,23 @@ pub enum Issue {
     External(ExternalIssue),
 }
 
+/// A key is a text and an id is a number: trying both shapes instead would hide which field of an issue is missing.
+impl TryFrom<serde_json::Value> for Issue {
+    type Error = serde_json::Error;
+
+    fn try_from(json: serde_json::Value) -> Result<Self, serde_json::Error> {
+        let is_external = json.get("id").is_some_and(serde_json::Value::is_string);
+        if is_external {
+            ExternalIssue::deserialize(json).map(Self::External)
+        } else {
+            GitlabIssue::deserialize(json).map(Self::Gitlab)
+        }
+    }
+}
+
 /// An issue of GitLab's own.
 #[derive(Debug, Clone, Deserialize)]
 pub struct GitlabIssue {
-    /// The number in its project.
-    pub iid: u64,
-    /// Its project.
-    pub project_id: u64,
     /// `opened` or `closed`.
     pub state: String,
     /// Label titles.
@@ -38,7 +48,7 @@ pub struct GitlabIssue {
     #[serde(deserialize_with = "Option::deserialize")]
     pub milestone: Option<Milestone>,
     /// How people refer to it.
-    pub references: Option<References>,
+    pub references: References,
 }
 
 /// An issue of another tracker: GitLab knows no more of it.
@@ -68,15 +78,16 @@ mod tests {
     #[test]
     fn an_issue_of_another_tracker_is_told_by_its_key_and_a_part_of_an_issue_is_none() {
         let issue = |json: serde_json::Value| serde_json::from_value::<Issue>(json);
-        let own = serde_json::json!({"id": 5, "iid": 1, "project_id": 2, "state": "opened", "labels": ["bug"],
-            "milestone": null, "title": "x"});
+        let own = serde_json::json!({"id": 5, "state": "opened", "labels": ["bug"], "milestone": null, "title": "x",
+            "references": {"full": "shop/web#1"}});
         assert!(matches!(issue(own.clone()), Ok(Issue::Gitlab(found)) if found.labels.contains("bug")));
         let jira = issue(serde_json::json!({"id": "SHOP-12", "title": "SHOP-12"}));
         assert!(matches!(jira, Ok(Issue::External(found)) if found.id == "SHOP-12"));
-        for key in ["state", "labels", "milestone", "iid"] {
+        for key in ["state", "labels", "milestone", "references"] {
             let mut part = own.clone();
             part.as_object_mut().unwrap().remove(key);
-            assert!(issue(part).is_err(), "{key}");
+            let error = issue(part).unwrap_err().to_string();
+            assert!(error.contains(&format!("missing field `{key}`")), "{error}");
         }
     }
 }

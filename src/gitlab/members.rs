@@ -19,10 +19,11 @@ pub struct Member {
     /// 10 guest, 15 planner, 20 reporter, 30 developer, 40 maintainer, 50 owner.
     pub access_level: u8,
     /// The account's state: `active`, `blocked`, …
-    pub state: Option<String>,
-    /// The membership's own state: `active` or `awaiting` (where GitLab shows it).
+    pub state: String,
+    /// The membership's own state: `active` or `awaiting`; the Community Edition, where none is awaited, leaves it out.
     pub membership_state: Option<String>,
-    /// The day on which it ends.
+    /// The day on which it ends; null for never, and never left out.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub expires_at: Option<Date>,
 }
 

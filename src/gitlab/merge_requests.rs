@@ -38,18 +38,20 @@ pub struct MergeRequest {
     pub source_branch: String,
     /// The branch it goes into.
     pub target_branch: String,
-    /// Where the source branch lives; null when a fork was deleted.
+    /// Where the source branch lives; null when a fork was deleted, and never left out.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub source_project_id: Option<u64>,
     /// Who opened it.
     pub author: BasicUser,
-    /// The head of the newest diff version; null while GitLab prepares it.
+    /// The head of the newest diff version; null while GitLab prepares it, and never left out.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub sha: Option<String>,
     /// When it was opened.
     pub created_at: Timestamp,
     /// How people refer to it.
     pub references: References,
     /// Its address for browsers.
-    pub web_url: Option<String>,
+    pub web_url: String,
     /// Its milestone; null for none, and never left out.
     #[serde(deserialize_with = "Option::deserialize")]
     pub milestone: Option<Milestone>,
@@ -59,9 +61,11 @@ pub struct MergeRequest {
     pub reviewers: Vec<BasicUser>,
     /// Whether its commits will be squashed.
     pub squash: bool,
-    /// Whether the source branch will be deleted, as its author or the project wants it.
+    /// Whether the source branch will be deleted, as its author or the project wants it; null for unsaid, and never left out.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub force_remove_source_branch: Option<bool>,
     /// The same wish of whoever set it to merge.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub should_remove_source_branch: Option<bool>,
     /// Whether it conflicts with its target; false also while GitLab has not found out.
     pub has_conflicts: bool,
@@ -79,17 +83,6 @@ pub struct Milestone {
     pub title: String,
 }
 
-/// How far a merge request is behind its target branch, with what that was counted for.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Divergence {
-    /// The head at the moment of the count; null while GitLab prepares it.
-    pub sha: Option<String>,
-    /// The target branch at that moment.
-    pub target_branch: String,
-    /// How many commits of the target branch the source branch does not have; 0 also where there is no source branch.
-    pub diverged_commits_count: Option<u64>,
-}
-
 /// The ways to refer to a merge request.
 #[derive(Debug, Clone, Deserialize)]
 pub struct References {
@@ -105,9 +98,9 @@ struct Listed {
 }
 
 impl MergeRequest {
-    /// The target project's full path at this moment.
-    pub fn project_path(&self) -> &str {
-        self.references.full.rsplit_once('!').map_or("", |(path, _)| path)
+    /// The target project's full path at this moment; none where the reference is not one of a merge request.
+    pub fn project_path(&self) -> Option<&str> {
+        self.references.full.rsplit_once('!').map(|(path, _)| path)
     }
 }
 
@@ -115,12 +108,6 @@ impl Client {
     /// Reads a merge request: one call, for everything that it says of itself.
     pub async fn merge_request(&self, merge_request: MergeRequestRef) -> Result<Dated<MergeRequest>, Error> {
         self.read_dated(ROUTE, &merge_request_path(merge_request, "")).await
-    }
-
-    /// Reads how far a merge request is behind its target branch.
-    pub async fn divergence(&self, merge_request: MergeRequestRef) -> Result<Divergence, Error> {
-        let path = merge_request_path(merge_request, "?include_diverged_commits_count=true");
-        self.read(ROUTE, &path).await
     }
 
     /// The open merge requests of a project that changed at or after an instant, the longest unchanged first.

@@ -1,7 +1,9 @@
 //! GitLab's REST API and webhooks as they are, and nothing of policy.
 //!
-//! One file per REST resource, each with the shapes that the product reads (a field that GitLab leaves out in some
-//! version is optional here, one whose absence would read as "there is none" is not) and one function per call. What GitLab's answers *mean* is decided a floor above.
+//! One file per REST resource, each with the shapes that the product reads and one function per call. A field is optional here
+//! only where GitLab leaves it out, in some version or where it does not apply; one that GitLab always sends is required even if
+//! it may be null, for its absence means that somebody took it away and never that there is nothing. What GitLab's answers
+//! *mean* is decided a floor above.
 
 mod approvals;
 mod award_emoji;
@@ -40,7 +42,7 @@ pub use self::issues::{ExternalIssue, GitlabIssue, Issue};
 pub use self::jobs::Job;
 pub use self::label_events::{Label, LabelEvent};
 pub use self::members::Member;
-pub use self::merge_requests::{Divergence, MergeRequest, Milestone, References};
+pub use self::merge_requests::{MergeRequest, Milestone, References};
 pub use self::metadata::GitlabVersion;
 pub use self::notes::ListedNote;
 pub use self::pipelines::{Commit, Pipeline};

@@ -31,11 +31,16 @@ pub struct ListedNote {
     /// Whether GitLab wrote it.
     pub system: bool,
     /// Whether only members see it (15.2 and later).
-    #[serde(default)]
-    pub internal: bool,
+    pub internal: Option<bool>,
     /// The older word for `internal`.
-    #[serde(default)]
-    pub confidential: bool,
+    pub confidential: Option<bool>,
+}
+
+impl ListedNote {
+    /// Whether only members see it; none where neither word is there.
+    pub fn is_internal(&self) -> Option<bool> {
+        self.internal.or(self.confidential)
+    }
 }
 
 impl Client {

@@ -22,18 +22,21 @@ pub struct Pipeline {
     pub r#ref: String,
     /// `success`, `failed`, `running`, …
     pub status: String,
-    /// The project it ran in: of a fork's change mostly the fork.
+    /// The project it ran in: of a fork's change mostly the fork. Old versions leave it out.
     pub project_id: Option<u64>,
-    /// What started it; `merge_request_event` for GitLab's own pipelines of a merge request.
+    /// What started it; `merge_request_event` for GitLab's own pipelines of a merge request. Old versions leave it out.
     pub source: Option<String>,
 }
 
 impl Pipeline {
     /// Whether it ran on GitLab's own ref of that kind (`merge`, `train`) of this merge request. Branches can be named
-    /// alike, and then are branches.
-    pub fn is_on(&self, kind: &str, merge_request: MergeRequestRef) -> bool {
-        let of_merge_request = self.source.as_deref().is_none_or(|source| source == "merge_request_event");
-        of_merge_request && self.r#ref == format!("refs/merge-requests/{}/{kind}", merge_request.iid)
+    /// alike, and then are branches: none where GitLab does not say which of the two it is.
+    pub fn is_on(&self, kind: &str, merge_request: MergeRequestRef) -> Option<bool> {
+        if self.r#ref == format!("refs/merge-requests/{}/{kind}", merge_request.iid) {
+            self.source.as_deref().map(|source| source == "merge_request_event")
+        } else {
+            Some(false)
+        }
     }
 }
 
@@ -72,9 +75,11 @@ mod tests {
                 serde_json::json!({"id": 1, "sha": "x", "ref": r#ref, "status": "failed", "source": source});
             serde_json::from_value::<Pipeline>(pipeline).unwrap().is_on("train", merge_request)
         };
-        assert!(on_train("refs/merge-requests/5/train", Some("merge_request_event")));
-        assert!(on_train("refs/merge-requests/5/train", None));
-        assert!(!on_train("refs/merge-requests/5/train", Some("push")));
-        assert!(!on_train("refs/merge-requests/6/train", None) && !on_train("mine/train", None));
+        assert_eq!(on_train("refs/merge-requests/5/train", Some("merge_request_event")), Some(true));
+        assert_eq!(on_train("refs/merge-requests/5/train", Some("push")), Some(false));
+        assert_eq!(on_train("refs/merge-requests/5/train", None), None);
+        for elsewhere in ["refs/merge-requests/6/train", "mine/train"] {
+            assert_eq!(on_train(elsewhere, None), Some(false));
+        }
     }
 }

@@ -43,7 +43,6 @@ pub struct StatusCheck {
     /// Its name in GitLab.
     pub name: String,
     /// Its URL without the query; empty when the token's role is below Developer.
-    #[serde(default)]
     pub external_url: String,
     /// What shows for the present head.
     pub status: Status,

@@ -19,8 +19,7 @@ pub struct BasicUser {
     /// The name without `@`.
     pub username: String,
     /// `active`, `blocked`, …
-    #[serde(default)]
-    pub state: Option<String>,
+    pub state: String,
 }
 
 impl BasicUser {
@@ -29,9 +28,9 @@ impl BasicUser {
         User { id: UserId::new(self.id), username: self.username.clone() }
     }
 
-    /// Whether the account can still be used; an answer that does not say so does not doubt it.
+    /// Whether the account can still be used.
     pub fn is_active(&self) -> bool {
-        self.state.as_deref().is_none_or(|state| state == "active")
+        self.state == "active"
     }
 }
 

@@ -19,7 +19,8 @@ pub struct Version {
     pub id: u64,
     /// The head of that push.
     pub head_commit_sha: String,
-    /// Where the source branch leaves the target branch.
+    /// Where the source branch leaves the target branch; null where GitLab does not know, and never left out.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub base_commit_sha: Option<String>,
     /// When GitLab made it.
     pub created_at: Timestamp,
@@ -33,8 +34,10 @@ pub struct VersionDetail {
     /// The head of that push.
     pub head_commit_sha: String,
     /// `collected`, `empty`, `overflow`, `without_files`, …
-    pub state: Option<String>,
-    /// The number of files as a string: `"12"`, or `"1000+"` when GitLab stopped counting.
+    pub state: String,
+    /// The number of files as a string: `"12"`, or `"1000+"` when GitLab stopped counting; null where there is nothing to
+    /// count, and never left out.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub real_size: Option<String>,
     /// Commits, newest first.
     pub commits: Vec<VersionCommit>,
@@ -48,11 +51,11 @@ pub struct VersionCommit {
     /// Its SHA.
     pub id: String,
     /// The whole message.
-    pub message: Option<String>,
+    pub message: String,
     /// The author as the commit claims.
-    pub author_email: Option<String>,
+    pub author_email: String,
     /// The committer as the commit claims.
-    pub committer_email: Option<String>,
+    pub committer_email: String,
 }
 
 /// A file of a version.
@@ -63,22 +66,17 @@ pub struct Diff {
     /// The path after.
     pub new_path: String,
     /// The mode before.
-    #[serde(default)]
-    pub a_mode: Option<String>,
+    pub a_mode: String,
     /// The mode after.
-    #[serde(default)]
-    pub b_mode: Option<String>,
-    /// The hunks; empty when there are none or GitLab left them out.
-    #[serde(default)]
+    pub b_mode: String,
+    /// The hunks; empty when there are none or GitLab left them out, null where it has none to give, and never left out.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub diff: Option<String>,
     /// Whether the file is new.
-    #[serde(default)]
     pub new_file: bool,
     /// Whether it was renamed.
-    #[serde(default)]
     pub renamed_file: bool,
     /// Whether it was deleted.
-    #[serde(default)]
     pub deleted_file: bool,
     /// Whether the hunks were left out as too many (18.x; absent before).
     pub collapsed: Option<bool>,

@@ -33,7 +33,7 @@ pub(super) fn facts() -> Facts {
     let merge_request = MergeRequestFacts {
         merge_request: MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(3) },
         project_path: "shop/web".to_owned(),
-        web_url: Some("https://gitlab.example/shop/web/-/merge_requests/3".to_owned()),
+        web_url: "https://gitlab.example/shop/web/-/merge_requests/3".to_owned(),
         sha: sha('b'),
         title: "feat(cart): remember the basket".to_owned(),
         description: "Closes #12".to_owned(),
@@ -80,7 +80,7 @@ pub(super) fn file(path: &str) -> ChangedFile {
 /// The code of a version, committed by the author.
 pub(super) fn code(version: u64, paths: &[&str]) -> Code {
     let commit = Commit {
-        sha: sha('c'),
+        sha: sha('b'),
         message: "feat: basket".to_owned(),
         author_email: "1-author@users.noreply.gitlab.example".to_owned(),
         committer_email: "1-author@users.noreply.gitlab.example".to_owned(),

@@ -27,7 +27,7 @@ pub use self::code::{
 };
 pub use self::family::Family;
 pub use self::key::FactKey;
-pub use self::merge_request::{MergeRequestFacts, ProjectFacts};
+pub use self::merge_request::{Distance, MergeRequestFacts, ProjectFacts};
 pub use self::person::{AccessLevel, Account, Sightings};
 pub use self::pipeline::{CommitStatus, Job, Pipeline};
 pub use self::relation::{Dependency, Issue};
@@ -90,7 +90,7 @@ pub struct Facts {
     /// See [`FactKey::Project`].
     pub project: Option<Known<ProjectFacts>>,
     /// See [`FactKey::Behind`].
-    pub behind: Option<Known<u64>>,
+    pub behind: Option<Known<Distance>>,
     /// See [`FactKey::Reviewers`].
     pub reviewers: Option<Known<Vec<Reviewer>>>,
     /// See [`FactKey::LabelEvents`]: oldest first.

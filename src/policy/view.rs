@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::code_owners::CodeOwners;
 use super::expression::value::Memory;
-use super::fact::{ChangedFile, Code, FactKey, Facts, Known, Unknown, Version};
+use super::fact::{ChangedFile, Code, Commit, FactKey, Facts, Known, Unknown, Version};
 use super::finding::{Stop, both, known};
 use super::pattern::{GlobIds, PathGlobs, PathMatches};
 
@@ -81,6 +81,17 @@ impl<'a> View<'a> {
                 Err(unknown("a push came while the facts were read"))
             }
             Some(_) | None => Ok(code),
+        }
+    }
+
+    /// The commits of the newest version, if the head is among them: a list without it is another push's, or a part, and
+    /// proves nothing of who made the change or of what they wrote.
+    pub(super) fn commits(&self) -> Result<&'a [Commit], Stop> {
+        let commits = self.code()?.commits.as_slice();
+        if commits.iter().any(|commit| commit.sha == self.facts.merge_request.sha) {
+            Ok(commits)
+        } else {
+            Err(unknown("GitLab does not list the commits of the newest push"))
         }
     }
 

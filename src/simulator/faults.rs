@@ -6,6 +6,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::pattern;
@@ -39,6 +40,13 @@ pub enum FaultKind {
     Garbage,
     /// It is processed; half of the body arrives, then the connection is closed.
     Truncate,
+    /// It is processed; a field of the body has another value, or is left out.
+    Bent {
+        /// Names with dots between them: `author.state`. Lists are gone through.
+        field: String,
+        /// The value; none: left out.
+        value: Option<Value>,
+    },
 }
 
 /// Something that goes wrong.
@@ -56,6 +64,16 @@ impl Fault {
     /// With every call of the routes that fit, such as `GET /projects/:id/merge_requests/:iid` or `POST *`.
     pub fn on(route: &str, kind: FaultKind) -> Self {
         Self { route: route.to_owned(), kind, skip: 0, times: None, seen: 0 }
+    }
+
+    /// An answer without a field ([`FaultKind::Bent`]), wherever it stands: a proxy took it out, or GitLab has changed.
+    pub fn without(route: &str, field: &str) -> Self {
+        Self::on(route, FaultKind::Bent { field: field.to_owned(), value: None })
+    }
+
+    /// An answer with another value in a field.
+    pub fn saying(route: &str, field: &str, value: Value) -> Self {
+        Self::on(route, FaultKind::Bent { field: field.to_owned(), value: Some(value) })
     }
 
     /// Not with the first ones.
@@ -98,6 +116,24 @@ impl Fault {
         let body =
             format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\n");
         Self::on(route, FaultKind::Answer { status, headers, body })
+    }
+}
+
+/// Changes a field of a body, or takes it out.
+pub(super) fn bend(json: &mut Value, field: &str, value: Option<&Value>) {
+    if let Value::Array(entries) = json {
+        for entry in entries {
+            bend(entry, field, value);
+        }
+        return;
+    }
+    let Value::Object(fields) = json else { return };
+    let (name, rest) = field.split_once('.').map_or((field, None), |(name, rest)| (name, Some(rest)));
+    match (fields.get_mut(name), rest, value) {
+        (Some(inner), Some(rest), _) => bend(inner, rest, value),
+        (Some(inner), None, Some(value)) => inner.clone_from(value),
+        (Some(_), None, None) => drop(fields.remove(name)),
+        (None, ..) => {}
     }
 }
 
@@ -152,7 +188,9 @@ pub(super) struct Faults<G> {
 pub(super) struct Fate {
     /// How long it takes.
     pub(super) latency: Duration,
-    /// What goes wrong, latency apart.
+    /// Fields of the body that are left out or have another value.
+    pub(super) bends: Vec<(String, Option<Value>)>,
+    /// What goes wrong beside that.
     pub(super) fault: Option<FaultKind>,
 }
 
@@ -228,6 +266,7 @@ impl<G> Faults<G> {
             }
             match &fault.kind {
                 FaultKind::Latency(time) => fate.latency = fate.latency.saturating_add(*time),
+                FaultKind::Bent { field, value } => fate.bends.push((field.clone(), value.clone())),
                 kind => _ = fate.fault.get_or_insert_with(|| kind.clone()),
             }
         }

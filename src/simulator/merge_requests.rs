@@ -233,8 +233,6 @@ pub struct MergeRequest {
     pub removes_source_branch: bool,
     /// Whether it conflicts with its target; none while GitLab has not looked.
     pub conflicts: Option<bool>,
-    /// How many commits of the target branch it lacks; none where GitLab does not say.
-    pub behind: Option<u64>,
     /// Whether it is its author's first in the project; none where GitLab does not say.
     pub first_contribution: Option<bool>,
     /// Open, closed, merged.

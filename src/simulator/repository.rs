@@ -38,6 +38,14 @@ impl Repository {
         self.reachable(head, &before)
     }
 
+    /// The newest commit that two branches or SHAs have in common.
+    pub(super) fn merge_base(&self, one: &str, other: &str) -> Option<&Commit> {
+        let common = self.reachable(one, &BTreeSet::new())?;
+        let common: BTreeSet<_> = common.iter().map(|commit| commit.sha.as_str()).collect();
+        let all = self.reachable(other, &BTreeSet::new())?;
+        all.into_iter().find(|commit| common.contains(commit.sha.as_str()))
+    }
+
     fn reachable<'a>(&'a self, head: &str, stop: &BTreeSet<&'a str>) -> Option<Vec<&'a Commit>> {
         let mut seen = stop.clone();
         let mut found = Vec::new();
@@ -115,5 +123,12 @@ mod tests {
         assert_eq!(since(None, "main"), Some(vec![two.clone(), one.clone()]));
         assert_eq!(since(Some(&one), "main"), Some(vec![two.clone()]));
         assert_eq!((since(Some(&two), one.as_str()), since(None, "other")), (Some(vec![]), None));
+        let base =
+            |one: &str, other: &str| repository.merge_base(one, other).map(|commit| commit.sha.clone());
+        assert_eq!(
+            (base("main", one.as_str()), base(one.as_str(), "main")),
+            (Some(one.clone()), Some(one.clone()))
+        );
+        assert_eq!((base("main", "main"), base("main", "other")), (Some(two.clone()), None));
     }
 }

@@ -19,7 +19,7 @@ use super::api::{self, Answer, Body, Call, Found};
 use super::calls::{CallOutcome, UNKNOWN};
 use super::clock::http_time;
 use super::digest;
-use super::faults::FaultKind;
+use super::faults::{self, FaultKind};
 use super::shared::Shared;
 use super::throttle::Allowance;
 use crate::merge_request::UserId;
@@ -110,8 +110,13 @@ async fn fare(
         }
         _ => {}
     }
-    let (answer, allowance, user) = process(call_of(request, body), shared, found);
+    let (mut answer, allowance, user) = process(call_of(request, body), shared, found);
     happen(shared, route, true);
+    if let Body::Json(json) = &mut answer.body {
+        for (field, value) in &fate.bends {
+            faults::bend(json, field, value.as_ref());
+        }
+    }
     let response = match fate.fault {
         Some(FaultKind::ApplyThenReset) => None,
         Some(FaultKind::ApplyThenHang) => {

@@ -7,7 +7,7 @@ use countersign::gitlab::{Client, Error};
 use countersign::merge_request::{MergeRequestIid, MergeRequestRef};
 use countersign::simulator::{Edition, Fault, Membership, Moment, TrainStatus};
 
-use crate::world::{BOUND, Ground, PLAIN_POLICY};
+use crate::world::{BOUND, Ground, LIST, PLAIN_POLICY};
 
 const CHANGED: &str = "GET /projects/:id/merge_requests";
 
@@ -123,4 +123,27 @@ async fn a_train_that_can_not_be_asked_for_is_an_error_and_a_gitlab_without_the_
     assert_eq!(client.is_on_merge_train(which).await, Ok(false));
     ground.gitlab.install("18.3.0-ee", Edition::Unlicensed);
     assert!(matches!(client.is_on_merge_train(which).await, Err(Error::Forbidden { .. })));
+}
+
+#[tokio::test]
+async fn a_list_that_shows_less_of_its_entries_is_an_error_and_not_a_shorter_one() {
+    let (ground, client) = ground().await;
+    let which = open(&ground, 1)[0];
+    ground.create_check("http://127.0.0.1:9");
+    assert_eq!(client.status_checks(which).await.map(|checks| checks.len()), Ok(1));
+    for field in ["id", "name", "external_url", "status"] {
+        let fault = ground.gitlab.fault(Fault::without(LIST, field));
+        let error = client.status_checks(which).await.unwrap_err();
+        assert!(matches!(error, Error::Malformed { .. }), "{error:?}");
+        let told = format!("GitLab's answer to {LIST} can't be read: [0]: missing field `{field}`");
+        assert!(error.to_string().starts_with(&told), "{error}");
+        ground.gitlab.lift(fault);
+    }
+    let since = ground.gitlab.now() - Duration::from_secs(60);
+    for field in ["iid", "updated_at"] {
+        let fault = ground.gitlab.fault(Fault::without(CHANGED, field));
+        let listed = client.open_merge_requests_updated_after(ground.project, since).await;
+        assert!(matches!(listed, Err(Error::Malformed { .. })), "{listed:?}");
+        ground.gitlab.lift(fault);
+    }
 }

@@ -60,7 +60,7 @@ impl Story {
             MergeRequestFacts {
                 merge_request: MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(3) },
                 project_path: "shop/web".to_owned(),
-                web_url: None,
+                web_url: String::new(),
                 sha: sha(),
                 title: self.title.to_owned(),
                 description: String::new(),

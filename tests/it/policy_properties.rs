@@ -264,7 +264,7 @@ impl World {
         let request = MergeRequestFacts {
             merge_request: MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(3) },
             project_path: "shop/web".to_owned(),
-            web_url: None,
+            web_url: String::new(),
             sha: sha(),
             title: if self.good_title { "fix: a" } else { "a" }.to_owned(),
             description: self

@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 use crate::decision::doubt::{unknown, unreadable};
-use crate::gitlab::Error;
+use crate::gitlab::{self, Error};
 use crate::merge_request::CommitSha;
 use crate::policy::fact::{Facts, Known, Parentage, Signature, Unknown};
 
@@ -42,20 +42,15 @@ impl Reader<'_> {
 
     pub(super) async fn signature(&self, facts: &Facts, sha: &CommitSha) -> Known<Option<Signature>> {
         let project = facts.merge_request.merge_request.project;
-        let signature = match self.gitlab.signature(project, sha).await {
-            Ok(signature) => signature,
+        match self.gitlab.signature(project, sha).await {
+            Ok(gitlab::CommitSignature { signature_type: kind, verification_status }) => {
+                Known::Value(Some(Signature { kind, verification_status }))
+            }
             // Only these words say that the commit is there and has none: a 404 may mean a hidden commit, project or route.
             Err(Error::NotFound { message, .. }) if message.ends_with("Signature Not Found") => {
-                return Known::Value(None);
+                Known::Value(None)
             }
-            Err(error) => return Known::Unknown(unknown(error)),
-        };
-        let Some(verification_status) = signature.verification_status else {
-            let why = format!("GitLab does not say what it makes of the signature of {}", sha.short());
-            return Known::Unknown(Unknown { why, curable: true });
-        };
-        // GitLab knew PGP alone before it had a word for the kind.
-        let kind = signature.signature_type.unwrap_or_else(|| "PGP".to_owned());
-        Known::Value(Some(Signature { kind, verification_status }))
+            Err(error) => Known::Unknown(unknown(error)),
+        }
     }
 }

@@ -64,11 +64,11 @@ impl Reader<'_> {
             Err(Error::NotFound { .. }) => return Known::Value(None),
             Err(error) => return Known::Unknown(unknown(error)),
         };
-        let is_active = |state: &Option<String>| state.as_deref().is_none_or(|state| state == "active");
+        let is_awaited = member.membership_state.as_deref().is_some_and(|state| state != "active");
         let today = self.now.to_zoned(jiff::tz::TimeZone::UTC).date();
         let expired = member.expires_at.is_some_and(|day| day <= today);
         let has_access = member.access_level >= LEAST_ACCESS;
-        if is_active(&member.state) && is_active(&member.membership_state) && !expired && has_access {
+        if member.state == "active" && !is_awaited && !expired && has_access {
             Known::Value(Some(AccessLevel(member.access_level)))
         } else {
             Known::Value(None)

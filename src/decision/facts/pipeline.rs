@@ -24,12 +24,21 @@ impl Reader<'_> {
         let pipelines = self.gitlab.pipelines(subject.merge_request).await.map_err(unknown)?;
         let mut traced = 0;
         for pipeline in pipelines {
-            if pipeline.is_on("train", subject.merge_request) {
+            let on_train = pipeline.is_on("train", subject.merge_request);
+            if on_train == Some(true) {
                 continue;
             }
             let sha = CommitSha::parse(&pipeline.sha).map_err(unreadable)?;
             let mut of_head = sha == subject.sha;
-            if !of_head && pipeline.is_on("merge", subject.merge_request) {
+            if of_head && on_train.is_none() {
+                let why = format!(
+                    "GitLab does not say by its `source` whether pipeline {} is a merge train's",
+                    pipeline.id
+                );
+                return Err(Unknown { why, curable: false });
+            }
+            // Where GitLab does not say what it is, its commit does.
+            if !of_head && pipeline.is_on("merge", subject.merge_request) != Some(false) {
                 if traced == PIPELINES_TRACED {
                     let why = "too many pipelines of other commits stand before the head's".to_owned();
                     return Err(Unknown { why, curable: true });
@@ -68,18 +77,24 @@ impl Reader<'_> {
             let fact = Job { name: job.name.clone(), status: job.status, allow_failure: job.allow_failure };
             (job.name, job.id, fact)
         };
-        Known::Value(newest_of_each_name(jobs.into_iter().chain(bridges).map(job)))
+        // A bridge is no newer run of a job that is called the same.
+        let newest = |all: Vec<gitlab::Job>| newest_of_each(all.into_iter().map(job));
+        Known::Value([newest(jobs), newest(bridges)].concat())
     }
 
     /// What others said of the head; what countersign says itself is never among it.
+    ///
+    /// GitLab lists jobs among it. Whoever can change `.gitlab-ci.yml` can call a job like another system's status, so the newest
+    /// of each is kept: neither takes the other one's place.
     pub(super) async fn commit_statuses(&self, facts: &Facts) -> Known<Vec<CommitStatus>> {
         let subject = &facts.merge_request;
         let read = self.gitlab.commit_statuses(subject.merge_request.project, &subject.sha).await;
         known(read.map(|statuses| {
             let foreign = statuses.into_iter().filter(|status| !is_ours(&status.name));
-            newest_of_each_name(foreign.map(|status| {
+            newest_of_each(foreign.map(|status| {
+                let kind = status.is_told_by_another_system();
                 let fact = CommitStatus { name: status.name.clone(), status: status.status };
-                (status.name, status.id, fact)
+                ((status.name, kind), status.id, fact)
             }))
         }))
     }
@@ -90,12 +105,12 @@ fn is_ours(name: &str) -> bool {
     name == CheckName::DEFAULT || name.starts_with("countersign/")
 }
 
-/// By name, and of each name the one with the largest id.
-fn newest_of_each_name<T>(all: impl Iterator<Item = (String, u64, T)>) -> Vec<T> {
-    let mut newest: BTreeMap<String, (u64, T)> = BTreeMap::new();
-    for (name, id, item) in all {
-        if newest.get(&name).is_none_or(|(before, _)| *before < id) {
-            newest.insert(name, (id, item));
+/// By key, and of each key the one with the largest id.
+fn newest_of_each<K: Ord, T>(all: impl Iterator<Item = (K, u64, T)>) -> Vec<T> {
+    let mut newest: BTreeMap<K, (u64, T)> = BTreeMap::new();
+    for (key, id, item) in all {
+        if newest.get(&key).is_none_or(|(before, _)| *before < id) {
+            newest.insert(key, (id, item));
         }
     }
     newest.into_values().map(|(_, item)| item).collect()

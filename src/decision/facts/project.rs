@@ -1,8 +1,12 @@
 //! The target project, and how far the head is behind its target branch.
 
-use super::reader::{Moved, Reader};
-use crate::decision::doubt::{known, unknown};
-use crate::policy::fact::{Facts, Known, ProjectFacts, Unknown};
+use super::reader::Reader;
+use crate::decision::doubt::{known, unknown, unreadable};
+use crate::merge_request::CommitSha;
+use crate::policy::fact::{Distance, Facts, Known, ProjectFacts, Unknown};
+
+/// How many pages of commits are read to count how far the head is behind: nobody asks whether it is 1,000 or 20,000.
+const PAGES_COUNTED: usize = 10;
 
 impl Reader<'_> {
     pub(super) async fn project(&self, facts: &Facts) -> Known<ProjectFacts> {
@@ -15,25 +19,32 @@ impl Reader<'_> {
         }))
     }
 
-    /// The count is of the head and the target branch that stand beside it in the same answer.
-    pub(super) async fn behind(&self, facts: &Facts) -> Result<Known<u64>, Moved> {
+    /// How far the head is behind the target branch as it stands now.
+    pub(super) async fn behind(&self, facts: &Facts) -> Known<Distance> {
+        self.distance(facts).await.into()
+    }
+
+    /// Counted between two commits, and not as the merge request tells it: GitLab's `diverged_commits_count` is of whatever the
+    /// source branch is at that moment, which another push may have moved past the head that stands beside it, and 0 where
+    /// that branch is gone.
+    async fn distance(&self, facts: &Facts) -> Result<Distance, Unknown> {
         let subject = &facts.merge_request;
-        let doubt = |why: &str, curable| Known::Unknown(Unknown { why: why.to_owned(), curable });
-        // GitLab: without a source branch there is nothing to compare, and it says 0.
-        if subject.source_project.is_none() {
-            return Ok(doubt("the fork that it comes from was deleted, so nothing is counted", false));
-        }
-        let read = match self.gitlab.divergence(subject.merge_request).await {
-            Ok(read) => read,
-            Err(error) => return Ok(Known::Unknown(unknown(error))),
+        let (project, head) = (subject.merge_request.project, &subject.sha);
+        let branch = self.gitlab.branch(project, &subject.target_branch).await.map_err(unknown)?;
+        let target = CommitSha::parse(&branch.commit.id).map_err(unreadable)?;
+        let read = self.gitlab.newest_commits_between(project, head, &target, PAGES_COUNTED).await;
+        let (commits, all) = read.map_err(unknown)?;
+        // No commit is no proof: a list is empty also where GitLab does not find what it is asked for.
+        let is_of_target = if commits.is_empty() {
+            self.gitlab.merge_base(project, head, &target).await.map_err(unknown)? == target.as_str()
+        } else {
+            commits.iter().any(|commit| commit.id == target.as_str())
         };
-        match (read.sha, read.diverged_commits_count) {
-            (Some(sha), _) if sha != subject.sha.as_str() || read.target_branch != subject.target_branch => {
-                Err(Moved)
-            }
-            (Some(_), Some(count)) => Ok(Known::Value(count)),
-            (None, _) => Ok(doubt("GitLab still prepares the merge request", true)),
-            (Some(_), None) => Ok(doubt("GitLab does not say how far it is behind its target branch", true)),
+        if !is_of_target {
+            let why =
+                format!("GitLab does not list what `{}` has and the head has not", subject.target_branch);
+            return Err(Unknown { why, curable: true });
         }
+        Ok(Distance { commits: commits.len() as u64, all })
     }
 }

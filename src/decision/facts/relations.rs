@@ -3,7 +3,6 @@
 use super::reader::{Moved, Reader};
 use crate::decision::doubt::unknown;
 use crate::gitlab::{self, Error};
-use crate::merge_request::ProjectId;
 use crate::policy::fact::{Dependency, Facts, Issue, Known, Unknown};
 
 impl Reader<'_> {
@@ -44,7 +43,7 @@ impl Reader<'_> {
         let subject = &facts.merge_request;
         match (before.first(), after.first()) {
             (Some(before), Some(after)) if before.id == after.id && after.head == subject.sha => {
-                Ok(Known::Value(all_of(issues, subject.merge_request.project)))
+                Ok(Known::Value(issues.into_iter().map(issue_of).collect()))
             }
             _ => Err(Moved),
         }
@@ -78,10 +77,10 @@ impl Reader<'_> {
     }
 }
 
-fn all_of(issues: Vec<gitlab::Issue>, here: ProjectId) -> Vec<Issue> {
-    let issue = |issue| match issue {
+fn issue_of(issue: gitlab::Issue) -> Issue {
+    match issue {
         gitlab::Issue::Gitlab(issue) => Issue {
-            reference: reference_of(&issue, here),
+            reference: issue.references.full,
             state: Some(issue.state),
             labels: issue.labels,
             milestone: issue.milestone.map(|milestone| milestone.title),
@@ -89,14 +88,5 @@ fn all_of(issues: Vec<gitlab::Issue>, here: ProjectId) -> Vec<Issue> {
         gitlab::Issue::External(issue) => {
             Issue { reference: issue.id, state: None, labels: [].into(), milestone: None }
         }
-    };
-    issues.into_iter().map(issue).collect()
-}
-
-fn reference_of(issue: &gitlab::GitlabIssue, here: ProjectId) -> String {
-    match &issue.references {
-        Some(references) => references.full.clone(),
-        None if issue.project_id == here.get() => format!("#{}", issue.iid),
-        None => format!("{}#{}", issue.project_id, issue.iid),
     }
 }

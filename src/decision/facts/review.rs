@@ -1,26 +1,26 @@
 //! What people said: threads, comments, emoji, the states of reviewers, labels.
 
 use super::reader::Reader;
-use crate::decision::doubt::known;
+use crate::decision::doubt::{known, unknown};
 use crate::gitlab;
-use crate::policy::fact::{Award, Comment, Facts, Known, LabelEvent, Reviewer, Thread};
+use crate::policy::fact::{Award, Comment, Facts, Known, LabelEvent, Reviewer, Thread, Unknown};
 
 /// The longest text of a comment that is kept: facts are recorded with every decision.
 const LONGEST_BODY: usize = 4 * 1024;
 
 impl Reader<'_> {
     pub(super) async fn threads(&self, facts: &Facts) -> Known<Vec<Thread>> {
-        known(self.gitlab.discussions(facts.merge_request.merge_request).await.map(unresolved))
+        let read = self.gitlab.discussions(facts.merge_request.merge_request).await;
+        read.map_err(unknown).and_then(unresolved).into()
     }
 
     pub(super) async fn comments(&self, facts: &Facts) -> Known<Vec<Comment>> {
         let read = self.gitlab.notes(facts.merge_request.merge_request).await;
-        known(read.map(|notes| {
-            // An account that was blocked vouches for nothing any more, and nobody could take back what it said.
-            // What GitLab noted by itself happened, whoever brought it about.
-            let counts = |note: &gitlab::ListedNote| note.system || note.author.is_active();
-            notes.into_iter().filter(counts).map(comment_of).collect()
-        }))
+        // An account that was blocked vouches for nothing any more, and nobody could take back what it said.
+        // What GitLab noted by itself happened, whoever brought it about.
+        let counts = |note: &gitlab::ListedNote| note.system || note.author.is_active();
+        let comments = |notes: Vec<_>| notes.into_iter().filter(counts).map(comment_of).collect();
+        read.map_err(unknown).and_then(comments).into()
     }
 
     pub(super) async fn awards(&self, facts: &Facts) -> Known<Vec<Award>> {
@@ -56,28 +56,34 @@ impl Reader<'_> {
     }
 }
 
-fn comment_of(note: gitlab::ListedNote) -> Comment {
-    Comment {
+fn comment_of(note: gitlab::ListedNote) -> Result<Comment, Unknown> {
+    let internal = note.is_internal().ok_or_else(|| unsaid("whether a comment is `internal`"))?;
+    Ok(Comment {
         id: note.id,
         author: note.author.user(),
         body: Some(note.body).filter(|body| body.len() <= LONGEST_BODY),
         created_at: note.created_at,
         updated_at: note.updated_at,
         system: note.system,
-        internal: note.internal || note.confidential,
+        internal,
         in_thread: note.r#type.is_some(),
-    }
+    })
 }
 
-fn unresolved(discussions: Vec<gitlab::Discussion>) -> Vec<Thread> {
-    discussions
-        .into_iter()
-        .filter(|discussion| {
-            discussion.notes.iter().any(|note| note.resolvable && note.resolved != Some(true))
-        })
-        .filter_map(|discussion| {
-            let author = discussion.notes.into_iter().next()?.author;
-            Some(Thread { id: discussion.id, author: author.user() })
-        })
-        .collect()
+fn unresolved(discussions: Vec<gitlab::Discussion>) -> Result<Vec<Thread>, Unknown> {
+    let mut threads = Vec::new();
+    for discussion in discussions {
+        let mut is_resolved = true;
+        for note in discussion.notes.iter().filter(|note| note.resolvable) {
+            is_resolved &= note.resolved.ok_or_else(|| unsaid("whether a thread is `resolved`"))?;
+        }
+        let author = discussion.notes.into_iter().next().map(|note| note.author.user());
+        threads.extend(author.filter(|_| !is_resolved).map(|author| Thread { id: discussion.id, author }));
+    }
+    Ok(threads)
+}
+
+/// What GitLab says in every version, and left out.
+fn unsaid(what: &str) -> Unknown {
+    Unknown { why: format!("GitLab does not say {what}"), curable: true }
 }

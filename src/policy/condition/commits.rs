@@ -1,7 +1,6 @@
 //! `commits`: how many commits there are, and what each or one of them is.
 //!
-//! Violated when they are not as required: only another push mends that. A list without the head is not all of the
-//! commits and proves nothing. What the messages settle asks for no parents, and what the parents settle for no
+//! Violated when they are not as required: only another push mends that. What the messages settle asks for no parents, and what the parents settle for no
 //! signature.
 
 use std::collections::BTreeSet;
@@ -343,11 +342,7 @@ impl Commits {
 
 impl Test for Commits {
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
-        let commits = view.code()?.commits.as_slice();
-        if !commits.iter().any(|commit| commit.sha == view.facts.merge_request.sha) {
-            let why = "GitLab does not list the commits of the newest push".to_owned();
-            return Err(Stop::Unknown(Unknown { why, curable: true }));
-        }
+        let commits = view.commits()?;
         let (mut needs, mut doubt): (BTreeSet<FactKey>, Option<Stop>) = (BTreeSet::new(), None);
         let (mut met, mut unmet) = (Vec::new(), Vec::new());
         let count = Count::exactly(commits.len() as u64);

@@ -16,7 +16,7 @@ use crate::merge_request::UserId;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::{Code, Family, Unknown};
+use crate::policy::fact::Family;
 use crate::policy::finding::{Finding, Stop, open_of_all, open_of_any};
 use crate::policy::view::View;
 use crate::schema::{Key, Shape, Table};
@@ -175,16 +175,9 @@ impl Crew {
         let makers = Makers::read(&code.commits, &view.facts.emails);
         users.extend(&makers.users);
         let unmatched = makers.unmatched.first().cloned();
-        Self { users, unmatched, more: open_of_all(makers.stop().into_iter().chain(missing(code, view))) }
+        // Where the list is not all of them, those who are on it are known all the same.
+        Self { users, unmatched, more: open_of_all(makers.stop().into_iter().chain(view.commits().err())) }
     }
-}
-
-/// A list without the commit of the head is not all of them.
-fn missing(code: &Code, view: &View<'_>) -> Option<Stop> {
-    let head = &view.facts.merge_request.sha;
-    let is_there = code.commits.iter().any(|commit| commit.sha == *head);
-    let why = "GitLab does not list the commits of the newest push".to_owned();
-    (!is_there).then_some(Stop::Unknown(Unknown { why, curable: true }))
 }
 
 /// Somebody in words: the merge request names some people, of others only the id is known.

@@ -210,7 +210,7 @@ fn reference<'a>(request: &'a MergeRequestFacts, written: &'a str) -> Option<(&'
 
 /// What stands before a project's path in this GitLab's addresses, with the slash.
 fn instance(request: &MergeRequestFacts) -> Option<&str> {
-    let (project, _) = request.web_url.as_deref()?.split_once(IN_URL)?;
+    let (project, _) = request.web_url.split_once(IN_URL)?;
     project.strip_suffix(request.project_path.as_str()).filter(|instance| instance.ends_with('/'))
 }
 

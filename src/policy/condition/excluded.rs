@@ -47,6 +47,8 @@ impl Excluded {
         if makers.users.contains(&user.id) {
             return excluded("is author, committer or co-author of a commit");
         }
+        // Who is not on the list is free only if that is the list of this push.
+        view.commits()?;
         if let Some(email) = makers.unmatched.first()
             && !self.allow_unmatched
         {

@@ -2,7 +2,7 @@
 //!
 //! Violated when too few or too many do: the author links an issue, in the description or a commit. Waiting when enough are
 //! linked and only their labels, state or milestone do not fit, for people change those. Issues that the token can't see do not
-//! count. Of an issue of another tracker GitLab knows neither labels nor milestone nor state.
+//! count: GitLab leaves them out without a word. Of an issue of another tracker GitLab knows neither labels nor milestone nor state.
 
 use super::bounds::{Bounds, Count};
 use super::kind::{Kind, Test, test};
@@ -104,8 +104,12 @@ impl Issues {
         (!node.entries().is_empty()).then_some(issues)
     }
 
-    /// Whether an issue fits; none where GitLab can't tell.
+    /// Whether an issue fits; none where GitLab can't tell: of one of another tracker it knows no more than that it is there.
     fn fits(&self, issue: &Issue) -> Option<bool> {
+        if issue.state.is_none() {
+            let asks = !self.labels.is_empty() || self.state.is_some() || self.milestone.is_some();
+            return (!asks).then_some(true);
+        }
         let milestone = self
             .milestone
             .as_ref()
@@ -133,7 +137,7 @@ impl Issues {
         };
         let Some(holds) = self.bounds.hold(count) else {
             let open: Vec<_> = issues.iter().filter(|issue| self.fits(issue).is_none()).collect();
-            let why = format!("GitLab does not know the state of {}", names(&open));
+            let why = format!("GitLab does not tell what is asked of {}", names(&open));
             return Err(Stop::Unknown(Unknown { why, curable: false }));
         };
         let misfits: Vec<_> = issues.iter().filter(|issue| self.fits(issue) == Some(false)).collect();
@@ -275,16 +279,26 @@ mod tests {
     }
 
     #[test]
-    fn an_issue_of_another_tracker_counts_and_its_state_is_not_known() {
+    fn an_issue_of_another_tracker_counts_and_nothing_else_is_known_of_it() {
         let foreign = closing(&[foreign()]);
         assert_eq!(truth("{closing_issues: {at_least: 1}}", &foreign), Truth::True);
-        assert_eq!(truth("{closing_issues: {labels: {none: [wontfix]}}}", &foreign), Truth::True);
-        assert_eq!(truth("{closing_issues: {labels: {any: [ready]}}}", &foreign), Truth::Violated);
-        assert_eq!(truth("{closing_issues: {state: opened}}", &foreign), Truth::Unknown { curable: false });
-        assert_eq!(
-            truth("{closing_issues: {at_most: 0, state: closed}}", &foreign),
-            Truth::Unknown { curable: false }
-        );
+        for asked in [
+            "labels: {none: [wontfix]}",
+            "labels: {any: [ready]}",
+            "at_most: 0, labels: {all: [ready]}",
+            "milestone: '18.*'",
+            "milestone: ['!18.1']",
+            "at_most: 0, milestone: '18.*'",
+            "state: opened",
+            "at_most: 0, state: closed",
+        ] {
+            for require in [
+                format!("{{closing_issues: {{{asked}}}}}"),
+                format!("{{not: {{closing_issues: {{{asked}}}}}}}"),
+            ] {
+                assert_eq!(truth(&require, &foreign), Truth::Unknown { curable: false }, "{require}");
+            }
+        }
         assert_eq!(truth("{closing_issues: {at_least: 2, state: opened}}", &foreign), Truth::Violated);
     }
 

@@ -7,7 +7,7 @@ use super::bounds::{Bounds, Count};
 use super::kind::{Kind, Test, test};
 use super::vocabulary::{AT_LEAST, AT_MOST};
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::{FactKey, Family};
+use crate::policy::fact::{Distance, FactKey, Family};
 use crate::policy::finding::{Finding, Stop, known};
 use crate::policy::view::View;
 use crate::schema::{Key, Shape, Table};
@@ -120,16 +120,23 @@ struct BehindTarget(Bounds);
 
 impl Test for BehindTarget {
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
-        let behind = *known(view.facts.behind.as_ref(), FactKey::Behind)?;
-        let holds = self.0.hold(Count::exactly(behind)) == Some(true);
+        let Distance { commits: behind, all } = *known(view.facts.behind.as_ref(), FactKey::Behind)?;
+        let count = Count { low: behind, high: all.then_some(behind) };
         let target = &view.facts.merge_request.target_branch;
         let sentence = match behind {
             0 => format!("the head has all commits of `{target}`"),
             1 => format!("the head lacks 1 commit of `{target}`"),
-            many => format!("the head lacks {many} commits of `{target}`"),
+            _ => format!("the head lacks {} commits of `{target}`", count.describe()),
         };
-        let sentence = if holds { sentence } else { format!("{sentence}; required: {}", self.0.describe()) };
-        let truth = if holds { Truth::True } else { Truth::Violated };
+        let truth = match self.0.hold(count) {
+            Some(true) => Truth::True,
+            Some(false) => Truth::Violated,
+            None => Truth::Unknown { curable: false },
+        };
+        let sentence = match truth {
+            Truth::True => sentence,
+            _ => format!("{sentence}; required: {}", self.0.describe()),
+        };
         let most =
             if wanted { self.0.at_most } else { self.0.at_least.and_then(|least| least.checked_sub(1)) };
         // Nobody can be asked to fall behind.
@@ -144,7 +151,7 @@ impl Test for BehindTarget {
 mod tests {
     use crate::policy::evaluation::{Remedy, Truth};
     use crate::policy::example::{facts, mistakes, needs, reason, remedies, truth, unknown};
-    use crate::policy::fact::{FactKey, Facts, Known};
+    use crate::policy::fact::{Distance, FactKey, Facts, Known};
 
     #[test]
     fn ticks_wait_for_whoever_may_set_them() {
@@ -177,7 +184,9 @@ mod tests {
     #[test]
     fn what_is_too_far_behind_must_be_rebased() {
         const LEVEL: &str = "{behind_target: {at_most: 0}}";
-        let behind = |count| Facts { behind: Some(Known::Value(count)), ..facts() };
+        let counted =
+            |commits, all| Facts { behind: Some(Known::Value(Distance { commits, all })), ..facts() };
+        let behind = |commits| counted(commits, true);
         assert_eq!(needs(LEVEL, &facts()), [FactKey::Behind]);
         assert_eq!(truth(LEVEL, &behind(0)), Truth::True);
         assert_eq!(truth(LEVEL, &behind(1)), Truth::Violated);
@@ -190,6 +199,16 @@ mod tests {
         assert_eq!(remedies(LEVEL, &behind(2)), rebase("at most 0 behind"));
         assert_eq!(remedies("{not: {behind_target: {at_least: 2}}}", &behind(2)), rebase("at most 1 behind"));
         assert_eq!(remedies("{behind_target: {at_least: 2}}", &behind(0)), []);
+        let far = counted(1_000, false);
+        assert_eq!(truth(LEVEL, &far), Truth::Violated);
+        assert_eq!(
+            reason(LEVEL, &far).sentence,
+            "the head lacks 1000 or more commits of `main`; required: at most 0"
+        );
+        assert_eq!(truth("{behind_target: {at_least: 9}}", &far), Truth::True);
+        for open in ["{behind_target: {at_most: 2000}}", "{not: {behind_target: {at_most: 1000}}}"] {
+            assert_eq!(truth(open, &far), Truth::Unknown { curable: false }, "{open}");
+        }
         let hidden = Facts { behind: Some(unknown(true)), ..facts() };
         assert_eq!(truth(LEVEL, &hidden), Truth::Unknown { curable: true });
         assert!(

@@ -45,7 +45,7 @@ pub(super) static VARIABLES: &[Variable] = &[
     variable("created_at", Type::NUMBER, |view| Ok(Content::Number(request(view).created_at.as_second()))),
     variable("changed_paths", Type::TEXTS, changed_paths),
     variable("files", Type::List(Some(Kind::Row(&FILE))), |view| rows(&complete(view)?.files)),
-    variable("commits", Type::List(Some(Kind::Row(&COMMIT))), |view| rows(&view.code()?.commits)),
+    variable("commits", Type::List(Some(Kind::Row(&COMMIT))), |view| rows(view.commits()?)),
     variable("approvers", Type::TEXTS, approvers),
     variable("pipeline_status", Type::TEXT, pipeline_status),
     variable("unresolved_threads", Type::NUMBER, |view| Ok(number(known(view.facts.threads.as_ref(), FactKey::Threads)?.len()))),

@@ -14,8 +14,8 @@ pub struct MergeRequestFacts {
     pub merge_request: MergeRequestRef,
     /// The target project's full path at the time of the read.
     pub project_path: String,
-    /// Its address for browsers; none where GitLab does not say.
-    pub web_url: Option<String>,
+    /// Its address for browsers.
+    pub web_url: String,
     /// The head of the newest diff version (`sha`, contract section 1.5).
     pub sha: CommitSha,
     /// The title, `Draft:` prefix included.
@@ -63,4 +63,13 @@ pub struct ProjectFacts {
     pub merge_method: String,
     /// What it makes of squashing: `never`, `always`, `default_on` or `default_off`; none where GitLab does not say.
     pub squash_option: Option<String>,
+}
+
+/// How many commits of the target branch the head does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Distance {
+    /// Those that were counted.
+    pub commits: u64,
+    /// Whether that is all of them: nobody counts on for ever.
+    pub all: bool,
 }

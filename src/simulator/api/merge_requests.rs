@@ -96,15 +96,9 @@ fn listed(
     paginate(world, call, &found, |merge_request| entity::basic_merge_request(world, merge_request).into())
 }
 
-/// How far it is behind its target is said only if that is asked.
 pub(super) fn one(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let merge_request = find(world, call)?;
-    let mut fields = entity::merge_request(world, merge_request);
-    if call.query("include_diverged_commits_count") == Some("true") {
-        let count = merge_request.behind.map(|count| ("diverged_commits_count".to_owned(), json!(count)));
-        fields.extend(count);
-    }
-    Ok(Answer::ok(fields.into()))
+    Ok(Answer::ok(entity::merge_request(world, merge_request).into()))
 }
 
 pub(super) fn reviewers(world: &mut World, call: &Call) -> Result<Answer, Answer> {

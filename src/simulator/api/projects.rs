@@ -194,6 +194,22 @@ pub(super) fn tree(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     })
 }
 
+/// Where two commits part.
+pub(super) fn merge_base(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let repository = &find_project(world, call)?.repository;
+    let references = call.list("refs").unwrap_or_default();
+    let [one, other] = references.as_slice() else {
+        return Err(Answer::message(400, "Provide exactly 2 refs"));
+    };
+    for reference in &references {
+        let unknown = || Answer::message(400, &format!("Could not find ref: {reference}"));
+        repository.commit(reference).ok_or_else(unknown)?;
+    }
+    let base = repository.merge_base(one, other);
+    let base = base.ok_or_else(|| Answer::message(404, "404 Merge Base Not Found"))?;
+    Ok(Answer::ok(entity::commit(world, base, true)))
+}
+
 /// Between two commits: what a diff version says of them, else the files that differ.
 pub(super) fn compare(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let project = find_project(world, call)?;

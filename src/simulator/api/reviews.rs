@@ -12,7 +12,7 @@ use crate::merge_request::{CommitSha, MergeRequestRef};
 use crate::simulator::access::level;
 use crate::simulator::clock::rest_time;
 use crate::simulator::error::SimulatorError;
-use crate::simulator::merge_requests::{MergeRequest, Note};
+use crate::simulator::merge_requests::{MergeRequest, Note, PipelineJob};
 use crate::simulator::namespaces::CommitStatus;
 use crate::simulator::reviewing::NoteKind;
 use crate::simulator::world::World;
@@ -179,7 +179,7 @@ pub(super) fn set_commit_status(world: &mut World, call: &Call) -> Result<Answer
     Ok(Answer::json(201, body))
 }
 
-/// The newest status of each name.
+/// The newest status of each name, and the jobs that ran on the commit in this project.
 pub(super) fn commit_statuses(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let project = find_project(world, call)?;
     let of_commit = |status: &&CommitStatus| status.sha.as_str() == call.param(1);
@@ -189,5 +189,22 @@ pub(super) fn commit_statuses(world: &mut World, call: &Call) -> Result<Answer, 
             newest.push(status);
         }
     }
-    paginate(world, call, &newest, |status| commit_status_json(world, status))
+    let runs = world.merge_requests.values().flat_map(|merge_request| &merge_request.pipelines);
+    let runs = runs.filter(|run| run.project == project.id && run.sha.as_str() == call.param(1));
+    let jobs = runs.flat_map(|run| &run.jobs).filter(|job| !job.retried).map(job_status_json);
+    let statuses = newest.into_iter().map(|status| commit_status_json(world, status));
+    let all: Vec<Value> = statuses.chain(jobs).collect();
+    paginate(world, call, &all, Value::clone)
+}
+
+/// GitLab: a job has neither an address nor a description here.
+fn job_status_json(job: &PipelineJob) -> Value {
+    json!({
+        "id": job.id,
+        "status": job.status,
+        "name": job.name,
+        "target_url": null,
+        "description": null,
+        "author": null,
+    })
 }

@@ -62,7 +62,7 @@ const fn checked(name: &'static str, needs: Needs, handler: Handler) -> Route {
     Route { name, needs, handler, only_where: Release::has_status_checks }
 }
 
-static ROUTES: [Route; 62] = [
+static ROUTES: [Route; 63] = [
     any("GET /version", users::version),
     Route {
         name: "GET /metadata",
@@ -84,6 +84,7 @@ static ROUTES: [Route; 62] = [
     get("GET /projects/:id/repository/branches/:branch", projects::branch),
     get("GET /projects/:id/repository/commits/:sha", projects::commit),
     get("GET /projects/:id/repository/commits/:sha/signature", projects::signature),
+    get("GET /projects/:id/repository/merge_base", projects::merge_base),
     get("GET /projects/:id/repository/compare", projects::compare),
     get("GET /projects/:id/repository/tree", projects::tree),
     get("GET /projects/:id/repository/files/:path/raw", projects::raw_file),

@@ -120,7 +120,8 @@ impl Gitlab {
             let head = world.merge_request(which)?.head().cloned();
             let sha = head.ok_or(SimulatorError::NoHead(which))?;
             let (name, state) = (name.to_owned(), state.to_owned());
-            let status = CommitStatus { id, sha, state, name, target_url: None, description: None, user };
+            let target_url = Some("https://ci.example/1".to_owned());
+            let status = CommitStatus { id, sha, state, name, target_url, description: None, user };
             world.set_commit_status(which.project, status)
         })
     }

@@ -96,7 +96,6 @@ fn opened() -> Happening {
     Happening::new("open").changed("merge_status", &json!("preparing"), &json!("checking"))
 }
 
-#[expect(clippy::too_many_lines, reason = "one line for each field")]
 fn make(world: &mut World, new: NewMergeRequest) -> Result<MergeRequest, SimulatorError> {
     let author = match new.author {
         Some(author) => world.user(author)?.id,
@@ -126,7 +125,6 @@ fn make(world: &mut World, new: NewMergeRequest) -> Result<MergeRequest, Simulat
         squash: false,
         removes_source_branch: true,
         conflicts: Some(false),
-        behind: Some(0),
         first_contribution: Some(false),
         state: MergeRequestState::Opened,
         created_at: new.created_at.unwrap_or(now),

@@ -111,14 +111,6 @@ impl Gitlab {
         })
     }
 
-    /// How many commits of the target branch it lacks; none: GitLab does not say. Nobody is told.
-    pub fn set_behind(&self, which: MergeRequestRef, commits: Option<u64>) -> Result<(), SimulatorError> {
-        self.world(|world| {
-            world.merge_request_mut(which)?.behind = commits;
-            Ok(())
-        })
-    }
-
     /// Whether it is its author's first in the project; none: GitLab does not say.
     pub fn set_first_contribution(
         &self,

@@ -12,7 +12,8 @@ impl Gitlab {
             let id = world.fresh_id();
             let mut runs = world.merge_request_mut(which)?.pipelines.iter_mut();
             let run = runs.find(|run| run.id == pipeline).ok_or(SimulatorError::NoJob(pipeline))?;
-            for job in run.jobs.iter_mut().filter(|job| job.name == new.name) {
+            let is_again = |job: &&mut PipelineJob| job.name == new.name && job.is_bridge == new.is_bridge;
+            for job in run.jobs.iter_mut().filter(is_again) {
                 job.retried = true;
             }
             let NewJob { name, status, allow_failure, is_bridge } = new;

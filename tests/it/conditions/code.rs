@@ -9,7 +9,7 @@ use countersign::simulator::{
 };
 use serde_json::json;
 
-use super::{Played, Stage};
+use super::{Played, Stage, answer};
 use crate::world::{VERSION, VERSIONS};
 
 const COMMITS: &str = "GET /projects/:id/repository/commits";
@@ -29,11 +29,6 @@ fn commit(stage: &Stage, commits: Vec<NewCommit>) -> MergeRequestRef {
 
 async fn state(stage: &Stage, which: MergeRequestRef, require: &str) -> RuleState {
     stage.play(which, require).await.state()
-}
-
-fn answer(status: u16, body: &serde_json::Value) -> FaultKind {
-    let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
-    FaultKind::Answer { status, headers, body: body.to_string() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -450,17 +445,39 @@ async fn a_list_of_commits_without_the_head_passes_nothing() {
     let stage = Stage::new().await;
     let gitlab = &stage.ground.gitlab;
     let which = commit(&stage, vec![NewCommit::new("fix: it").signed("SSH", "verified")]);
+    let bea = stage.ground.reviewer();
+    gitlab.approve(which, bea).unwrap();
     let version = gitlab.merge_request(which).unwrap().newest_version().unwrap().clone();
     let listed = |commits: serde_json::Value, files: usize| {
-        let file =
-            json!({ "old_path": "a", "new_path": "a", "diff": "", "collapsed": false, "too_large": false });
+        let file = json!({ "old_path": "a", "new_path": "a", "a_mode": "100644", "b_mode": "100644", "diff": "",
+            "new_file": false, "renamed_file": false, "deleted_file": false, "collapsed": false, "too_large": false });
         json!({ "id": version.id, "head_commit_sha": version.head, "base_commit_sha": version.base,
             "state": "collected", "real_size": files.to_string(), "diffs": vec![file; files], "commits": commits })
     };
-    let below = json!([{ "id": "1".repeat(40), "message": "fix: below", "author_email": "a@x", "committer_email": "a@x" }]);
+    let by_ana = |sha: &str| {
+        let ana = "ana@example.com";
+        json!([{ "id": sha, "message": "fix: it", "author_email": ana, "committer_email": ana }])
+    };
+    let below = by_ana(&"1".repeat(40));
+    let all_is_well = listed(by_ana(version.head.as_str()), 0);
+    let approved = ["{approvals: 1}", "{approvals: {count: 1, from: {groups: [shop/payments]}}}"];
+    let fault = gitlab.fault(Fault::on(VERSION, answer(200, &all_is_well)));
+    for require in approved.into_iter().chain(["{expression: 'commits.all(c, c.subject == \"fix: it\")'}"]) {
+        assert_eq!(state(&stage, which, require).await, RuleState::Passed, "{require}");
+    }
+    gitlab.lift(fault);
     for body in [listed(json!([]), 1), listed(below.clone(), 1), listed(json!([]), 0), listed(below, 0)] {
         let fault = gitlab.fault(Fault::on(VERSION, answer(200, &body)));
+        for require in approved {
+            let played = stage.play(which, require).await;
+            assert_eq!(played.state(), DOUBTED, "{require}: {}", played.sentence());
+            let told = &played.rules[0].require.as_ref().unwrap().parts[0].sentence;
+            assert!(told.contains("GitLab does not list the commits of the newest push"), "{told}");
+        }
         for require in [
+            "{expression: 'commits.all(c, c.subject == \"fix: it\")'}",
+            "{expression: 'commits.size() < 2'}",
+            "{expression: '!commits.exists(c, c.author_email == \"bea@example.com\")'}",
             "{commits: {at_most: 5}}",
             "{commits: {none: {subject: {contains: WIP}}}}",
             "{commits: {all: {subject: {contains: fix}}}}",

@@ -1,6 +1,7 @@
 //! Each condition once over real HTTP: the simulator holds the state, the real client reads it, the real evaluation
 //! decides, and the calls are counted.
 
+mod absent;
 mod approvals;
 mod code;
 mod delivery;
@@ -13,11 +14,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::decision::{Asking, Check, Decider, Listing, Remembered, Sight};
+use countersign::decision::{Asking, Check, Decider, Failure, Listing, Open, Remembered, Sight};
 use countersign::gitlab::Client;
 use countersign::merge_request::{CheckName, MergeRequestRef, StatusCheckId};
 use countersign::policy::{PolicySet, PolicySource, RuleEvaluation, RuleState, Verdict};
 use countersign::scope::{CheckAddress, ProjectScope};
+use countersign::simulator::FaultKind;
 use secrecy::SecretString;
 
 use crate::world::Ground;
@@ -55,12 +57,25 @@ impl Stage {
 
     /// Decides a policy of one rule that requires these conditions.
     pub async fn play(&self, which: MergeRequestRef, require: &str) -> Played {
-        self.play_policy(which, &format!("policy: p\nrules: [{{id: r, require: {require}}}]\n")).await
+        self.play_policy(which, &rule(require)).await
     }
 
     /// Decides a whole policy.
     pub async fn play_policy(&self, which: MergeRequestRef, text: &str) -> Played {
         self.play_remembering(which, text, &Remembered::default()).await
+    }
+
+    async fn sight(&self, which: MergeRequestRef) -> Result<Sight, Failure> {
+        let known = |_: &_| vec![Check { id: StatusCheckId::new(1), name: CheckName::default() }];
+        let asking = Asking { merge_request: which, listing: Listing::UnlessKnown, known: &known };
+        self.decider.sight(&asking).await
+    }
+
+    /// Whether a policy of one rule that requires these conditions passes, if there is a merge request to speak about at all.
+    pub async fn passes(&self, which: MergeRequestRef, require: &str) -> bool {
+        let Ok(Sight::Open(open)) = self.sight(which).await else { return false };
+        let played = self.decide(*open, &rule(require), &Remembered::default()).await;
+        played.is_some_and(|played| played.state() == RuleState::Passed)
     }
 
     /// Decides a whole policy with what was seen before.
@@ -80,14 +95,16 @@ impl Stage {
         text: &str,
         remembered: &Remembered,
     ) -> Option<Played> {
+        self.ground.gitlab.forget_calls();
+        let sight = self.sight(which).await.unwrap();
+        let Sight::Open(open) = sight else { panic!("{sight:?}") };
+        self.decide(*open, text, remembered).await
+    }
+
+    async fn decide(&self, open: Open, text: &str, remembered: &Remembered) -> Option<Played> {
         let source = PolicySource { path: "p.yaml".to_owned(), text: text.to_owned() };
         let set = PolicySet::compile(&[source]).unwrap_or_else(|mistakes| panic!("{text}\n{mistakes}"));
-        self.ground.gitlab.forget_calls();
-        let known = |_: &_| vec![Check { id: StatusCheckId::new(1), name: CheckName::default() }];
-        let asking = Asking { merge_request: which, listing: Listing::UnlessKnown, known: &known };
-        let sight = self.decider.sight(&asking).await.unwrap();
-        let Sight::Open(open) = sight else { panic!("{sight:?}") };
-        let decided = self.decider.decide(&set, remembered, *open).await?;
+        let decided = self.decider.decide(&set, remembered, open).await?;
         assert_eq!(decided.panics, 0);
         let mut calls = BTreeMap::new();
         for call in self.ground.gitlab.calls() {
@@ -113,6 +130,17 @@ impl Played {
     pub fn further_calls(&self) -> usize {
         self.calls.values().sum::<usize>() - 1
     }
+}
+
+/// A policy of one rule that requires these conditions.
+fn rule(require: &str) -> String {
+    format!("policy: p\nrules: [{{id: r, require: {require}}}]\n")
+}
+
+/// A canned answer in JSON.
+fn answer(status: u16, body: &serde_json::Value) -> FaultKind {
+    let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+    FaultKind::Answer { status, headers, body: body.to_string() }
 }
 
 /// One read decides what the merge request says of itself.

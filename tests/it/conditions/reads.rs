@@ -10,7 +10,7 @@ use super::Stage;
 use crate::world::{APPROVALS, DISCUSSIONS, GROUP, GROUP_MEMBER, ONE, PIPELINES, VERSION, VERSIONS};
 
 /// Each condition with the calls that it costs: one line at least for each.
-const COSTS: &[(&str, &str, &[&str])] = &[
+pub const COSTS: &[(&str, &str, &[&str])] = &[
     ("title", "{regex: '.+'}", &[]),
     ("description", "{not_empty: true}", &[]),
     ("labels", "{any: ['type::*']}", &[]),
@@ -67,7 +67,7 @@ const COSTS: &[(&str, &str, &[&str])] = &[
     ("removes_source_branch", "true", &[]),
     ("conflicts", "false", &[]),
     ("first_contribution", "false", &[]),
-    ("behind_target", "{at_most: 0}", &[ONE]),
+    ("behind_target", "{at_most: 0}", &[BRANCH, COMMITS]),
     ("project", "{paths: ['shop/*']}", &[]),
     ("project", "{visibility: [public, private]}", &[PROJECT]),
     ("committers", "{all: {users: [ana]}}", &[VERSIONS, VERSION, USERS]),

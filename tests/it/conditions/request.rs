@@ -8,15 +8,19 @@ use countersign::policy::fact::Sightings;
 use countersign::simulator::{
     Fault, FaultKind, Membership, Moment, NewCommit, NewProject, NewUser, ProjectSetting, Push,
 };
+use serde_json::json;
 
-use super::{Played, Stage};
-use crate::world::{GROUP, GROUP_MEMBER, ONE, VERSION, VERSIONS};
+use super::{Played, Stage, answer};
+use crate::world::{GROUP, GROUP_MEMBER, VERSION, VERSIONS};
 
 const REVIEWERS: &str = "GET /projects/:id/merge_requests/:iid/reviewers";
 const LABEL_EVENTS: &str = "GET /projects/:id/merge_requests/:iid/resource_label_events";
 const PROJECT: &str = "GET /projects/:id";
 const USERS: &str = "GET /users";
 const USER: &str = "GET /users/:id";
+const BRANCH: &str = "GET /projects/:id/repository/branches/:branch";
+const COMMITS: &str = "GET /projects/:id/repository/commits";
+const MERGE_BASE: &str = "GET /projects/:id/repository/merge_base";
 const NOT_KNOWN: RuleState = RuleState::Unknown { curable: false };
 const CURABLE: RuleState = RuleState::Unknown { curable: true };
 
@@ -99,8 +103,10 @@ async fn a_fork_stays_one_when_it_is_deleted() {
     assert_eq!(cast.stage.play(which, "{from_fork: true}").await.state(), RuleState::Passed);
     cast.gitlab().delete_project(fork).unwrap();
     assert_eq!(cast.stage.play(which, "{from_fork: true}").await.state(), RuleState::Passed);
-    let played = cast.stage.play(which, "{behind_target: {at_most: 0}}").await;
-    assert_eq!((played.state(), played.further_calls()), (NOT_KNOWN, 0), "GitLab would say 0");
+    // Where there is no source branch GitLab would say 0; the commits are still there.
+    assert_eq!(cast.stage.play(which, "{behind_target: {at_most: 0}}").await.state(), RuleState::Passed);
+    cast.gitlab().write_file(cast.stage.ground.project, "main", "a", Some("1")).unwrap();
+    assert_eq!(cast.stage.play(which, "{behind_target: {at_most: 0}}").await.state(), RuleState::Violated);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -144,34 +150,78 @@ async fn reviewers_cost_one_read_for_their_states_and_pass_nobody_of_whom_it_is_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn how_far_it_is_behind_costs_one_read() {
+async fn how_far_it_is_behind_is_counted_in_two_reads_and_proven_by_a_third_where_there_is_nothing_to_count()
+{
     const LEVEL: &str = "{behind_target: {at_most: 1}}";
     let cast = Cast::new().await;
-    for (behind, expected) in [(Some(1), RuleState::Passed), (Some(2), RuleState::Violated), (None, CURABLE)]
-    {
-        cast.gitlab().set_behind(cast.which, behind).unwrap();
-        assert_eq!(cast.come_to(LEVEL).await, (expected, 1), "{behind:?}");
+    let project = cast.stage.ground.project;
+    let pushed = |number: u32| {
+        cast.gitlab().write_file(project, "main", "a", Some(&number.to_string())).unwrap();
+    };
+    let played = cast.play(LEVEL).await;
+    assert_eq!((played.state(), played.further_calls(), played.calls[MERGE_BASE]), (RuleState::Passed, 3, 1));
+    for (number, expected) in [(1, RuleState::Passed), (2, RuleState::Violated)] {
+        pushed(number);
+        let played = cast.play(LEVEL).await;
+        assert_eq!((played.state(), played.further_calls()), (expected, 2), "{:?}", played.calls);
+        assert_eq!((played.calls[BRANCH], played.calls[COMMITS]), (1, 1));
     }
-    cast.gitlab().set_behind(cast.which, Some(0)).unwrap();
-    cast.gitlab().fault(Fault::error_page(ONE, 503).skip(1));
-    assert_eq!(cast.come_to(LEVEL).await.0, CURABLE);
+    (3..=1_001).for_each(pushed);
+    let played = cast.play(LEVEL).await;
+    assert_eq!((played.state(), played.calls[COMMITS]), (RuleState::Violated, 10), "and no more are counted");
+    assert_eq!(cast.come_to("{behind_target: {at_most: 2000}}").await.0, NOT_KNOWN);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_count_that_was_made_for_another_head_or_target_decides_nothing() {
-    for retargeted in [false, true] {
+async fn a_distance_that_can_not_be_counted_is_not_none() {
+    const LEVEL: &str = "{behind_target: {at_most: 9}}";
+    let cast = Cast::new().await;
+    let project = cast.stage.ground.project;
+    let play_with = async |fault: Fault| {
+        let fault = cast.gitlab().fault(fault);
+        let found = cast.come_to(LEVEL).await.0;
+        let below_not = cast.come_to(&format!("{{not: {LEVEL}}}")).await.0;
+        assert_eq!(found, below_not);
+        cast.gitlab().lift(fault);
+        found
+    };
+    for route in [BRANCH, COMMITS, MERGE_BASE] {
+        assert_eq!(play_with(Fault::error_page(route, 503)).await, CURABLE, "{route}");
+    }
+    // Level with the target, which is proven by where the two part and not by an empty list.
+    let unknown_ref = answer(400, &json!({ "message": "Could not find ref" }));
+    assert_eq!(play_with(Fault::on(MERGE_BASE, unknown_ref)).await, NOT_KNOWN);
+    let elsewhere = Fault::saying(MERGE_BASE, "id", json!("1".repeat(40)));
+    assert_eq!(play_with(elsewhere).await, CURABLE);
+    cast.gitlab().write_file(project, "main", "a", Some("1")).unwrap();
+    assert_eq!(cast.come_to(LEVEL).await.0, RuleState::Passed);
+    let nothing = Fault::on(COMMITS, answer(200, &json!([])));
+    assert_eq!(play_with(nothing).await, CURABLE, "an empty list where there are commits");
+    let other = json!([{ "id": "1".repeat(40), "parent_ids": [] }]);
+    assert_eq!(play_with(Fault::on(COMMITS, answer(200, &other))).await, CURABLE, "commits of another range");
+    let gone = answer(404, &json!({ "message": "404 Branch Not Found" }));
+    assert_eq!(play_with(Fault::on(BRANCH, gone)).await, NOT_KNOWN);
+}
+
+/// What is counted is the head that is decided, whatever the source branch is for a moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_that_comes_and_goes_or_another_target_does_not_bring_the_head_nearer() {
+    const LEVEL: &str = "{behind_target: {at_most: 0}}";
+    for route in [BRANCH, COMMITS] {
         let cast = Cast::new().await;
-        let which = cast.which;
-        cast.gitlab().on_call(Moment::before(ONE).skip(1), move |gitlab| {
-            if retargeted {
-                gitlab.set_target_branch(which, "stable").unwrap();
-            } else {
-                gitlab.push(which, Push::new()).unwrap();
-            }
+        let (gitlab, which, project) = (cast.gitlab(), cast.which, cast.stage.ground.project);
+        let head = gitlab.head(which).unwrap();
+        let main = gitlab.write_file(project, "main", "a", Some("1")).unwrap();
+        gitlab.on_call(Moment::before(route), move |gitlab| {
+            let rebased = Push::new().base(&main).commit(NewCommit::new("feat: rebased"));
+            gitlab.push(which, rebased).unwrap();
         });
-        let text = "policy: p\nrules: [{id: r, require: {behind_target: {at_most: 5}}}]\n";
-        let played = cast.stage.attempt(which, text, &Remembered::default()).await;
-        assert!(played.is_none(), "it must be looked at anew");
+        gitlab.on_call(Moment::after(route), move |gitlab| _ = gitlab.push(which, Push::to(&head)).unwrap());
+        assert_eq!(cast.come_to(LEVEL).await.0, RuleState::Violated, "a rebase at {route}");
+        gitlab.on_call(Moment::before(route), move |gitlab| {
+            gitlab.set_target_branch(which, "stable").unwrap();
+        });
+        assert_eq!(cast.come_to(LEVEL).await.0, RuleState::Violated, "another target at {route}");
     }
 }
 

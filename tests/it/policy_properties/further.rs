@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use countersign::merge_request::UserId;
 use countersign::policy::fact::{
-    CodeOwnersFile, Dependency, Issue, LabelEvent, LinePattern, LineSide, MatchingLines, Parentage,
+    CodeOwnersFile, Dependency, Distance, Issue, LabelEvent, LinePattern, LineSide, MatchingLines, Parentage,
     ProjectFacts, Signature,
 };
 use countersign::policy::{FactKey, Facts};
@@ -62,7 +62,10 @@ impl World {
                 };
                 facts.project = Some(mask.veil(key, project));
             }
-            FactKey::Behind => facts.behind = Some(mask.veil(key, self.draw(key, 1, 3))),
+            FactKey::Behind => {
+                let distance = Distance { commits: self.draw(key, 1, 3), all: true };
+                facts.behind = Some(mask.veil(key, distance));
+            }
             FactKey::LabelEvents => {
                 let event = |id| LabelEvent {
                     id,

@@ -132,6 +132,24 @@ async fn bodies_can_be_garbage_or_break_off() {
 }
 
 #[tokio::test]
+async fn a_field_can_be_missing_or_say_something_else() {
+    let scene = scene().await;
+    let path = scene.below("");
+    scene.gitlab.fault(Fault::without(ONE, "author.state").times(1));
+    scene.gitlab.fault(Fault::saying(ONE, "labels", json!(null)).times(1));
+    let bent = scene.get(&path).await;
+    assert!(bent["author"].get("state").is_none() && bent["author"]["id"].is_number());
+    assert_eq!(bent.get("labels"), Some(&json!(null)));
+    scene.gitlab.fault(Fault::without("GET /users", "username").times(1));
+    scene.gitlab.fault(Fault::saying("GET /users", "nothing", json!(1)).times(1));
+    let users = scene.get("/users").await;
+    let has = |user: &serde_json::Value, field: &str| user.get(field).is_some();
+    assert!(users.as_array().unwrap().iter().all(|user| !has(user, "username") && !has(user, "nothing")));
+    let whole = scene.get(&path).await;
+    assert!(whole["labels"].is_array() && whole["author"]["state"].is_string());
+}
+
+#[tokio::test]
 async fn latency_is_added_and_the_call_goes_on() {
     let scene = scene().await;
     scene.gitlab.fault(Fault::on(ONE, FaultKind::Latency(Duration::from_millis(80))));
