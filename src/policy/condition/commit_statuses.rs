@@ -1,7 +1,8 @@
 //! `commit_statuses`: what other systems said of the head commit.
 //!
-//! The newest word under each name counts, whatever ref it was said for. What countersign itself says never enters: a gate
-//! must not wait for its own answer. A missing status is waited for as long as a missing pipeline is.
+//! The newest word under each name counts, whatever ref it was said for; where a job is called the same, both count. What
+//! countersign itself says never enters: a gate must not wait for its own answer. A missing status is waited for as long as a
+//! missing pipeline is.
 
 use super::kind::{Kind, Test, test};
 use super::outcomes::{KEYS, Named, Outcomes, Patience};

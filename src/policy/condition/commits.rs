@@ -1,7 +1,7 @@
 //! `commits`: how many commits there are, and what each or one of them is.
 //!
-//! Violated when they are not as required: only another push mends that. What the messages settle asks for no parents, and what the parents settle for no
-//! signature.
+//! Violated when they are not as required: only another push mends that. What the messages settle asks for no parents, and
+//! what the parents settle for no signature.
 
 use std::collections::BTreeSet;
 

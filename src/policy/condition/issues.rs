@@ -2,7 +2,8 @@
 //!
 //! Violated when too few or too many do: the author links an issue, in the description or a commit. Waiting when enough are
 //! linked and only their labels, state or milestone do not fit, for people change those. Issues that the token can't see do not
-//! count: GitLab leaves them out without a word. Of an issue of another tracker GitLab knows neither labels nor milestone nor state.
+//! count: GitLab leaves them out without a word. Of an issue of another tracker GitLab knows neither labels nor milestone nor
+//! state.
 
 use super::bounds::{Bounds, Count};
 use super::kind::{Kind, Test, test};

@@ -31,7 +31,8 @@ pub struct Job {
     pub allow_failure: bool,
 }
 
-/// What something outside of GitLab said of the head: the newest word under each name.
+/// What something outside of GitLab said of the head: the newest word under each name. A job that is called the same stands
+/// beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitStatus {
     /// Its name.
