@@ -123,7 +123,7 @@ pub struct Facts {
 
 impl Facts {
     /// The version of the recorded format: it changes when a field changes its meaning.
-    pub const FORMAT: u32 = 2;
+    pub const FORMAT: u32 = 3;
 
     /// Starts from the merge request alone.
     pub fn new(merge_request: MergeRequestFacts, sightings: Sightings) -> Self {
