@@ -307,7 +307,7 @@ impl World {
             has_conflicts: [Some(false), Some(true), None][self.threads],
             first_contribution: Some(false),
         };
-        let is_seen = |id: &u64| !self.unclear.covers(("target", id));
+        let is_seen = |id: &u64| !self.unclear.covers("target", id);
         let version_targets =
             (1..self.pushes).filter(is_seen).map(|id| (VersionId::new(id), seen.clone())).collect();
         Facts::new(request, Sightings { pushers: BTreeSet::from([UserId::new(4)]), version_targets })
@@ -363,7 +363,7 @@ impl World {
             FactKey::Approvals => {
                 let approval = |(id, minute): (&u64, &Option<i64>)| Approval {
                     user: user(*id),
-                    not_before: minute.map(at).filter(|_| !self.unclear.covers(("approval", id))),
+                    not_before: minute.map(at).filter(|_| !self.unclear.covers("approval", id)),
                 };
                 facts.approvals = Some(mask.veil(key, self.approvals.iter().map(approval).collect()));
             }
@@ -426,7 +426,7 @@ impl World {
                 facts.project_members.insert(id, mask.veil(key, Self::level(&self.maintainers, id)));
             }
             FactKey::Email(address) => {
-                let is_plain = !self.unclear.covers(("email", &address));
+                let is_plain = !self.unclear.covers("email", &address);
                 let owner =
                     self.emails.get(&address).copied().flatten().filter(|_| is_plain).map(UserId::new);
                 facts.emails.insert(address, mask.veil(key, owner));

@@ -121,8 +121,8 @@ fn difference(old: &Code, new: &Code) -> Option<Difference> {
             Some(true) => {}
             Some(false) => return Some(Difference::Certain(format!("`{path}` has changed"))),
             None => {
-                possible =
-                    possible.or_else(|| Some(format!("`{path}` may have changed: its text is left out")))
+                let what = || format!("`{path}` may have changed: its text is left out");
+                possible = possible.or_else(|| Some(what()));
             }
         }
     }

@@ -237,9 +237,9 @@ impl Vetoes {
 
     /// Whether few enough veto. A doubt alone leaves it unsettled; what could not be had goes before it wherever it could settle
     /// the matter.
-    fn truth(&self, vetoing: &Vetoing<'_>, hidden: Option<Unknown>) -> Result<Truth, Stop> {
+    fn truth(&self, vetoing: &Vetoing<'_>, hidden: Option<&Unknown>) -> Result<Truth, Stop> {
         let (mut certain, mut doubtful, mut open) = (0, 0, 0);
-        let mut stops: Vec<_> = hidden.iter().cloned().map(Stop::Unknown).collect();
+        let mut stops: Vec<_> = hidden.into_iter().cloned().map(Stop::Unknown).collect();
         for (_, standing) in vetoing.values() {
             match standing {
                 Standing::Certain => certain += 1,
@@ -329,7 +329,7 @@ impl Test for Vetoes {
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let (vetoes, hidden) = self.vetoes(view)?;
         let vetoing = self.vetoing(&vetoes, view);
-        let truth = self.truth(&vetoing, hidden)?;
+        let truth = self.truth(&vetoing, hidden.as_ref())?;
         Ok(self.finding(&vetoing, truth, wanted))
     }
 }

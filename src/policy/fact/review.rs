@@ -26,6 +26,7 @@ pub struct Thread {
 
 /// What somebody wrote into the merge request; system notes among them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that GitLab tells of it")]
 pub struct Comment {
     /// GitLab's note id; larger is newer.
     pub id: u64,

@@ -230,7 +230,8 @@ async fn a_veto_in_words_counts_for_members_and_only_they_take_it_back() {
 async fn three_ways(stage: &Stage, which: MergeRequestRef, require: &str) -> [RuleState; 3] {
     let plain = stage.play(which, require).await.state();
     let below_not = stage.play(which, &format!("{{not: {require}}}")).await.state();
-    let when = format!("policy: p\nrules: [{{id: r, when: {require}, require: {{title: {{regex: never}}}}}}]\n");
+    let when =
+        format!("policy: p\nrules: [{{id: r, when: {require}, require: {{title: {{regex: never}}}}}}]\n");
     [plain, below_not, stage.play_policy(which, &when).await.state()]
 }
 
