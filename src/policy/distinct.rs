@@ -3,8 +3,8 @@
 //! Each rule by itself says who counts for it; here nobody stands for two of them. Rules are served in the order of their
 //! ids, whatever their order in the file, so it is always the later ids that stay short ([`super::assignment`]).
 //!
-//! What is open (an approval of which a fact is missing, a rule of which nobody knows whether it applies) may turn out
-//! either way, and a rule is settled only if it comes out the same each time. How many people the first k rules get together
+//! What is open (an approval of which a fact is missing, or which is in doubt, a rule of which nobody knows whether it applies)
+//! may turn out either way, and a rule is settled only if it comes out the same each time. How many people the first k rules get together
 //! grows with what people can do, and a rule gets the fewer the more rules stand before it; so between what is certain and
 //! what is possible lie bounds for every rule, and only where they meet is anything said.
 
@@ -13,9 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::assignment::{Demand, assign, rank};
 use super::condition::Approvers;
 use super::enumeration::list;
-use super::evaluation::{Remedy, Truth};
+use super::evaluation::{Reason, Remedy, Truth};
 use super::fact::{FactKey, Unknown};
-use super::finding::{Finding, Stop};
+use super::finding::{Doubt, Finding, Stop};
 use crate::merge_request::UserId;
 
 const WORD: &str = "distinct_approvers";
@@ -78,7 +78,8 @@ fn rivals(seats: &[Seat]) -> Vec<Vec<&Seat>> {
 
 /// Everybody of whom something is known that may count.
 fn possible(seat: &Seat) -> impl Iterator<Item = UserId> + '_ {
-    seat.approvers.certain.keys().chain(seat.approvers.open.keys()).copied()
+    let Approvers { certain, doubtful, open, .. } = &seat.approvers;
+    certain.keys().chain(doubtful.keys()).chain(open.keys()).copied()
 }
 
 /// Everything that is open about who counts.
@@ -157,11 +158,7 @@ impl<'a> Table<'a> {
         let here: Vec<_> = self.assigned.get(index)?.iter().filter_map(|one| name(approvers, one)).collect();
         let missing = approvers.count.saturating_sub(here.len());
         let names = list(&self.seats.iter().map(|seat| seat.rule.as_str()).collect::<Vec<_>>());
-        let Some(truth) = truth else {
-            let (truth, why) = self.doubt();
-            let sentence = format!("whether different people approve for {names} is not known: {why}");
-            return Some(Finding::new(WORD, truth, sentence));
-        };
+        let Some(truth) = truth else { return self.open_finding(approvers, &names) };
         if truth == Truth::True {
             let sentence = format!("for this rule and no other of {names}: {}", here.join(", "));
             return Some(Finding::new(WORD, truth, sentence));
@@ -176,6 +173,22 @@ impl<'a> Table<'a> {
         let missing = u32::try_from(missing).unwrap_or(u32::MAX);
         let remedy = Remedy::Approve { missing, from: approvers.from.clone() };
         Some(Finding::new(WORD, truth, sentence).mended_by(true, [remedy]))
+    }
+
+    fn open_finding(&self, approvers: &Approvers, names: &str) -> Option<Finding> {
+        let (truth, why) = self.doubt();
+        // What is unsettled here as well adds nothing to a rule that is short by itself: its own condition says so.
+        if truth == Truth::Unsettled && approvers.certain.len() < approvers.count {
+            return None;
+        }
+        let sentence = format!("whether different people approve for {names} is not known: {why}");
+        let mut finding = Finding::new(WORD, truth, sentence);
+        if truth == Truth::Unsettled {
+            let doubts = || self.seats.iter().flat_map(|seat| in_doubt(seat));
+            finding.reason.parts = doubts().map(|(sentence, _)| in_words(sentence)).collect();
+            finding = finding.mended_by(true, doubts().filter_map(|(_, doubt)| doubt.mend.clone()));
+        }
+        Some(finding.with_distinct_remedies(true))
     }
 
     /// Who could stand for a rule and is needed for another one.
@@ -198,7 +211,8 @@ impl<'a> Table<'a> {
                 }
                 Stop::Needs(_) => None,
             });
-            unknown.chain(open_when).collect::<Vec<_>>()
+            let doubtful = in_doubt(seat).map(|(sentence, _)| (Truth::Unsettled, sentence));
+            unknown.chain(open_when).chain(doubtful).collect::<Vec<_>>()
         };
         let doubts: Vec<_> = self.seats.iter().flat_map(of).collect();
         let truth = Truth::any(doubts.iter().map(|(truth, _)| *truth));
@@ -206,6 +220,20 @@ impl<'a> Table<'a> {
         // Nothing but what is asked for anyway: the caller never sees this.
         why.map_or((Truth::Unknown { curable: true }, "it was not asked".to_owned()), |why| (truth, why))
     }
+}
+
+/// Everybody who is in doubt for a rule, each with a sentence.
+fn in_doubt(seat: &Seat) -> impl Iterator<Item = (String, &Doubt)> {
+    seat.approvers.doubtful.values().map(|(user, doubt)| {
+        let sentence =
+            format!("it is not plain whether @{} counts for `{}`: {}", user.username, seat.rule, doubt.why);
+        (sentence, doubt)
+    })
+}
+
+/// A doubt as a part of the tree of reasons: people make it plain.
+fn in_words(sentence: String) -> Reason {
+    Reason { condition: WORD.to_owned(), truth: Truth::Waiting, sentence, parts: Vec::new() }
 }
 
 fn name(approvers: &Approvers, candidate: &Candidate) -> Option<String> {

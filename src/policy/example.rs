@@ -112,6 +112,7 @@ pub(super) fn comment(id: u64, minute: i64, body: &str) -> Comment {
     Comment {
         id: 100 * id + u64::try_from(minute).unwrap(),
         author: user(id),
+        is_active: true,
         body: Some(body.to_owned()),
         created_at: at(minute),
         updated_at: at(minute),
@@ -122,7 +123,7 @@ pub(super) fn comment(id: u64, minute: i64, body: &str) -> Comment {
 }
 
 pub(super) fn award(id: u64, minute: i64, name: &str) -> Award {
-    Award { name: name.to_owned(), user: user(id), created_at: at(minute) }
+    Award { name: name.to_owned(), user: user(id), is_active: true, created_at: at(minute) }
 }
 
 pub(super) fn join_group(facts: &mut Facts, group: &str, id: u64, level: Option<u8>) {

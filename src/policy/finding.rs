@@ -73,6 +73,14 @@ pub(super) enum Stop {
     Unknown(Unknown),
 }
 
+/// Why something may count or not although all that was asked for is known: people left it unclear, and they can make it
+/// plain. No fact is missing, and still it proves nothing either way.
+#[derive(Debug, Clone)]
+pub(super) struct Doubt {
+    pub(super) why: String,
+    pub(super) mend: Option<Remedy>,
+}
+
 /// A condition's answer: settled, or the facts it needs.
 pub(super) type Outcome = Result<Finding, BTreeSet<FactKey>>;
 

@@ -298,6 +298,11 @@ pub(super) fn source_of(regex: &Regex) -> &str {
     source.strip_prefix(r"\A(?:").and_then(|rest| rest.strip_suffix(r")\z")).unwrap_or(source)
 }
 
+/// How many bytes a regex can match at most; none if there is no end to it.
+pub(super) fn longest_match(regex: &Regex) -> Option<usize> {
+    regex_syntax::parse(regex.as_str()).ok()?.properties().maximum_len()
+}
+
 /// A regex that may match anywhere; `^` and `$` match at line ends.
 pub(super) fn partial_regex(pattern: &str) -> Result<Regex, String> {
     build_regex(pattern, false)

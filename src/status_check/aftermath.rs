@@ -105,10 +105,14 @@ pub(super) fn observations(decided: &Decided) -> Observations {
     Observations { version_target: newest.map(|newest| (newest, target)), approvals }
 }
 
-/// Whether a blocking rule waits for something that no person has to do.
+/// Whether a blocking rule waits for something that no person has to do. What has parts is what they make it: approvals in
+/// doubt are unsettled, and wait for people.
 pub(super) fn is_unsettled(evaluation: &Evaluation) -> bool {
     fn has_unsettled(reason: &Reason) -> bool {
-        reason.truth == Truth::Unsettled || reason.parts.iter().any(has_unsettled)
+        match reason.parts.as_slice() {
+            [] => reason.truth == Truth::Unsettled,
+            parts => parts.iter().any(has_unsettled),
+        }
     }
     evaluation.policies.iter().flat_map(|policy| &policy.rules).any(|rule| {
         rule.state == RuleState::Waiting && rule.when.iter().chain(&rule.require).any(has_unsettled)
@@ -128,5 +132,43 @@ pub(super) fn supersede(settlement: &mut Settlement, now: Timestamp) {
 pub(super) fn forget(settlement: &mut Settlement, check: StatusCheckId) {
     for known in settlement.statuses.iter_mut().filter(|known| known.check == check) {
         known.shown = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::evaluation::{Enforce, PolicyEvaluation, RuleEvaluation};
+
+    fn reason(truth: Truth, parts: Vec<Reason>) -> Reason {
+        Reason { condition: "c".to_owned(), truth, sentence: String::new(), parts }
+    }
+
+    fn waits(require: Reason) -> bool {
+        let rule = RuleEvaluation {
+            id: "r".to_owned(),
+            name: "r".to_owned(),
+            enforce: Enforce::Block,
+            state: RuleState::Waiting,
+            when: None,
+            require: Some(require),
+            remedies: Vec::new(),
+        };
+        let policies = vec![PolicyEvaluation { policy: "p".to_owned(), rules: vec![rule] }];
+        let evaluation =
+            Evaluation { policies, ..Evaluation::without_policies(Verdict::Waiting, String::new()) };
+        is_unsettled(&evaluation)
+    }
+
+    #[test]
+    fn a_pipeline_is_looked_at_again_and_a_doubt_that_people_must_clear_is_not() {
+        let pipeline = || reason(Truth::Unsettled, vec![]);
+        let in_doubt = || reason(Truth::Unsettled, vec![reason(Truth::Waiting, vec![])]);
+        assert!(waits(pipeline()));
+        assert!(!waits(reason(Truth::Waiting, vec![])));
+        assert!(!waits(in_doubt()));
+        assert!(waits(reason(Truth::Unsettled, vec![in_doubt(), pipeline()])));
+        assert!(waits(reason(Truth::Waiting, vec![reason(Truth::Waiting, vec![]), pipeline()])));
+        assert!(!waits(reason(Truth::Unsettled, vec![in_doubt(), reason(Truth::Waiting, vec![])])));
     }
 }

@@ -1,6 +1,7 @@
 //! What must hold of every policy over all facts: doubt never passes, knowledge never overturns, order says nothing,
 //! questions end, and no text makes the compiler fall over.
 
+mod doubts;
 mod further;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,8 +21,10 @@ use countersign::policy::{
 use jiff::Timestamp;
 use proptest::prelude::*;
 
+use self::doubts::Cloud;
+
 /// Conditions of every family, each of which is true in some worlds and false in others.
-const LEAVES: [&str; 66] = [
+const LEAVES: [&str; 68] = [
     "title: {conventional_commit: true}",
     "draft: false",
     "labels: {any: [a]}",
@@ -55,6 +58,8 @@ const LEAVES: [&str; 66] = [
     "approvals: {count: 2, methods: [{comment: LGTM}, {emoji: thumbsup}], reset_on: never, allow_committers: true}",
     "vetoes: {by: [request_changes, {comment: veto}], revoked_by: [approval, {emoji: thumbsup}]}",
     "vetoes: {at_most: 1, from: {groups: [g]}, by: [{comment: veto}, {emoji: thumbsup}], revoked_by: [{comment: LGTM}]}",
+    "vetoes: {from: {users: [u2], role: maintainer}, by: [{comment: {regex: '(?s)veto.*'}}], revoked_by: [{emoji: thumbsup}]}",
+    "approvals: {count: 1, methods: [{comment: {regex: '(LGTM|Reviewed).*'}}], unmatched_committers: allow}",
     "pipeline: success",
     "pipeline: [success, missing]",
     "unresolved_threads: {at_most: 0}",
@@ -119,7 +124,11 @@ impl Tree {
 }
 
 fn tree() -> impl Strategy<Value = Tree> {
-    (0..LEAVES.len()).prop_map(Tree::Leaf).prop_recursive(3, 12, 3, |inner| {
+    tree_of(0..LEAVES.len())
+}
+
+fn tree_of(leaves: impl Strategy<Value = usize> + 'static) -> impl Strategy<Value = Tree> {
+    leaves.prop_map(Tree::Leaf).prop_recursive(3, 12, 3, |inner| {
         let word = prop_oneof![Just("all_of"), Just("any_of"), Just("none_of")];
         prop_oneof![
             (word, prop::collection::vec(inner.clone(), 1..4))
@@ -177,6 +186,10 @@ struct World {
     outcomes: BTreeMap<&'static str, &'static str>,
     issues: Vec<(Option<&'static str>, bool)>,
     dependencies: Option<[Option<&'static str>; 2]>,
+    /// What people left unclear of it.
+    unclear: Cloud,
+    /// What was unclear of it, and is plain now.
+    cleared: Cloud,
 }
 
 const EMAILS: [&str; 3] = ["one@x.org", "two@x.org", "3-u3@users.noreply.x.org"];
@@ -206,7 +219,13 @@ fn world() -> impl Strategy<Value = World> {
     let issues = prop::collection::vec(issue, 0..3);
     let delivery = (outcomes, issues, dependencies);
     let rest = (people(), people(), emails, prop::option::of(status), 0_usize..3, 0_i64..90, any::<u64>());
-    let text = prop_oneof![Just("LGTM"), Just("veto"), Just("Reviewed-by: @u2"), Just("> LGTM")];
+    let text = prop_oneof![
+        Just("LGTM"),
+        Just("veto"),
+        Just("Reviewed-by: @u2"),
+        Just("> LGTM"),
+        Just(doubts::LONG_VETO)
+    ];
     let comments = prop::collection::vec((1_u64..5, 0_i64..40, text, prop::bool::weighted(0.2)), 0..4);
     let awards = prop::collection::btree_map(1_u64..5, 0_i64..40, 0..3);
     let review = prop_oneof![Just("requested_changes"), Just("reviewed"), Just("a_word_of_tomorrow")];
@@ -238,6 +257,8 @@ fn world() -> impl Strategy<Value = World> {
             outcomes: delivery.0,
             issues: delivery.1,
             dependencies: delivery.2,
+            unclear: Cloud::default(),
+            cleared: Cloud::default(),
         },
     )
 }
@@ -286,7 +307,9 @@ impl World {
             has_conflicts: [Some(false), Some(true), None][self.threads],
             first_contribution: Some(false),
         };
-        let version_targets = (1..self.pushes).map(|id| (VersionId::new(id), seen.clone())).collect();
+        let is_seen = |id: &u64| !self.unclear.covers("target", id);
+        let version_targets =
+            (1..self.pushes).filter(is_seen).map(|id| (VersionId::new(id), seen.clone())).collect();
         Facts::new(request, Sightings { pushers: BTreeSet::from([UserId::new(4)]), version_targets })
     }
 
@@ -308,12 +331,12 @@ impl World {
             author_email: email.clone(),
             committer_email: email.clone(),
         };
-        Code {
+        self.clouded_code(Code {
             version: VersionId::new(version),
             files: self.paths.iter().map(file).collect(),
             complete: self.complete,
             commits: self.emails.keys().map(commit).collect(),
-        }
+        })
     }
 
     fn level(people: &BTreeSet<u64>, id: UserId) -> Option<AccessLevel> {
@@ -340,7 +363,7 @@ impl World {
             FactKey::Approvals => {
                 let approval = |(id, minute): (&u64, &Option<i64>)| Approval {
                     user: user(*id),
-                    not_before: minute.map(at),
+                    not_before: minute.map(at).filter(|_| !self.unclear.covers("approval", id)),
                 };
                 facts.approvals = Some(mask.veil(key, self.approvals.iter().map(approval).collect()));
             }
@@ -362,6 +385,7 @@ impl World {
                 let comment = |(id, (by, minute, text, touched)): (usize, &(u64, i64, &str, bool))| Comment {
                     id: id as u64,
                     author: user(*by),
+                    is_active: true,
                     body: Some((*text).to_owned()),
                     created_at: at(*minute),
                     updated_at: at(minute + i64::from(*touched)),
@@ -369,13 +393,15 @@ impl World {
                     internal: false,
                     in_thread: false,
                 };
-                let comments = self.comments.iter().enumerate().map(comment).collect();
+                let comments = self.comments.iter().enumerate().map(comment);
+                let comments = comments.filter_map(|comment| self.clouded_comment(comment)).collect();
                 facts.comments = Some(mask.veil(key, comments));
             }
             FactKey::Awards => {
                 let award = |(by, minute): (&u64, &i64)| Award {
                     name: "thumbsup".to_owned(),
                     user: user(*by),
+                    is_active: true,
                     created_at: at(*minute),
                 };
                 facts.awards = Some(mask.veil(key, self.awards.iter().map(award).collect()));
@@ -400,7 +426,9 @@ impl World {
                 facts.project_members.insert(id, mask.veil(key, Self::level(&self.maintainers, id)));
             }
             FactKey::Email(address) => {
-                let owner = self.emails.get(&address).copied().flatten().map(UserId::new);
+                let is_plain = !self.unclear.covers("email", &address);
+                let owner =
+                    self.emails.get(&address).copied().flatten().filter(|_| is_plain).map(UserId::new);
                 facts.emails.insert(address, mask.veil(key, owner));
             }
             FactKey::DirectProjectMember(id) => {

@@ -5,9 +5,6 @@ use crate::decision::doubt::{known, unknown};
 use crate::gitlab;
 use crate::policy::fact::{Award, Comment, Facts, Known, LabelEvent, Reviewer, Thread, Unknown};
 
-/// The longest text of a comment that is kept: facts are recorded with every decision.
-const LONGEST_BODY: usize = 4 * 1024;
-
 impl Reader<'_> {
     pub(super) async fn threads(&self, facts: &Facts) -> Known<Vec<Thread>> {
         let read = self.gitlab.discussions(facts.merge_request.merge_request).await;
@@ -16,10 +13,7 @@ impl Reader<'_> {
 
     pub(super) async fn comments(&self, facts: &Facts) -> Known<Vec<Comment>> {
         let read = self.gitlab.notes(facts.merge_request.merge_request).await;
-        // An account that was blocked vouches for nothing any more, and nobody could take back what it said.
-        // What GitLab noted by itself happened, whoever brought it about.
-        let counts = |note: &gitlab::ListedNote| note.system || note.author.is_active();
-        let comments = |notes: Vec<_>| notes.into_iter().filter(counts).map(comment_of).collect();
+        let comments = |notes: Vec<_>| notes.into_iter().map(comment_of).collect();
         read.map_err(unknown).and_then(comments).into()
     }
 
@@ -29,9 +23,10 @@ impl Reader<'_> {
             let award = |award: gitlab::AwardEmoji| Award {
                 name: award.name,
                 user: award.user.user(),
+                is_active: award.user.is_active(),
                 created_at: award.created_at,
             };
-            awards.into_iter().filter(|award| award.user.is_active()).map(award).collect()
+            awards.into_iter().map(award).collect()
         }))
     }
 
@@ -61,7 +56,8 @@ fn comment_of(note: gitlab::ListedNote) -> Result<Comment, Unknown> {
     Ok(Comment {
         id: note.id,
         author: note.author.user(),
-        body: Some(note.body).filter(|body| body.len() <= LONGEST_BODY),
+        is_active: note.author.is_active(),
+        body: Some(note.body).filter(|body| body.len() <= Comment::LONGEST_BODY),
         created_at: note.created_at,
         updated_at: note.updated_at,
         system: note.system,

@@ -214,6 +214,7 @@ mod tests {
         let note = |minute, body: &str, system| Comment {
             id: u64::try_from(minute).unwrap(),
             author: user(2),
+            is_active: true,
             body: Some(body.to_owned()),
             created_at: at(minute),
             updated_at: at(minute),

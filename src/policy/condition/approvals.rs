@@ -2,13 +2,15 @@
 //!
 //! Waiting when there are too few: people can mend that. Each person counts once, by the best of their approvals
 //! ([`super::weight`]), whatever the methods ([`super::methods`]). What is proven against an approval is said with it; what
-//! is open for one matters only while its answer could matter.
+//! is open for one matters only while its answer could matter. Where approvals in doubt could be enough it is unsettled: it
+//! waits for the same people, and makes no `not` true.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::flaw::Flaw;
 use super::kind::{Approvers, Kind, Test, test};
 use super::membership::Membership;
-use super::methods::{APPROVAL, METHOD, Method, Saying, flaw};
+use super::methods::{APPROVAL, METHOD, Method, Saying};
 use super::people::People;
 use super::vocabulary::PEOPLE;
 use super::weight::{
@@ -165,31 +167,36 @@ impl Approvals {
 
     fn comment<'a>(&self, comment: &'a Comment) -> Option<Voice<'a>> {
         let read = |method: &Method| match method.read(comment) {
-            Saying::Nothing => None,
+            // An approval is short: one that is longer than what is kept is none, whatever it says.
+            Saying::Nothing | Saying::TooLong => None,
             Saying::Said => Some((None, method.noun())),
             Saying::Flawed(why) => Some((Some(why), method.noun())),
         };
-        let sayings: Vec<_> = self.methods.iter().filter_map(read).collect();
-        // What is said well by one method need not be said by another.
-        let said = sayings.iter().find(|(flaw, _)| flaw.is_none()).or(sayings.first())?;
-        let flaw = said.0.clone().or_else(|| flaw(comment).map(str::to_owned));
+        // What is said well by one method need not be said by another, and well enough is better than not at all.
+        let (flaw, method) = self.methods.iter().filter_map(read).min_by_key(|(flaw, _)| match flaw {
+            None => 0,
+            Some(Flaw::Doubtful(_)) => 1,
+            Some(Flaw::Certain(_)) => 2,
+        })?;
         Some(Voice {
             user: &comment.author,
             given_at: Some(comment.created_at),
-            method: said.1.to_owned(),
+            method: method.to_owned(),
             is_approval: false,
-            flaw,
+            is_active: comment.is_active,
+            flaw: Flaw::gravest(flaw.into_iter().chain(Flaw::of(comment))),
         })
     }
 
     fn awards<'a>(&self, view: &View<'a>) -> Result<Vec<Voice<'a>>, Stop> {
         let awards = known(view.facts.awards.as_ref(), FactKey::Awards)?;
-        let counts = |name: &str| self.methods.iter().any(|method| method.is_emoji(name));
-        let voices = awards.iter().filter(|award| counts(&award.name)).map(|award| Voice {
+        let meant = awards.iter().filter(|award| Method::any_is_emoji(&self.methods, &award.name));
+        let voices = meant.map(|award| Voice {
             user: &award.user,
             given_at: Some(award.created_at),
             method: format!("emoji `{}`", award.name),
             is_approval: false,
+            is_active: award.is_active,
             flaw: None,
         });
         Ok(voices.collect())
@@ -202,7 +209,7 @@ impl Approvals {
         finding.reason.parts = poll.people.iter().flat_map(Person::parts).collect();
         finding.reason.parts.extend(self.ignored(view));
         let missing = self.count.saturating_sub(tally.counting);
-        finding.mended_by(wanted, if wanted { self.remedies(poll, missing) } else { Vec::new() })
+        finding.mended_by(wanted, self.remedies(poll, missing, wanted))
     }
 
     /// GitLab's own approvals where they are no method: they are listed if another condition made them known.
@@ -215,10 +222,10 @@ impl Approvals {
         approvals.iter().map(|approval| against("approval", &approval.user, why)).collect()
     }
 
-    fn remedies(&self, poll: &Poll<'_>, missing: usize) -> Vec<Remedy> {
+    fn remedies(&self, poll: &Poll<'_>, missing: usize, wanted: bool) -> Vec<Remedy> {
         let uncounted = poll.people.iter().filter(|person| person.counted().is_none());
         let weights = uncounted.flat_map(|person| person.voices.iter().map(|(_, weight)| weight));
-        remedies(missing, self.asked_of(), weights)
+        remedies(wanted, missing, self.asked_of(), weights)
     }
 }
 
@@ -246,6 +253,7 @@ impl Test for Approvals {
             count: self.count,
             from: self.asked_of(),
             certain: BTreeMap::new(),
+            doubtful: BTreeMap::new(),
             open: BTreeMap::new(),
             hidden: None,
         };
@@ -254,9 +262,10 @@ impl Test for Approvals {
             Ok(poll) => {
                 approvers.hidden = poll.hidden.map(Stop::Unknown);
                 for person in &poll.people {
-                    let id = person.user.id;
+                    let (id, user) = (person.user.id, person.user.clone());
                     match person.weight() {
-                        Weight::Counts(_) => drop(approvers.certain.insert(id, person.user.clone())),
+                        Weight::Counts(_) => drop(approvers.certain.insert(id, user)),
+                        Weight::Doubtful(doubt) => drop(approvers.doubtful.insert(id, (user, doubt))),
                         Weight::Open(stop) => drop(approvers.open.insert(id, stop)),
                         Weight::DoesNotCount { .. } => {}
                     }
@@ -276,10 +285,11 @@ impl Person<'_> {
         }
         let open = weights().filter_map(|weight| match weight {
             Weight::Open(stop) => Some(stop.clone()),
-            Weight::Counts(_) | Weight::DoesNotCount { .. } => None,
+            Weight::Counts(_) | Weight::DoesNotCount { .. } | Weight::Doubtful(_) => None,
         });
-        match (open_of_any(open), weights().next()) {
-            (None, Some(against)) => against.clone(),
+        let doubtful = || weights().find(|weight| matches!(weight, Weight::Doubtful(_)));
+        match (open_of_any(open), doubtful().or(weights().next())) {
+            (None, Some(rest)) => rest.clone(),
             // INVARIANT: there is a weight for each person; without one nothing would count.
             (open, _) => Weight::Open(open.unwrap_or_else(|| Stop::Needs(BTreeSet::new()))),
         }
@@ -295,7 +305,9 @@ impl Person<'_> {
         let counts = self.counted().is_some();
         let part = |(voice, weight): &(Voice<'_>, Weight)| match weight {
             Weight::Open(Stop::Unknown(_)) if counts => None,
-            Weight::Counts(_) | Weight::DoesNotCount { .. } | Weight::Open(_) => part(voice, weight),
+            Weight::Counts(_) | Weight::DoesNotCount { .. } | Weight::Doubtful(_) | Weight::Open(_) => {
+                part(voice, weight)
+            }
         };
         self.voices.iter().filter_map(part).collect()
     }

@@ -303,8 +303,8 @@ impl Hit<'_> {
         let mut finding = Finding::new(WORD, tally.truth(count), sentence);
         finding.reason.parts = weighed.iter().filter_map(|(voice, weight)| part(voice, weight)).collect();
         let missing = count.saturating_sub(tally.counting);
-        let remedies = remedies(missing, from, weighed.iter().map(|(_, weight)| weight));
-        let mut finding = finding.mended_by(wanted, remedies.into_iter().filter(|_| wanted));
+        let remedies = remedies(wanted, missing, from, weighed.iter().map(|(_, weight)| weight));
+        let mut finding = finding.mended_by(wanted, remedies);
         finding.reason.sentence = format!("{}: {}", self.in_words(), finding.reason.sentence);
         Ok(finding)
     }

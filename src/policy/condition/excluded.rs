@@ -1,7 +1,7 @@
 //! Who can't approve a change because they made it: its author, its committers and co-authors, and whoever pushed it.
 //!
 //! Commit emails are claims, and claims can only take an approval away. An email that belongs to nobody GitLab knows
-//! may be an approver's second address: then approvals wait until somebody says that this does not matter.
+//! may be an approver's second address: then approvals are in doubt until somebody says that this does not matter.
 
 use super::makers::Makers;
 use crate::merge_request::User;
@@ -20,7 +20,7 @@ pub(super) struct Excluded {
 pub(super) enum Exclusion {
     /// It is, for this reason.
     Excluded(String),
-    /// It can't be told, and waits, while this commit email belongs to nobody.
+    /// It can't be told while this commit email belongs to nobody.
     Unmatched(String),
     /// It is proven not to be.
     Free,
@@ -49,12 +49,12 @@ impl Excluded {
         }
         // Who is not on the list is free only if that is the list of this push.
         view.commits()?;
-        if let Some(email) = makers.unmatched.first()
-            && !self.allow_unmatched
-        {
-            return Ok(Exclusion::Unmatched(email.clone()));
+        let unmatched = makers.unmatched.first().filter(|_| !self.allow_unmatched).cloned();
+        // Another email may still exclude the user for certain.
+        match makers.stop() {
+            Some(stop) => Err(stop),
+            None => Ok(unmatched.map_or(Exclusion::Free, Exclusion::Unmatched)),
         }
-        makers.stop().map_or(Ok(Exclusion::Free), Err)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::Truth;
 use crate::policy::fact::Family;
-use crate::policy::finding::{Finding, Stop};
+use crate::policy::finding::{Doubt, Finding, Stop};
 use crate::policy::view::View;
 use crate::schema::Key;
 
@@ -55,6 +55,8 @@ pub(in crate::policy) struct Approvers {
     pub(in crate::policy) from: Vec<String>,
     /// Who counts.
     pub(in crate::policy) certain: BTreeMap<UserId, User>,
+    /// Who may count or not although all is known of them.
+    pub(in crate::policy) doubtful: BTreeMap<UserId, (User, Doubt)>,
     /// Who may count, and what is open.
     pub(in crate::policy) open: BTreeMap<UserId, Stop>,
     /// Anybody else may, while this is not known.

@@ -5,13 +5,14 @@
 
 use regex::Regex;
 
+use super::flaw::{Flaw, QUOTES};
 use super::vocabulary::TEXTS;
 use crate::merge_request::User;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::enumeration::alternatives;
 use crate::policy::fact::Comment;
-use crate::policy::pattern::{source_of, whole_regex};
+use crate::policy::pattern::{longest_match, source_of, whole_regex};
 use crate::policy::reader::Words;
 use crate::schema::{Key, Shape, Table};
 
@@ -74,8 +75,8 @@ pub(super) enum Method {
 pub(super) enum Wording {
     /// Exactly this.
     Text(String),
-    /// What this matches as a whole.
-    Regex(Regex),
+    /// What this matches as a whole; a text longer than what is kept of a comment may be among it.
+    Regex { regex: Regex, may_be_long: bool },
 }
 
 /// What a comment says by a method.
@@ -86,7 +87,9 @@ pub(super) enum Saying {
     /// What the method asks for.
     Said,
     /// That as well, but nobody can rely on it, for this reason.
-    Flawed(String),
+    Flawed(Flaw),
+    /// Nobody can tell: the comment is too long to be kept, and might say it all the same.
+    TooLong,
 }
 
 impl Method {
@@ -120,9 +123,21 @@ impl Method {
         }
     }
 
-    /// Whether an emoji of that name is one of those asked for.
-    pub(super) fn is_emoji(&self, name: &str) -> bool {
-        matches!(self, Self::Emoji(names) if names.iter().any(|known| known == name))
+    /// Whether one of the methods is an emoji of that name.
+    pub(super) fn any_is_emoji(methods: &[Self], name: &str) -> bool {
+        let is_it =
+            |method: &Self| matches!(method, Self::Emoji(names) if names.iter().any(|known| known == name));
+        methods.iter().any(is_it)
+    }
+
+    /// What a comment says by one of the methods: the clearest of it.
+    pub(super) fn clearest(methods: &[Self], comment: &Comment) -> Saying {
+        let clearness = |saying: &Saying| match saying {
+            Saying::Said => 2,
+            Saying::Flawed(_) | Saying::TooLong => 1,
+            Saying::Nothing => 0,
+        };
+        methods.iter().map(|method| method.read(comment)).max_by_key(clearness).unwrap_or(Saying::Nothing)
     }
 
     /// Whether comments can say it.
@@ -132,20 +147,31 @@ impl Method {
 
     /// What a comment says by its text alone; whoever may have changed it.
     pub(super) fn read(&self, comment: &Comment) -> Saying {
-        let Some(body) = comment.body.as_deref().filter(|_| !comment.system) else { return Saying::Nothing };
+        if comment.system {
+            return Saying::Nothing;
+        }
+        let Some(body) = comment.body.as_deref() else {
+            return if self.may_be_long() { Saying::TooLong } else { Saying::Nothing };
+        };
         match self {
             Self::Comment(wordings) => {
                 let fits = |text: &str| wordings.iter().any(|wording| wording.fits(text.trim()));
                 let own = own_words(body);
                 match (own == body, fits(body), fits(&own)) {
                     (true, true, _) => Saying::Said,
-                    (false, true, _) | (false, _, true) => Saying::Flawed(QUOTES.to_owned()),
+                    (false, true, _) | (false, _, true) => quoted(),
                     (true, false, _) | (false, false, false) => Saying::Nothing,
                 }
             }
             Self::Trailer(keys) => read_trailers(body, keys, &comment.author),
             Self::Approval | Self::RequestChanges | Self::Emoji(_) => Saying::Nothing,
         }
+    }
+
+    /// Whether a text that is longer than what is kept of a comment might be meant.
+    fn may_be_long(&self) -> bool {
+        let is_long = |wording: &Wording| matches!(wording, Wording::Regex { may_be_long: true, .. });
+        matches!(self, Self::Comment(wordings) if wordings.iter().any(is_long))
     }
 
     /// What it is when somebody used it.
@@ -174,36 +200,30 @@ impl Method {
     }
 }
 
-const QUOTES: &str = "quotes, code or HTML stand in it";
-
-/// Why nobody can rely on a comment, whatever it says: only what stands on the merge request for everybody to see, as it was
-/// written, is its author's word.
-pub(super) fn flaw(comment: &Comment) -> Option<&'static str> {
-    if comment.may_be_edited() {
-        // GitLab's REST API does not tell by whom, nor an edit from a resolution or a reply.
-        Some("it was touched after it was written, so somebody may have changed it")
-    } else if comment.in_thread {
-        Some("it stands in a thread or on a line and not for the whole change")
-    } else if comment.internal {
-        Some("it is internal, so not everybody can see it")
-    } else {
-        None
-    }
+fn quoted() -> Saying {
+    Saying::Flawed(Flaw::Doubtful(QUOTES.to_owned()))
 }
 
 impl Wording {
     fn fits(&self, text: &str) -> bool {
         match self {
             Self::Text(wanted) => wanted == text,
-            Self::Regex(regex) => regex.is_match(text),
+            Self::Regex { regex, .. } => regex.is_match(text),
         }
     }
 
     fn describe(&self) -> String {
         match self {
             Self::Text(text) => format!("`{text}`"),
-            Self::Regex(regex) => format!("`{}`", source_of(regex)),
+            Self::Regex { regex, .. } => format!("`{}`", source_of(regex)),
         }
+    }
+}
+
+impl From<Regex> for Wording {
+    fn from(regex: Regex) -> Self {
+        let may_be_long = longest_match(&regex).is_none_or(|longest| longest > Comment::LONGEST_BODY);
+        Self::Regex { regex, may_be_long }
     }
 }
 
@@ -217,7 +237,7 @@ fn wordings(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Vec<Wording>> 
             builder.notes.error(words.span, format!("`{}` matches an empty comment", words.text), help);
             None
         }
-        Ok(regex) => Some(Wording::Regex(regex)),
+        Ok(regex) => Some(regex.into()),
         Err(why) => {
             let help = "escape what is meant literally with a backslash; look-around is not supported";
             let message = format!("`{}` is not a regular expression: {why}", words.text);
@@ -312,19 +332,17 @@ fn read_trailers(body: &str, keys: &[String], author: &User) -> Saying {
         saying = if names_author {
             Saying::Said
         } else {
-            Saying::Flawed(format!("its trailer `{key}` does not name @{} who wrote it", author.username))
+            let why = format!("its trailer `{key}` does not name @{} who wrote it", author.username);
+            Saying::Flawed(Flaw::Certain(why))
         };
     }
-    if saying == Saying::Said && own_words(body) != body {
-        return Saying::Flawed(QUOTES.to_owned());
-    }
-    saying
+    if saying == Saying::Said && own_words(body) != body { quoted() } else { saying }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::example::{self, at};
+    use crate::policy::example;
 
     fn comment(body: &str) -> Comment {
         example::comment(2, 5, body)
@@ -335,7 +353,7 @@ mod tests {
     }
 
     fn regex(wanted: &str) -> Method {
-        Method::Comment(vec![Wording::Regex(whole_regex(wanted).unwrap())])
+        Method::Comment(vec![whole_regex(wanted).unwrap().into()])
     }
 
     #[test]
@@ -348,12 +366,26 @@ mod tests {
         assert_eq!(regex("(?i)lgtm!*").read(&comment("lgtm!!")), Saying::Said);
         assert_eq!(regex("LGTM").read(&comment("LGTM after a fix")), Saying::Nothing);
         assert_eq!(text("LGTM").read(&Comment { system: true, ..comment("LGTM") }), Saying::Nothing);
-        assert_eq!(regex(".+").read(&Comment { body: None, ..comment("") }), Saying::Nothing);
+    }
+
+    #[test]
+    fn a_comment_that_was_not_kept_may_say_only_what_can_be_so_long() {
+        let long = Comment { body: None, ..comment("") };
+        for may in [".+", "(?i)veto.*", "veto|x{4097}"] {
+            assert_eq!(regex(may).read(&long), Saying::TooLong, "{may}");
+            assert_eq!(regex(may).read(&Comment { system: true, ..long.clone() }), Saying::Nothing);
+        }
+        for never in ["(?i)veto[.!]?", "veto|x{4096}"] {
+            assert_eq!(regex(never).read(&long), Saying::Nothing, "{never}");
+        }
+        for exact in [text("veto"), Method::Trailer(vec!["Reviewed-by".to_owned()])] {
+            assert_eq!(exact.read(&long), Saying::Nothing, "{exact:?}");
+        }
     }
 
     #[test]
     fn what_is_quoted_or_code_is_nobody_s_word() {
-        let flawed = Saying::Flawed(QUOTES.to_owned());
+        let flawed = quoted();
         for body in [
             "> LGTM",
             ">>>\nLGTM\n>>>",
@@ -381,7 +413,8 @@ mod tests {
         ] {
             assert_eq!(trailer.read(&comment(good)), Saying::Said, "{good}");
         }
-        let other = Saying::Flawed("its trailer `Reviewed-by` does not name @ana who wrote it".to_owned());
+        let why = "its trailer `Reviewed-by` does not name @ana who wrote it".to_owned();
+        let other = Saying::Flawed(Flaw::Certain(why));
         for bad in
             ["Reviewed-by: @bob", "Reviewed-by: ana", "Reviewed-by: Ana <ana@x.org>", "Reviewed-by: @anna"]
         {
@@ -396,15 +429,6 @@ mod tests {
             assert_eq!(trailer.read(&comment(nothing)), Saying::Nothing, "{nothing}");
         }
         let fenced = "```\nexample\n\nReviewed-by: @ana";
-        assert_eq!(trailer.read(&comment(fenced)), Saying::Flawed(QUOTES.to_owned()));
-    }
-
-    #[test]
-    fn only_what_was_never_touched_and_is_for_all_to_see_can_be_relied_on() {
-        assert_eq!(flaw(&comment("x")), None);
-        let touched = Comment { updated_at: at(6), ..comment("x") };
-        assert!(flaw(&touched).unwrap().contains("touched after it was written"));
-        assert!(flaw(&Comment { in_thread: true, ..comment("x") }).unwrap().contains("thread"));
-        assert!(flaw(&Comment { internal: true, ..comment("x") }).unwrap().contains("internal"));
+        assert_eq!(trailer.read(&comment(fenced)), quoted());
     }
 }

@@ -110,6 +110,13 @@ impl People {
         self.bots
     }
 
+    /// Whether a user may have been one of them while the account was active: its memberships end with that, and so they prove
+    /// nothing against it.
+    pub(super) fn may_have_included(&self, user: &User) -> bool {
+        let by_name_alone = self.groups.is_empty() && self.role.is_none() && !self.bots && !self.code_owners;
+        self.names(user) || !by_name_alone
+    }
+
     /// Whether a user is one of them; asks for everything that can tell at once, and for nothing if the name does.
     pub(super) fn includes(&self, user: &User, view: &View<'_>) -> Result<Membership, Stop> {
         if self.names(user) {

@@ -2,7 +2,7 @@
 //!
 //! An approval belongs to the newest diff version that existed when it was given. When another push followed, it
 //! stands only if that push brought the same patch for the same target branch: a rebase keeps it, a changed byte does
-//! not. Whatever can't be compared counts as changed.
+//! not. What can't be compared does not count either, but it proves no change: that is a doubt.
 
 use std::collections::BTreeMap;
 
@@ -27,6 +27,16 @@ pub(super) enum Standing {
     Stands,
     /// It does not, for this reason; giving it again would help.
     Lost(String),
+    /// Nobody can tell, for this reason; giving it again would help.
+    Doubtful(String),
+}
+
+/// What differs between two patches.
+enum Difference {
+    /// This, for certain.
+    Certain(String),
+    /// Something may, for what can't be compared.
+    Possible(String),
 }
 
 impl ResetOn {
@@ -34,7 +44,7 @@ impl ResetOn {
     pub(super) fn judge(self, given_at: Option<Timestamp>, view: &View<'_>) -> Result<Standing, Stop> {
         let Some(given_at) = given_at else {
             let why = "when it was given is not known; it must be revoked and given again";
-            return Ok(Standing::Lost(why.to_owned()));
+            return Ok(Standing::Doubtful(why.to_owned()));
         };
         if self == Self::Never {
             return Ok(Standing::Stands);
@@ -46,7 +56,7 @@ impl ResetOn {
         match approved {
             Some(approved) if approved.id == newest.id => Ok(of_target(approved, view)),
             Some(approved) => after_push(approved, view),
-            None => Ok(Standing::Lost("given before the first push that GitLab lists".to_owned())),
+            None => Ok(Standing::Doubtful("given before the first push that GitLab lists".to_owned())),
         }
     }
 }
@@ -55,51 +65,75 @@ impl ResetOn {
 fn of_target(newest: &Version, view: &View<'_>) -> Standing {
     match view.facts.sightings.version_targets.get(&newest.id) {
         Some(seen) if *seen != view.facts.merge_request.target_branch => {
-            Standing::Lost(format!("the target branch was `{seen}` when it was given, or may have been"))
+            Standing::Doubtful(format!("the target branch was `{seen}` when it was given, or may have been"))
         }
         Some(_) | None => Standing::Stands,
     }
 }
 
-/// An approval of an older version: same target, same patch, or lost.
+/// An approval of an older version: same target, same patch, or it does not count. Under which target branch a version was
+/// first seen says nothing about a later approval of it.
 fn after_push(approved: &Version, view: &View<'_>) -> Result<Standing, Stop> {
     let short = approved.head.short();
     let target = &view.facts.merge_request.target_branch;
-    match view.facts.sightings.version_targets.get(&approved.id) {
-        Some(seen) if seen == target => {}
-        Some(seen) => {
-            return Ok(Standing::Lost(format!("given for {short}, when the target branch was `{seen}`")));
-        }
-        None => return Ok(Standing::Lost(format!("given for {short}, whose target branch was not seen"))),
+    let unseen = match view.facts.sightings.version_targets.get(&approved.id) {
+        Some(seen) if seen == target => None,
+        Some(seen) => Some(format!("given for {short}, when the target branch was `{seen}`")),
+        None => Some(format!("given for {short}, whose target branch was not seen")),
+    };
+    if let Some(why) = unseen {
+        return Ok(Standing::Doubtful(why));
     }
     let patch = known(view.facts.patches.get(&approved.id), FactKey::Patch(approved.id));
     let (old, new) = both(patch, view.code())?;
-    match difference(old, new) {
-        None => Ok(Standing::Stands),
-        Some(what) => Ok(Standing::Lost(format!("given for {short}; since then {what}"))),
-    }
+    Ok(match difference(old, new) {
+        None => Standing::Stands,
+        Some(Difference::Certain(what)) => Standing::Lost(format!("given for {short}; since then {what}")),
+        Some(Difference::Possible(what)) => {
+            Standing::Doubtful(format!("given for {short}; since then {what}"))
+        }
+    })
 }
 
-/// What differs between two patches, in words; none when they are the same.
-fn difference(old: &Code, new: &Code) -> Option<String> {
-    if !old.complete || !new.complete {
-        return Some("the change can't be compared, for GitLab does not list all of its files".to_owned());
-    }
+/// What differs between two patches; none when they are the same. One certain difference is enough, whatever can't be
+/// compared.
+fn difference(old: &Code, new: &Code) -> Option<Difference> {
     let by_path = |code: &Code| -> BTreeMap<_, _> {
         code.files.iter().map(|file| ((file.new_path.clone(), file.old_path.clone()), file.clone())).collect()
     };
     let (old_files, new_files) = (by_path(old), by_path(new));
     if old_files.len() != old.files.len() || new_files.len() != new.files.len() {
-        return Some("the change can't be compared, for GitLab lists a file twice".to_owned());
+        let what = "the change can't be compared, for GitLab lists a file twice";
+        return Some(Difference::Possible(what.to_owned()));
     }
-    let touched = new_files.keys().chain(old_files.keys());
-    let changed = touched.filter(|paths| !same_file(old_files.get(*paths), new_files.get(*paths)));
-    changed.map(|(new_path, _)| format!("`{new_path}` has changed")).next()
+    let mut possible = (!old.complete || !new.complete)
+        .then(|| "the change can't be compared, for GitLab does not list all of its files".to_owned());
+    for paths in new_files.keys().chain(old_files.keys()) {
+        let same = match (old_files.get(paths), new_files.get(paths)) {
+            (Some(old), Some(new)) => same_file(old, new),
+            // What an incomplete list lacks may be there all the same.
+            (Some(_), None) => new.complete.then_some(false),
+            (None, Some(_)) => old.complete.then_some(false),
+            (None, None) => Some(true),
+        };
+        let (path, _) = paths;
+        match same {
+            Some(true) => {}
+            Some(false) => return Some(Difference::Certain(format!("`{path}` has changed"))),
+            None => {
+                let what = || format!("`{path}` may have changed: its text is left out");
+                possible = possible.or_else(|| Some(what()));
+            }
+        }
+    }
+    possible.map(Difference::Possible)
 }
 
-fn same_file(old: Option<&ChangedFile>, new: Option<&ChangedFile>) -> bool {
-    let (Some(old), Some(new)) = (old, new) else { return false };
-    // No hash means that the text was left out: it can't be told, so it counts as changed.
-    let same_text = old.hunks_sha256.is_some() && old.hunks_sha256 == new.hunks_sha256;
-    same_text && old.kind == new.kind && old.old_mode == new.old_mode && old.new_mode == new.new_mode
+/// Whether a file is changed in the same way; none where GitLab left the text out, which tells nothing.
+fn same_file(old: &ChangedFile, new: &ChangedFile) -> Option<bool> {
+    if old.kind != new.kind || old.old_mode != new.old_mode || old.new_mode != new.new_mode {
+        return Some(false);
+    }
+    let (old, new) = (old.hunks_sha256.as_ref()?, new.hunks_sha256.as_ref()?);
+    Some(old == new)
 }

@@ -1,26 +1,29 @@
 //! `vetoes`: who says no to the change, and has not taken it back.
 //!
 //! Waiting when there are too many: only the person who vetoed can take it back. Here doubt works against the change: an
-//! old veto still stands after a push, so does one that may have been edited, and an author may veto, too. Taking one back
-//! needs what an approval needs: words that nobody else can have written, after the last moment at which the veto can
-//! have been said.
+//! old veto still stands after a push, and an author may veto, too. One that may have been edited, that is perhaps quoted,
+//! too long to be kept, perhaps taken back, or of an account that is no longer active keeps the condition from being true, but
+//! it does not make it false: it is unsettled, and waits for the same people. Taking one back needs what an approval
+//! needs: words that nobody else can have written, after the last moment at which the veto can have been said.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use super::bounds::{Bounds, Count};
+use super::flaw::{Flaw, TOUCHED};
 use super::kind::{Kind, Test, test};
 use super::membership::Membership;
 use super::methods::{APPROVAL, Method, REQUEST_CHANGES, Saying, VOTE};
 use super::people::People;
+use super::revocation::{Revoked, is_revoked};
 use super::vocabulary::PEOPLE;
 use crate::merge_request::{User, UserId};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Reason, Remedy, Truth};
-use crate::policy::fact::{Approval, Comment, FactKey, Family, Unknown};
-use crate::policy::finding::{Finding, Stop, known, open_of_all, open_of_any};
+use crate::policy::fact::{FactKey, Family, Unknown};
+use crate::policy::finding::{Doubt, Finding, Stop, known, open_of_all, open_of_any};
 use crate::policy::view::View;
 use crate::schema::{Key, Shape, Table};
 
@@ -57,6 +60,8 @@ static TABLE: Table = Table {
 const OTHER_STATES: [&str; 6] =
     ["unreviewed", "review_started", "reviewed", "approved", "unapproved", "re_requested"];
 
+const TOO_LONG: &str = "it is longer than 4 KiB, and that is more than is read of it";
+
 /// Whose vetoes must not stand.
 #[derive(Debug, Clone)]
 struct Vetoes {
@@ -70,16 +75,30 @@ struct Vetoes {
 #[derive(Debug, Clone)]
 struct Veto<'a> {
     user: &'a User,
+    /// Whether the account can still be used: else nobody can take it back.
+    is_active: bool,
     /// By which method, as a noun.
     method: String,
     /// The last moment at which it can have been said; none where GitLab tells that it stands now.
     said_by: Option<Timestamp>,
     /// Whether GitLab's word for it is not known.
     unclear: Option<Unknown>,
+    /// Why nobody can rely on it, if so.
+    doubt: Option<String>,
 }
 
-/// Everybody's vetoes that may stand.
-type Standing<'a> = BTreeMap<UserId, (Veto<'a>, Option<Stop>)>;
+/// Whether a veto stands.
+enum Standing {
+    /// It does.
+    Certain,
+    /// It may, although all that was asked for is known.
+    Doubtful(Doubt),
+    /// Not known yet.
+    Open(Stop),
+}
+
+/// Everybody whose veto may stand, by the plainest of their vetoes.
+type Vetoing<'a> = BTreeMap<UserId, (Veto<'a>, Standing)>;
 
 impl Vetoes {
     fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
@@ -126,103 +145,149 @@ impl Vetoes {
 
     fn comments<'a>(&self, view: &View<'a>) -> Result<Vec<Veto<'a>>, Stop> {
         let comments = known(view.facts.comments.as_ref(), FactKey::Comments)?;
-        let vetoes = comments.iter().filter(|comment| says(&self.by, comment) != Saying::Nothing);
-        Ok(vetoes
-            .map(|comment| Veto {
+        let vetoes = comments.iter().filter_map(|comment| {
+            let doubt = match Method::clearest(&self.by, comment) {
+                Saying::Nothing => return None,
+                Saying::Said => comment.may_be_edited().then(|| TOUCHED.to_owned()),
+                Saying::Flawed(Flaw::Certain(why) | Flaw::Doubtful(why)) => Some(why),
+                Saying::TooLong => Some(TOO_LONG.to_owned()),
+            };
+            Some(Veto {
                 user: &comment.author,
+                is_active: comment.is_active,
                 method: "comment".to_owned(),
                 said_by: Some(comment.updated_at),
                 unclear: None,
+                doubt,
             })
-            .collect())
-    }
-
-    fn awards<'a>(&self, view: &View<'a>) -> Result<Vec<Veto<'a>>, Stop> {
-        let awards = known(view.facts.awards.as_ref(), FactKey::Awards)?;
-        let vetoes = awards.iter().filter(|award| is_emoji(&self.by, &award.name)).map(|award| Veto {
-            user: &award.user,
-            method: format!("emoji `{}`", award.name),
-            said_by: Some(award.created_at),
-            unclear: None,
         });
         Ok(vetoes.collect())
     }
 
-    /// Whether a veto was taken back.
-    fn is_revoked(&self, veto: &Veto<'_>, view: &View<'_>) -> Result<bool, Stop> {
-        // What GitLab itself shows as standing stands: when it was said is not told.
-        let Some(said_by) = veto.said_by else {
-            return veto.unclear.clone().map_or(Ok(false), |unclear| Err(Stop::Unknown(unclear)));
-        };
-        let (id, facts) = (veto.user.id, view.facts);
-        let mut stops = Vec::new();
-        let mut revoked = false;
-        let mut hear = |heard: Result<bool, Stop>| match heard {
-            Ok(heard) => revoked |= heard,
-            Err(stop) => stops.push(stop),
-        };
-        if self.revoked_by.iter().any(|method| matches!(method, Method::Approval)) {
-            let approvals = known(facts.approvals.as_ref(), FactKey::Approvals);
-            hear(approvals.map(|approvals| {
-                let by = |approval: &Approval| {
-                    approval.user.id == id && approval.not_before.is_some_and(|given| given > said_by)
-                };
-                approvals.iter().any(by)
-            }));
-        }
-        if self.revoked_by.iter().any(Method::is_written) {
-            let comments = known(facts.comments.as_ref(), FactKey::Comments);
-            hear(comments.map(|comments| {
-                comments.iter().any(|comment| {
-                    comment.author.id == id
-                        && comment.created_at > said_by
-                        && !comment.may_be_edited()
-                        && says(&self.revoked_by, comment) == Saying::Said
-                })
-            }));
-        }
-        if self.revoked_by.iter().any(|method| matches!(method, Method::Emoji(_))) {
-            let awards = known(facts.awards.as_ref(), FactKey::Awards);
-            hear(awards.map(|awards| {
-                awards.iter().any(|award| {
-                    award.user.id == id
-                        && award.created_at > said_by
-                        && is_emoji(&self.revoked_by, &award.name)
-                })
-            }));
-        }
-        match open_of_any(stops) {
-            _ if revoked => Ok(true),
-            None => Ok(false),
-            Some(stop) => Err(stop),
+    fn awards<'a>(&self, view: &View<'a>) -> Result<Vec<Veto<'a>>, Stop> {
+        let awards = known(view.facts.awards.as_ref(), FactKey::Awards)?;
+        let vetoes =
+            awards.iter().filter(|award| Method::any_is_emoji(&self.by, &award.name)).map(|award| Veto {
+                user: &award.user,
+                is_active: award.is_active,
+                method: format!("emoji `{}`", award.name),
+                said_by: Some(award.created_at),
+                unclear: None,
+                doubt: None,
+            });
+        Ok(vetoes.collect())
+    }
+
+    fn is_revoked(&self, veto: &Veto<'_>, view: &View<'_>) -> Result<Revoked, Stop> {
+        match (veto.said_by, &veto.unclear) {
+            (Some(said_by), _) => is_revoked(veto.user.id, said_by, &self.revoked_by, view),
+            // What GitLab itself shows as standing stands: when it was said is not told.
+            (None, None) => Ok(Revoked::No),
+            (None, Some(unclear)) => Err(Stop::Unknown(unclear.clone())),
         }
     }
 
-    /// Who vetoes, by the plainest of their vetoes, and what is open about it.
-    fn standing<'a>(&self, vetoes: &[Veto<'a>], view: &View<'a>) -> Standing<'a> {
-        let mut standing: Standing<'a> = BTreeMap::new();
-        for veto in vetoes {
-            let open = match (self.from.includes(veto.user, view), self.is_revoked(veto, view)) {
-                (Ok(Membership::No), _) | (_, Ok(true)) => continue,
-                (Ok(Membership::Yes(_)), Ok(false)) => None,
-                // Either may still be enough against it.
-                (membership, revoked) => open_of_any([membership.err(), revoked.err()].into_iter().flatten()),
-            };
-            let certain = standing.get(&veto.user.id).is_some_and(|(_, open)| open.is_none());
-            if !certain {
-                // Of what is open about one person, everything is asked.
-                let before = standing.remove(&veto.user.id).and_then(|(_, before)| before);
-                let open = open.and_then(|open| open_of_all(before.into_iter().chain([open])));
-                standing.insert(veto.user.id, (veto.clone(), open));
+    /// Whether a veto stands; none where it surely does not.
+    fn standing(&self, veto: &Veto<'_>, view: &View<'_>) -> Option<Standing> {
+        if !veto.is_active {
+            let (method, username) = (&veto.method, &veto.user.username);
+            let why = "the account is no longer active, so nobody can take it back".to_owned();
+            let what = format!(
+                "delete the {method} by @{username}, or activate the account so that it can be taken back"
+            );
+            let doubt = Doubt { why, mend: Some(Remedy::AskOperator { what }) };
+            return self.from.may_have_included(veto.user).then_some(Standing::Doubtful(doubt));
+        }
+        let doubt = |why: String| Standing::Doubtful(Doubt { why, mend: Some(self.revoke(veto)) });
+        match (self.from.includes(veto.user, view), self.is_revoked(veto, view)) {
+            (Ok(Membership::No), _) | (_, Ok(Revoked::Yes)) => None,
+            (Ok(Membership::Yes(_)), Ok(revoked)) => Some(match &veto.doubt {
+                Some(why) => doubt(why.clone()),
+                None if revoked == Revoked::Perhaps => {
+                    doubt("it may have been taken back, by what nobody can rely on".to_owned())
+                }
+                None => Standing::Certain,
+            }),
+            // Either may still be enough against it.
+            (membership, revoked) => {
+                open_of_any([membership.err(), revoked.err()].into_iter().flatten()).map(Standing::Open)
             }
         }
-        standing
     }
 
-    fn finding(&self, standing: &Standing<'_>, truth: Truth, wanted: bool) -> Finding {
-        let certain = || standing.values().filter(|(_, open)| open.is_none()).map(|(veto, _)| veto);
+    /// Who vetoes, and what is open about it.
+    fn vetoing<'a>(&self, vetoes: &[Veto<'a>], view: &View<'a>) -> Vetoing<'a> {
+        let mut vetoing: Vetoing<'a> = BTreeMap::new();
+        for veto in vetoes {
+            let Some(standing) = self.standing(veto, view) else { continue };
+            let plainest = match (vetoing.remove(&veto.user.id), standing) {
+                (Some((veto, Standing::Certain)), _) => (veto, Standing::Certain),
+                // Of what is open about one person, everything is asked.
+                (Some((_, Standing::Open(before))), Standing::Open(stop)) => {
+                    let open = open_of_all([before.clone(), stop]).unwrap_or(before);
+                    (veto.clone(), Standing::Open(open))
+                }
+                (Some((before, standing)), Standing::Doubtful(_)) => (before, standing),
+                (_, standing) => (veto.clone(), standing),
+            };
+            vetoing.insert(veto.user.id, plainest);
+        }
+        vetoing
+    }
+
+    /// Whether few enough veto. A doubt alone leaves it unsettled; what could not be had goes before it wherever it could settle
+    /// the matter.
+    fn truth(&self, vetoing: &Vetoing<'_>, hidden: Option<&Unknown>) -> Result<Truth, Stop> {
+        let (mut certain, mut doubtful, mut open) = (0, 0, 0);
+        let mut stops: Vec<_> = hidden.into_iter().cloned().map(Stop::Unknown).collect();
+        for (_, standing) in vetoing.values() {
+            match standing {
+                Standing::Certain => certain += 1,
+                Standing::Doubtful(_) => doubtful += 1,
+                Standing::Open(stop) => {
+                    open += 1;
+                    stops.push(stop.clone());
+                }
+            }
+        }
+        let bounds = Bounds { at_least: None, at_most: Some(self.at_most) };
+        let holds = |low: u64, more: u64| {
+            bounds.hold(Count { low, high: hidden.is_none().then_some(low.saturating_add(more)) })
+        };
+        match (holds(certain, doubtful + open), open_of_all(stops)) {
+            (Some(true), _) => Ok(Truth::True),
+            (Some(false), _) => Ok(Truth::Waiting),
+            (None, Some(needs @ Stop::Needs(_))) => Err(needs),
+            // Without those in doubt it holds, with them it does not, whatever the rest comes to.
+            (None, _)
+                if holds(certain, open) == Some(true) && holds(certain + doubtful, open) == Some(false) =>
+            {
+                Ok(Truth::Unsettled)
+            }
+            (None, Some(Stop::Unknown(Unknown { curable, .. }))) if hidden.is_none() => {
+                Ok(Truth::Unknown { curable })
+            }
+            (None, Some(stop)) => Err(stop),
+            // INVARIANT: the bounds differ because something is open or in doubt.
+            (None, None) => Ok(Truth::Unsettled),
+        }
+    }
+
+    fn finding(&self, vetoing: &Vetoing<'_>, truth: Truth, wanted: bool) -> Finding {
+        let certain = || {
+            vetoing
+                .values()
+                .filter(|(_, standing)| matches!(standing, Standing::Certain))
+                .map(|(veto, _)| veto)
+        };
         let names: Vec<_> =
             certain().map(|veto| format!("@{} by {}", veto.user.username, veto.method)).collect();
+        let doubts = || {
+            vetoing.values().filter_map(|(veto, standing)| match standing {
+                Standing::Doubtful(doubt) => Some((veto, doubt)),
+                Standing::Certain | Standing::Open(_) => None,
+            })
+        };
         let sentence = match names.as_slice() {
             [] => "nobody vetoes".to_owned(),
             [one] => format!("1 veto: {one}"),
@@ -230,17 +295,24 @@ impl Vetoes {
         };
         let sentence = match truth {
             Truth::Waiting if self.at_most > 0 => format!("{sentence}; at most {} may stand", self.at_most),
+            Truth::Unsettled => {
+                let doubts: Vec<_> = doubts().map(|(veto, doubt)| in_doubt(veto, doubt)).collect();
+                format!("{sentence} for certain; {}", doubts.join("; "))
+            }
             _ => sentence,
         };
         let mut finding = Finding::new("vetoes", truth, sentence);
-        finding.reason.parts =
-            standing.values().filter_map(|(veto, open)| open_part(veto, open.as_ref())).collect();
-        let revoke = certain().map(|veto| Remedy::RevokeVeto {
-            username: veto.user.username.clone(),
-            by: self.ways_back(veto),
-        });
-        let remedies: Vec<_> = if wanted { revoke.collect() } else { Vec::new() };
+        finding.reason.parts = vetoing.values().filter_map(|(veto, standing)| part(veto, standing)).collect();
+        let mut remedies: Vec<_> =
+            if wanted { certain().map(|veto| self.revoke(veto)).collect() } else { Vec::new() };
+        if truth.is_open() || wanted {
+            remedies.extend(doubts().filter_map(|(_, doubt)| doubt.mend.clone()));
+        }
         finding.mended_by(wanted, remedies)
+    }
+
+    fn revoke(&self, veto: &Veto<'_>) -> Remedy {
+        Remedy::RevokeVeto { username: veto.user.username.clone(), by: self.ways_back(veto) }
     }
 
     /// How a veto can be taken back, in words.
@@ -256,26 +328,9 @@ impl Vetoes {
 impl Test for Vetoes {
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let (vetoes, hidden) = self.vetoes(view)?;
-        let standing = self.standing(&vetoes, view);
-        let certain = standing.values().filter(|(_, open)| open.is_none()).count() as u64;
-        let count = Count { low: certain, high: hidden.is_none().then_some(standing.len() as u64) };
-        let bounds = Bounds { at_least: None, at_most: Some(self.at_most) };
-        let truth = match bounds.hold(count) {
-            Some(true) => Truth::True,
-            Some(false) => Truth::Waiting,
-            None => {
-                let open = standing.values().filter_map(|(_, open)| open.clone());
-                match open_of_all(open.chain(hidden.clone().map(Stop::Unknown))) {
-                    Some(Stop::Unknown(Unknown { curable, .. })) if hidden.is_none() => {
-                        Truth::Unknown { curable }
-                    }
-                    Some(stop) => return Err(stop),
-                    // INVARIANT: the bounds differ because something is open.
-                    None => Truth::Unknown { curable: true },
-                }
-            }
-        };
-        Ok(self.finding(&standing, truth, wanted))
+        let vetoing = self.vetoing(&vetoes, view);
+        let truth = self.truth(&vetoing, hidden.as_ref())?;
+        Ok(self.finding(&vetoing, truth, wanted))
     }
 }
 
@@ -289,36 +344,34 @@ fn requests<'a>(view: &View<'a>) -> Result<Vec<Veto<'a>>, Stop> {
             let unclear = reviewer.state != "requested_changes";
             Veto {
                 user: &reviewer.user,
+                is_active: true,
                 method: Method::RequestChanges.noun().to_owned(),
                 said_by: None,
                 unclear: unclear.then_some(Unknown { why, curable: false }),
+                doubt: None,
             }
         })
         .collect())
 }
 
-/// What a comment says by one of the methods: the clearest of it.
-fn says(methods: &[Method], comment: &Comment) -> Saying {
-    let sayings: Vec<_> = methods.iter().map(|method| method.read(comment)).collect();
-    let clear = sayings.iter().position(|saying| *saying == Saying::Said);
-    let clear = clear.or_else(|| sayings.iter().position(|saying| *saying != Saying::Nothing));
-    clear.and_then(|at| sayings.into_iter().nth(at)).unwrap_or(Saying::Nothing)
-}
-
-fn is_emoji(methods: &[Method], name: &str) -> bool {
-    methods.iter().any(|method| method.is_emoji(name))
+fn in_doubt(veto: &Veto<'_>, doubt: &Doubt) -> String {
+    format!("the {} by @{} may be a veto that stands: {}", veto.method, veto.user.username, doubt.why)
 }
 
 /// A veto of which it is not known whether it counts, as a part of the tree of reasons.
-fn open_part(veto: &Veto<'_>, open: Option<&Stop>) -> Option<Reason> {
-    let Some(Stop::Unknown(Unknown { why, curable })) = open else { return None };
-    let (method, username) = (&veto.method, &veto.user.username);
-    Some(Reason {
-        condition: "veto".to_owned(),
-        truth: Truth::Unknown { curable: *curable },
-        sentence: format!("whether the {method} by @{username} is a veto that stands is not known: {why}"),
-        parts: Vec::new(),
-    })
+fn part(veto: &Veto<'_>, standing: &Standing) -> Option<Reason> {
+    let (truth, sentence) = match standing {
+        Standing::Certain | Standing::Open(Stop::Needs(_)) => return None,
+        // People make it plain.
+        Standing::Doubtful(doubt) => (Truth::Waiting, in_doubt(veto, doubt)),
+        Standing::Open(Stop::Unknown(Unknown { why, curable })) => {
+            let (method, username) = (&veto.method, &veto.user.username);
+            let sentence =
+                format!("whether the {method} by @{username} is a veto that stands is not known: {why}");
+            (Truth::Unknown { curable: *curable }, sentence)
+        }
+    };
+    Some(Reason { condition: "veto".to_owned(), truth, sentence, parts: Vec::new() })
 }
 
 #[cfg(test)]

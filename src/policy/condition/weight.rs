@@ -1,12 +1,14 @@
 //! Whether one approval counts: three things must be proven of it. The approver is one of those asked for, the change is
 //! still the one that was approved ([`super::same_patch`]), and the approver had no hand in it ([`super::excluded`]).
-//! What is proven against an approval settles it; else everything open is asked for at once.
+//! What is proven against an approval settles it; else everything open is asked for at once. What is left is a doubt where
+//! people left it unclear: such an approval does not count, and that it does not is not settled either.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use super::excluded::{Excluded, Exclusion, is_access_token};
+use super::flaw::Flaw;
 use super::membership::Membership;
 use super::methods::APPROVAL;
 use super::same_patch::{ResetOn, Standing};
@@ -14,7 +16,7 @@ use crate::merge_request::User;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Reason, Remedy, Truth};
 use crate::policy::fact::{FactKey, Unknown};
-use crate::policy::finding::{Stop, known, open_of_all};
+use crate::policy::finding::{Doubt, Stop, known, open_of_all};
 use crate::policy::view::View;
 use crate::schema::{Key, Shape};
 
@@ -60,8 +62,10 @@ pub(super) struct Voice<'a> {
     pub(super) method: String,
     /// Whether it is GitLab's own approval: other accounts than people's can say the rest all too easily.
     pub(super) is_approval: bool,
+    /// Whether the account can still be used: one that was blocked vouches for nothing any more.
+    pub(super) is_active: bool,
     /// Why nobody can rely on it, if so.
-    pub(super) flaw: Option<String>,
+    pub(super) flaw: Option<Flaw>,
 }
 
 /// What one approval came to.
@@ -71,6 +75,8 @@ pub(super) enum Weight {
     Counts(String),
     /// It does not, because of this.
     DoesNotCount { why: String, mend: Option<Remedy> },
+    /// It does not until people make it plain, and nothing proves that it does not.
+    Doubtful(Doubt),
     /// Not known yet.
     Open(Stop),
 }
@@ -82,7 +88,7 @@ impl Voice<'_> {
         match weight {
             Weight::Counts(why) if self.is_approval => Some(format!("@{username} ({why})")),
             Weight::Counts(why) => Some(format!("@{username} ({why}, by {})", self.method)),
-            Weight::DoesNotCount { .. } | Weight::Open(_) => None,
+            Weight::DoesNotCount { .. } | Weight::Doubtful(_) | Weight::Open(_) => None,
         }
     }
 }
@@ -135,16 +141,17 @@ impl<'a> Worth<'a> {
         let user = self.user();
         let again = || Some(Remedy::ApproveAgain { username: user.username.clone() });
         let against = |why: String, mend| Weight::DoesNotCount { why, mend };
-        if let Some(flaw) = &self.voice.flaw {
-            return against(flaw.clone(), again());
+        if !self.voice.is_active {
+            return against("the account is no longer active".to_owned(), None);
+        }
+        if let Some(Flaw::Certain(why)) = &self.voice.flaw {
+            return against(why.clone(), again());
         }
         if is_access_token(&user.username) && !is_meant {
             return against(format!("an access token is nobody; {NAME_IT}"), None);
         }
-        match &self.exclusion {
-            Ok(Exclusion::Excluded(why)) => return against(why.clone(), None),
-            Ok(Exclusion::Unmatched(email)) => return unmatched(email),
-            Ok(Exclusion::Free) | Err(_) => {}
+        if let Ok(Exclusion::Excluded(why)) = &self.exclusion {
+            return against(why.clone(), None);
         }
         if let Ok(Membership::No) = &membership {
             return against(format!("not one of {}", from.join(" or ")), None);
@@ -157,7 +164,9 @@ impl<'a> Worth<'a> {
             return against(format!("a bot is nobody; {NAME_IT}"), None);
         }
         match (&self.exclusion, membership, &self.standing, person) {
-            (Ok(_), Ok(Membership::Yes(why)), Ok(_), Ok(_)) => Weight::Counts(why),
+            (Ok(_), Ok(Membership::Yes(why)), Ok(_), Ok(_)) => {
+                self.doubt().map_or(Weight::Counts(why), Weight::Doubtful)
+            }
             (exclusion, membership, standing, person) => {
                 let exclusion = exclusion.as_ref().err().cloned();
                 let stops = [exclusion, membership.err(), standing.as_ref().err().cloned(), person.err()];
@@ -165,6 +174,21 @@ impl<'a> Worth<'a> {
                 let open = open_of_all(stops.into_iter().flatten());
                 Weight::Open(open.unwrap_or_else(|| Stop::Needs(BTreeSet::new())))
             }
+        }
+    }
+
+    /// What nobody can tell of it, once nothing is proven against it.
+    fn doubt(&self) -> Option<Doubt> {
+        let again = Some(Remedy::ApproveAgain { username: self.user().username.clone() });
+        if let Some(Flaw::Doubtful(why)) = &self.voice.flaw {
+            return Some(Doubt { why: why.clone(), mend: again });
+        }
+        if let Ok(Exclusion::Unmatched(email)) = &self.exclusion {
+            return Some(unmatched(email));
+        }
+        match &self.standing {
+            Ok(Standing::Doubtful(why)) => Some(Doubt { why: why.clone(), mend: again }),
+            Ok(Standing::Stands | Standing::Lost(_)) | Err(_) => None,
         }
     }
 }
@@ -180,6 +204,7 @@ pub(super) fn approvals<'a>(view: &View<'a>) -> Result<Vec<Voice<'a>>, Stop> {
         given_at: approval.not_before,
         method: APPROVAL.to_owned(),
         is_approval: true,
+        is_active: true,
         flaw: None,
     });
     Ok(voices.collect())
@@ -202,6 +227,7 @@ pub(super) fn needed(count: usize, counting: usize, names: &[String], from: &[St
 #[derive(Default)]
 pub(super) struct Tally {
     pub(super) counting: usize,
+    doubtful: usize,
     curable: usize,
     incurable: usize,
     /// What must be asked for before more can be said.
@@ -215,6 +241,7 @@ impl Tally {
         match weight {
             Weight::Counts(_) => self.counting += 1,
             Weight::DoesNotCount { .. } => {}
+            Weight::Doubtful(_) => self.doubtful += 1,
             Weight::Open(Stop::Needs(keys)) => {
                 self.asking += 1;
                 self.needs.extend(keys.iter().cloned());
@@ -226,40 +253,49 @@ impl Tally {
 
     /// The most that can still count.
     pub(super) fn at_most(&self) -> usize {
-        self.counting + self.curable + self.incurable + self.asking
+        self.counting + self.doubtful + self.curable + self.incurable + self.asking
     }
 
-    /// Whether so many count, once nothing more is asked for.
+    /// Whether so many count, once nothing more is asked for. A doubt alone leaves it unsettled; what could not be had goes
+    /// before it wherever it could settle the matter.
     pub(super) fn truth(&self, count: usize) -> Truth {
+        let without_doubtful = self.counting + self.curable + self.incurable;
         if self.counting >= count {
             Truth::True
-        } else if self.counting + self.curable + self.incurable < count {
+        } else if without_doubtful + self.doubtful < count {
             Truth::Waiting
-        } else {
+        } else if without_doubtful >= count {
             Truth::Unknown { curable: self.counting + self.curable >= count }
+        } else if self.counting + self.doubtful >= count {
+            Truth::Unsettled
+        } else {
+            Truth::Unknown { curable: self.curable > 0 }
         }
     }
 }
 
-/// What would mend it: more approvals, and whatever makes those count that do not.
+/// What would mend it: more approvals, and whatever makes those count that do not. Where it is wanted that they do not count,
+/// what makes it plain whether those in doubt do.
 pub(super) fn remedies<'a>(
+    wanted: bool,
     missing: usize,
     from: Vec<String>,
-    weights: impl Iterator<Item = &'a Weight> + Clone,
+    weights: impl Iterator<Item = &'a Weight>,
 ) -> Vec<Remedy> {
-    let mends = weights.clone().filter_map(|weight| match weight {
-        Weight::DoesNotCount { mend, .. } => mend.clone(),
-        Weight::Counts(_) | Weight::Open(_) => None,
-    });
-    let operator = weights.filter_map(|weight| match weight {
-        Weight::Open(Stop::Unknown(Unknown { why, curable: false })) => {
-            Some(Remedy::AskOperator { what: why.clone() })
+    let (mut mends, mut operator) = (Vec::new(), Vec::new());
+    for weight in weights {
+        match weight {
+            Weight::DoesNotCount { mend, .. } if wanted => mends.extend(mend.clone()),
+            Weight::Doubtful(doubt) if missing > 0 => mends.extend(doubt.mend.clone()),
+            Weight::Open(Stop::Unknown(Unknown { why, curable: false })) if wanted => {
+                operator.push(Remedy::AskOperator { what: why.clone() });
+            }
+            Weight::Counts(_) | Weight::DoesNotCount { .. } | Weight::Doubtful(_) | Weight::Open(_) => {}
         }
-        _ => None,
-    });
+    }
     let more = Remedy::Approve { missing: u32::try_from(missing).unwrap_or(u32::MAX), from };
-    let mut remedies = vec![more];
-    for remedy in mends.chain(operator) {
+    let mut remedies = Vec::from_iter(wanted.then_some(more));
+    for remedy in mends.into_iter().chain(operator) {
         if !remedies.contains(&remedy) {
             remedies.push(remedy);
         }
@@ -271,7 +307,9 @@ pub(super) fn remedies<'a>(
 pub(super) fn part(voice: &Voice<'_>, weight: &Weight) -> Option<Reason> {
     match weight {
         Weight::Counts(_) | Weight::Open(Stop::Needs(_)) => None,
-        Weight::DoesNotCount { why, .. } => Some(against(&voice.method, voice.user, why)),
+        Weight::DoesNotCount { why, .. } | Weight::Doubtful(Doubt { why, .. }) => {
+            Some(against(&voice.method, voice.user, why))
+        }
         Weight::Open(Stop::Unknown(Unknown { why, curable })) => {
             let (method, username) = (&voice.method, &voice.user.username);
             let sentence = format!("whether the {method} by @{username} counts is not known: {why}");
@@ -294,10 +332,10 @@ fn is_person(user: &User, view: &View<'_>) -> Result<bool, Stop> {
 }
 
 /// No approval counts while nobody knows whose second address a commit email is.
-fn unmatched(email: &str) -> Weight {
+fn unmatched(email: &str) -> Doubt {
     let what = format!(
         "give the commit email `{email}` to a user of GitLab, or write `unmatched_committers: allow` in the policy"
     );
     let why = format!("the commit email `{email}` belongs to no user of GitLab");
-    Weight::DoesNotCount { why, mend: Some(Remedy::AskOperator { what }) }
+    Doubt { why, mend: Some(Remedy::AskOperator { what }) }
 }

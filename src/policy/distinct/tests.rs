@@ -11,7 +11,7 @@ use crate::policy::evaluate;
 use crate::policy::evaluation::{Evaluation, Remedy, RuleState, Step, Truth, Verdict};
 use crate::policy::example::{approval, code, compile, facts, join_group, mistakes, unknown, versions};
 use crate::policy::fact::{FactKey, Facts, Known, Unknown};
-use crate::policy::finding::{Finding, Stop};
+use crate::policy::finding::{Doubt, Finding, Stop};
 
 const POLICY: &str = "policy: p
 distinct_approvers: [b, a]
@@ -146,12 +146,14 @@ rules:
     "#);
 }
 
-/// A rule of which something is open: how many it needs, who counts, who may, who anybody else is, whether it applies.
+/// A rule of which something is open: how many it needs, who counts, who may, who is in doubt, who anybody else is, whether it
+/// applies.
 #[derive(Debug, Clone)]
 struct Sketch {
     count: usize,
     certain: BTreeSet<u64>,
     open: BTreeSet<u64>,
+    doubtful: BTreeSet<u64>,
     hidden: bool,
     may_not_apply: bool,
 }
@@ -159,10 +161,11 @@ struct Sketch {
 fn sketch() -> impl Strategy<Value = Sketch> {
     let people = || prop::collection::btree_set(1_u64..5, 0..3);
     let rarely = || prop::bool::weighted(0.15);
-    (1_usize..3, people(), people(), rarely(), rarely()).prop_map(
-        |(count, certain, open, hidden, may_not_apply)| Sketch {
+    (1_usize..3, people(), people(), people(), rarely(), rarely()).prop_map(
+        |(count, certain, open, doubtful, hidden, may_not_apply)| Sketch {
             count,
-            open: open.difference(&certain).copied().collect(),
+            doubtful: &(&doubtful - &certain) - &open,
+            open: &open - &certain,
             certain,
             hidden,
             may_not_apply,
@@ -173,17 +176,16 @@ fn sketch() -> impl Strategy<Value = Sketch> {
 fn seat(index: usize, sketch: &Sketch) -> Seat {
     let unknown = Stop::Unknown(Unknown { why: "hidden".to_owned(), curable: true });
     let id = |id: &u64| UserId::new(*id);
+    let user = |one: &u64| User { id: id(one), username: format!("u{one}") };
+    let doubt = Doubt { why: "edited".to_owned(), mend: None };
     Seat {
         rule: format!("r{index}"),
         open_when: sketch.may_not_apply.then_some(Truth::Unsettled),
         approvers: Approvers {
             count: sketch.count,
             from: vec![],
-            certain: sketch
-                .certain
-                .iter()
-                .map(|one| (id(one), User { id: id(one), username: format!("u{one}") }))
-                .collect(),
+            certain: sketch.certain.iter().map(|one| (id(one), user(one))).collect(),
+            doubtful: sketch.doubtful.iter().map(|one| (id(one), (user(one), doubt.clone()))).collect(),
             open: sketch.open.iter().map(|one| (id(one), unknown.clone())).collect(),
             hidden: sketch.hidden.then(|| unknown.clone()),
         },
@@ -201,6 +203,12 @@ fn outcome(sketches: &[Sketch]) -> BTreeMap<String, Truth> {
                 || approvers.certain.len() + approvers.open.len() >= approvers.count =>
         {
             Truth::Unknown { curable: true }
+        }
+        approvers
+            if approvers.certain.len() + approvers.open.len() + approvers.doubtful.len()
+                >= approvers.count =>
+        {
+            Truth::Unsettled
         }
         _ => Truth::Waiting,
     };
@@ -223,12 +231,12 @@ proptest! {
             .iter()
             .map(|sketch| {
                 let mut certain = sketch.certain.clone();
-                certain.extend(sketch.open.iter().filter(|_| bit()));
+                certain.extend(sketch.open.iter().chain(&sketch.doubtful).filter(|_| bit()));
                 if sketch.hidden {
                     certain.extend((1..7).filter(|_| bit()));
                 }
                 let applies = !sketch.may_not_apply || bit();
-                let known = Sketch { certain, open: BTreeSet::new(), hidden: false, may_not_apply: false, ..*sketch };
+                let known = Sketch { certain, open: BTreeSet::new(), doubtful: BTreeSet::new(), hidden: false, may_not_apply: false, ..*sketch };
                 (known, applies)
             })
             .collect();

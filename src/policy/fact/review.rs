@@ -26,12 +26,16 @@ pub struct Thread {
 
 /// What somebody wrote into the merge request; system notes among them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that GitLab tells of it")]
 pub struct Comment {
     /// GitLab's note id; larger is newer.
     pub id: u64,
     /// Who wrote it.
     pub author: User,
-    /// The text; none when it is longer than 4 KiB: too long to be an approval, a veto or GitLab's own note.
+    /// Whether the author's account can still be used: one that was blocked or deactivated vouches for nothing any more, and
+    /// takes nothing back.
+    pub is_active: bool,
+    /// The text; none when it is longer than [`Comment::LONGEST_BODY`]: too long to be an approval or GitLab's own note.
     pub body: Option<String>,
     /// When it was written.
     pub created_at: Timestamp,
@@ -47,6 +51,9 @@ pub struct Comment {
 }
 
 impl Comment {
+    /// The longest text of a comment that is kept, in bytes: facts are recorded with every decision.
+    pub const LONGEST_BODY: usize = 4 * 1024;
+
     /// Whether it may say something else than what its author wrote: a Maintainer can change everybody's comments.
     pub fn may_be_edited(&self) -> bool {
         self.updated_at != self.created_at
@@ -60,6 +67,8 @@ pub struct Award {
     pub name: String,
     /// Who awarded it.
     pub user: User,
+    /// Whether that account can still be used, as for [`Comment::is_active`].
+    pub is_active: bool,
     /// When.
     pub created_at: Timestamp,
 }

@@ -2,7 +2,7 @@
 
 use countersign::decision::Remembered;
 use countersign::merge_request::{CommitSha, MergeRequestRef, UserId};
-use countersign::policy::RuleState;
+use countersign::policy::{Remedy, RuleState};
 use countersign::simulator::{Fault, FileChange, Membership, NewCommit, Push};
 
 use super::{Played, Stage};
@@ -246,6 +246,113 @@ async fn a_veto_in_words_counts_for_members_and_only_they_take_it_back() {
     assert_eq!((held.state(), held.sentence()), (RuleState::Waiting, "1 veto: @bea by comment"));
     gitlab.acting_as(bea).comment(which, "unveto").unwrap();
     assert_eq!(stage.play(which, VETO).await.state(), RuleState::Passed);
+}
+
+/// Where a condition stands, where it stands below a `not`, and in a rule's `when` over what never holds.
+async fn three_ways(stage: &Stage, which: MergeRequestRef, require: &str) -> [RuleState; 3] {
+    let plain = stage.play(which, require).await.state();
+    let below_not = stage.play(which, &format!("{{not: {require}}}")).await.state();
+    let when =
+        format!("policy: p\nrules: [{{id: r, when: {require}, require: {{title: {{regex: never}}}}}}]\n");
+    [plain, below_not, stage.play_policy(which, &when).await.state()]
+}
+
+const IN_DOUBT: [RuleState; 3] = [RuleState::Waiting; 3];
+const HOLDS: [RuleState; 3] = [RuleState::Passed, RuleState::Violated, RuleState::Violated];
+const MISSING: [RuleState; 3] = [RuleState::Waiting, RuleState::Passed, RuleState::Skipped];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_approval_in_doubt_settles_nothing_until_people_make_it_plain() {
+    let (stage, _, bea) = scene().await;
+    let gitlab = &stage.ground.gitlab;
+    let by_zoe = NewCommit::new("feat: it").author_email("zoe@example.com");
+    let which = gitlab.open_merge_request(stage.ground.merge_request().commit(by_zoe)).unwrap();
+    assert_eq!(three_ways(&stage, which, "{approvals: 1}").await, MISSING);
+    gitlab.approve(which, bea).unwrap();
+    assert_eq!(three_ways(&stage, which, "{approvals: 1}").await, IN_DOUBT);
+    assert_eq!(three_ways(&stage, which, "{approvals: 2}").await, MISSING, "one is too few whatever it is");
+    let below_not = stage.play(which, "{not: {approvals: 1}}").await;
+    let tells =
+        |remedy: &Remedy| matches!(remedy, Remedy::AskOperator { what } if what.contains("zoe@example.com"));
+    assert!(below_not.rules[0].remedies.iter().any(tells), "{:?}", below_not.rules[0].remedies);
+    gitlab.create_user("zoe");
+    assert_eq!(three_ways(&stage, which, "{approvals: 1}").await, HOLDS);
+
+    let comment = gitlab.acting_as(bea).comment(which, "Not yet.").unwrap();
+    assert_eq!(three_ways(&stage, which, COMMENT).await, MISSING);
+    gitlab.acting_as(bea).edit_comment(which, &comment, "LGTM").unwrap();
+    assert_eq!(three_ways(&stage, which, COMMENT).await, IN_DOUBT);
+    gitlab.acting_as(bea).comment(which, "LGTM").unwrap();
+    assert_eq!(three_ways(&stage, which, COMMENT).await, HOLDS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_veto_that_was_touched_blocks_and_opens_nothing() {
+    let (stage, which, bea) = scene().await;
+    let gitlab = stage.ground.gitlab.acting_as(bea);
+    assert_eq!(three_ways(&stage, which, VETO).await, HOLDS);
+    let comment = gitlab.comment(which, "veto").unwrap();
+    assert_eq!(three_ways(&stage, which, VETO).await, MISSING);
+    stage.ground.gitlab.reply(which, &comment, "why?").unwrap();
+    assert_eq!(three_ways(&stage, which, VETO).await, IN_DOUBT);
+    let played = stage.play(which, VETO).await;
+    assert!(
+        played.sentence().contains("the comment by @bea may be a veto that stands"),
+        "{}",
+        played.sentence()
+    );
+    let back = |remedy: &Remedy| matches!(remedy, Remedy::RevokeVeto { username, .. } if username == "bea");
+    assert!(played.rules[0].remedies.iter().all(back), "{:?}", played.rules[0].remedies);
+    gitlab.comment(which, "unveto").unwrap();
+    assert_eq!(three_ways(&stage, which, VETO).await, HOLDS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_veto_outlives_the_account_that_said_it_and_an_approval_does_not() {
+    let (stage, which, bea) = scene().await;
+    let gitlab = &stage.ground.gitlab;
+    let by_emoji = "{vetoes: {by: [{emoji: thumbsdown}]}}";
+    let said = gitlab.acting_as(bea).comment(which, "veto").unwrap();
+    gitlab.award(which, bea, "thumbsdown").unwrap();
+    gitlab.acting_as(bea).comment(which, "LGTM").unwrap();
+    gitlab.award(which, bea, "thumbsup").unwrap();
+    assert_eq!(three_ways(&stage, which, by_emoji).await, MISSING);
+    gitlab.block_user(bea).unwrap();
+    for require in [VETO, by_emoji] {
+        assert_eq!(three_ways(&stage, which, require).await, IN_DOUBT, "{require}");
+        let played = stage.play(which, require).await;
+        assert!(played.sentence().contains("the account is no longer active"), "{}", played.sentence());
+        let deletes = |remedy: &Remedy| matches!(remedy, Remedy::AskOperator { what } if what.starts_with("delete the "));
+        assert!(played.rules[0].remedies.iter().any(deletes), "{:?}", played.rules[0].remedies);
+    }
+    for require in [COMMENT, EMOJI] {
+        assert_eq!(three_ways(&stage, which, require).await, MISSING, "{require}");
+        let played = stage.play(which, require).await;
+        assert!(against(&played)[0].ends_with("the account is no longer active"), "{:?}", against(&played));
+    }
+    gitlab.delete_comment(which, &said).unwrap();
+    assert_eq!(stage.play(which, VETO).await.state(), RuleState::Passed, "a maintainer deleted it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_comment_too_long_to_be_kept_may_be_a_veto_and_is_no_approval() {
+    let (stage, which, bea) = scene().await;
+    let by = |words: &str| format!("{{vetoes: {{by: [{{comment: {words}}}]}}}}");
+    let (long, short) = (by("{regex: '(?s)veto.*'}"), by("{regex: '(?i)veto[.!]?'}"));
+    stage
+        .ground
+        .gitlab
+        .acting_as(bea)
+        .comment(which, &format!("veto: {}", "because ".repeat(1_000)))
+        .unwrap();
+    assert_eq!(three_ways(&stage, which, &long).await, IN_DOUBT);
+    for require in [short, by("veto")] {
+        assert_eq!(stage.play(which, &require).await.state(), RuleState::Passed, "{require}");
+    }
+    let approval = "{approvals: {count: 1, methods: [{comment: {regex: '(?s)veto.*'}}]}}";
+    assert_eq!(three_ways(&stage, which, approval).await, MISSING);
+    stage.ground.gitlab.acting_as(bea).comment(which, "veto: because").unwrap();
+    assert_eq!(three_ways(&stage, which, &long).await, MISSING, "this one is plain");
 }
 
 const TWO_RULES: &str = "policy: p

@@ -1,10 +1,11 @@
 //! Approvals by example: who counts, who does not, what is asked and what is not.
 
-use crate::merge_request::{UserId, VersionId};
-use crate::policy::evaluation::{Remedy, RuleState, Truth};
+use crate::merge_request::{CheckName, UserId, VersionId};
+use crate::policy::evaluate;
+use crate::policy::evaluation::{Remedy, RuleState, Step, Truth, Verdict};
 use crate::policy::example::{
-    AUTHOR, approval, award, code, comment, facts, join_group, mistakes, needs, reason, remedies, sha, state,
-    truth, unknown, versions,
+    AUTHOR, approval, award, code, comment, compile, facts, join_group, mistakes, needs, reason, remedies,
+    sha, state, truth, unknown, versions,
 };
 use crate::policy::fact::{AccessLevel, Account, Approval, Award, Comment, FactKey, Facts, Known};
 
@@ -21,7 +22,7 @@ fn approved(approvals: Vec<Approval>) -> Facts {
 }
 
 fn why_not(require: &str, facts: &Facts) -> Vec<String> {
-    assert_eq!(truth(require, facts), Truth::Waiting);
+    assert_eq!(state(require, facts), RuleState::Waiting);
     reason(require, facts).parts.into_iter().map(|part| part.sentence).collect()
 }
 
@@ -111,6 +112,7 @@ fn an_email_of_nobody_waits_unless_it_may_not_matter() {
     let why =
         "the approval by @ana does not count: the commit email `who@x.org` belongs to no user of GitLab";
     assert_eq!(why_not(ONE, &facts), [why]);
+    assert_eq!(truth(ONE, &facts), Truth::Unsettled);
     assert!(matches!(&remedies(ONE, &facts)[1], Remedy::AskOperator { what } if what.contains("who@x.org")));
     assert_eq!(truth("{approvals: {count: 1, unmatched_committers: allow}}", &facts), Truth::True);
     facts.emails.insert("who@x.org".to_owned(), unknown(true));
@@ -137,7 +139,7 @@ fn an_approval_before_a_push_stands_only_for_the_same_patch() {
     facts.patches.insert(VersionId::new(1), Known::Value(code(1, &["src/a.rs"])));
     assert_eq!(truth(ONE, &facts), Truth::True, "a rebase keeps it");
     facts.sightings.version_targets.insert(VersionId::new(1), "develop".to_owned());
-    assert_eq!(truth(ONE, &facts), Truth::Waiting, "another target branch does not");
+    assert_eq!(truth(ONE, &facts), Truth::Unsettled, "another target branch does not, for all that is known");
     assert_eq!(remedies(ONE, &facts)[1], Remedy::ApproveAgain { username: "ana".to_owned() });
 }
 
@@ -159,11 +161,27 @@ fn a_patch_is_the_same_only_if_every_part_of_it_is() {
     };
     assert_eq!(with(&|_| {}), Truth::True, "the order of files is nothing");
     assert_eq!(with(&|code| code.files[0].hunks_sha256 = Some("other".to_owned())), Truth::Waiting);
-    assert_eq!(with(&|code| code.files[0].hunks_sha256 = None), Truth::Waiting);
+    assert_eq!(with(&|code| code.files[0].hunks_sha256 = None), Truth::Unsettled);
     assert_eq!(with(&|code| code.files[0].new_mode = "100755".to_owned()), Truth::Waiting);
     assert_eq!(with(&|code| code.files.truncate(1)), Truth::Waiting);
     assert_eq!(with(&|code| code.files.push(crate::policy::example::file("c"))), Truth::Waiting);
-    assert_eq!(with(&|code| code.complete = false), Truth::Waiting);
+    assert_eq!(with(&|code| code.complete = false), Truth::Unsettled);
+    let cut = |code: &mut crate::policy::fact::Code| {
+        code.complete = false;
+        code.files.truncate(1);
+    };
+    assert_eq!(with(&cut), Truth::Unsettled, "what is not listed may be there");
+    let cut_and_more = |code: &mut crate::policy::fact::Code| {
+        cut(code);
+        code.files.push(crate::policy::example::file("c"));
+    };
+    assert_eq!(with(&cut_and_more), Truth::Waiting, "it was not in the whole list of before");
+    let left_out_and_changed = |code: &mut crate::policy::fact::Code| {
+        code.files[0].hunks_sha256 = None;
+        code.files[1].hunks_sha256 = Some("other".to_owned());
+    };
+    assert_eq!(with(&left_out_and_changed), Truth::Waiting, "one certain change is enough");
+    assert_eq!(with(&|code| code.files.push(code.files[0].clone())), Truth::Unsettled, "listed twice");
     assert_eq!(with(&|code| code.version = VersionId::new(9)), Truth::Unknown { curable: true });
     let mut facts = base();
     facts.code = Some(Known::Value(code(2, &["a", "b"])));
@@ -176,7 +194,9 @@ fn a_patch_is_the_same_only_if_every_part_of_it_is() {
     };
     facts.code = Some(without_text(2));
     facts.patches.insert(VersionId::new(1), without_text(1));
-    assert_eq!(truth(ONE, &facts), Truth::Waiting, "two texts that were left out are not the same text");
+    assert_eq!(truth(ONE, &facts), Truth::Unsettled, "two texts that were left out are not the same text");
+    let why = "since then `a` may have changed: its text is left out";
+    assert!(why_not(ONE, &facts)[0].ends_with(why), "{:?}", why_not(ONE, &facts));
 }
 
 #[test]
@@ -205,7 +225,82 @@ fn an_approval_of_unknown_time_does_not_count() {
         assert!(why_not(require, &facts)[0].contains("must be revoked and given again"));
     }
     let facts = approved(vec![approval(2, -5)]);
-    assert_eq!(truth(ONE, &facts), Truth::Waiting, "older than the first push");
+    assert_eq!(truth(ONE, &facts), Truth::Unsettled, "older than the first push");
+}
+
+/// One approval by `@ana` that nobody can tell the worth of, for every reason there is.
+fn in_doubt() -> Vec<(&'static str, Facts)> {
+    let given = || approved(vec![approval(2, 5)]);
+    let undated = approved(vec![Approval { not_before: None, ..approval(2, 0) }]);
+    let mut unmatched = given();
+    let mut nobody_s = code(1, &["src/a.rs"]);
+    nobody_s.commits[0].author_email = "who@x.org".to_owned();
+    unmatched.code = Some(Known::Value(nobody_s));
+    unmatched.emails.insert("who@x.org".to_owned(), Known::Value(None));
+    let mut unseen = given();
+    unseen.versions = Some(versions(2));
+    unseen.code = Some(Known::Value(code(2, &["src/a.rs"])));
+    let mut incomplete = unseen.clone();
+    incomplete.sightings.version_targets.insert(VersionId::new(1), "main".to_owned());
+    let mut cut = code(1, &["src/a.rs"]);
+    cut.complete = false;
+    incomplete.patches.insert(VersionId::new(1), Known::Value(cut));
+    vec![
+        ("when it was given", undated),
+        ("whose commit it is", unmatched),
+        ("of which target branch", unseen),
+        ("of which change", incomplete),
+    ]
+}
+
+#[test]
+fn an_approval_in_doubt_passes_nothing_either_way() {
+    for (doubt, facts) in in_doubt() {
+        assert_eq!(truth(ONE, &facts), Truth::Unsettled, "{doubt}");
+        assert_eq!(remedies(ONE, &facts)[0], Remedy::Approve { missing: 1, from: vec![] }, "{doubt}");
+        assert_eq!(remedies(ONE, &facts).len(), 2, "{doubt}");
+        for below in ["{not: {approvals: 1}}", "{none_of: [{approvals: 1}, {draft: true}]}"] {
+            assert_eq!(state(below, &facts), RuleState::Waiting, "{doubt}: {below}");
+            assert_eq!(remedies(below, &facts), remedies(ONE, &facts)[1..], "{doubt}: what makes it plain");
+        }
+        assert_eq!(truth(TWO, &facts), Truth::Waiting, "{doubt}: one is too few whatever it is");
+        assert_eq!(state("{not: {approvals: 2}}", &facts), RuleState::Passed, "{doubt}");
+        let mut beside = facts.clone();
+        beside.merge_request.author.id = UserId::new(3);
+        beside.approvals = Some(Known::Value(vec![approval(3, 5)]));
+        assert_eq!(state("{not: {approvals: 1}}", &beside), RuleState::Passed, "{doubt}: no such approval");
+    }
+}
+
+#[test]
+fn a_rule_applies_or_not_only_by_approvals_that_are_plain() {
+    let rules = "policy: p\notherwise: pass\nrules: [{id: r, when: {not: {approvals: 1}}, require: {target_branch: other}}]\n";
+    let verdict = |facts: &Facts| match evaluate(&compile(rules), &CheckName::default(), facts) {
+        Step::Decided(evaluation) => evaluation.verdict,
+        Step::Needs(keys) => panic!("needs {keys:?}"),
+    };
+    for (doubt, facts) in in_doubt() {
+        assert_eq!(verdict(&facts), Verdict::Waiting, "{doubt}");
+    }
+    assert_eq!(verdict(&approved(vec![])), Verdict::Failed);
+    assert_eq!(verdict(&approved(vec![approval(2, 5)])), Verdict::Passed);
+}
+
+#[test]
+fn what_could_not_be_had_goes_before_a_doubt_that_it_could_settle() {
+    let mut facts = approved(vec![approval(2, 5), Approval { not_before: None, ..approval(3, 0) }]);
+    facts.groups.insert("g".to_owned(), unknown(true));
+    let of =
+        |count, users| format!("{{approvals: {{count: {count}, from: {{users: [{users}], groups: [g]}}}}}}");
+    let hidden = Truth::Unknown { curable: true };
+    assert_eq!(truth(&of(1, "bob"), &facts), hidden, "@ana may count");
+    assert_eq!(truth(&of(2, "bob"), &facts), hidden, "without @ana @bob is too few");
+    assert_eq!(truth(&of(2, "ana, bob"), &facts), Truth::Unsettled, "@bob alone decides");
+    facts.approvals = Some(Known::Value(vec![Approval { not_before: None, ..approval(3, 0) }]));
+    assert_eq!(truth(&of(1, "ana"), &facts), hidden, "@bob may be nobody who was asked for");
+    let group = "shop/payments".to_owned();
+    let asked = [FactKey::Group(group.clone()), FactKey::GroupMember(group, UserId::new(3))];
+    assert_eq!(needs(GROUP, &facts), asked, "whether @bob is a member may settle it");
 }
 
 #[test]
@@ -342,6 +437,10 @@ fn words_that_nobody_can_rely_on_approve_nothing_and_are_listed() {
             "the comment by @author does not count: the author can't approve"
         ]
     );
+    assert_eq!(truth(BY_WORDS, &facts), Truth::Unsettled, "what was touched may be meant");
+    let Some(Known::Value(comments)) = &mut facts.comments else { panic!("they are there") };
+    comments.remove(0);
+    assert_eq!(truth(BY_WORDS, &facts), Truth::Waiting, "nothing else may");
     facts.comments = Some(Known::Value(vec![
         Comment { system: true, ..comment(2, 5, "LGTM") },
         Comment { body: None, ..comment(3, 5, "") },
@@ -351,6 +450,40 @@ fn words_that_nobody_can_rely_on_approve_nothing_and_are_listed() {
         why_not(BY_WORDS, &facts),
         ["the trailer by @cleo does not count: its trailer `Reviewed-by` does not name @cleo who wrote it"]
     );
+}
+
+#[test]
+fn words_that_may_be_quoted_are_in_doubt_and_too_many_are_none() {
+    let quoted = said(vec![comment(2, 5, "> is it?\n\nLGTM")], vec![]);
+    assert_eq!(truth(BY_WORDS, &quoted), Truth::Unsettled);
+    assert_eq!(
+        why_not(BY_WORDS, &quoted),
+        ["the comment by @ana does not count: quotes, code or HTML stand in it"]
+    );
+    assert_eq!(state(&format!("{{not: {BY_WORDS}}}"), &quoted), RuleState::Waiting);
+    let in_thread = Comment { in_thread: true, ..comment(2, 5, "> is it?\n\nLGTM") };
+    assert_eq!(truth(BY_WORDS, &said(vec![in_thread], vec![])), Truth::Waiting, "it can't count anyway");
+    let regex = "{approvals: {count: 1, methods: [{comment: {regex: '(?s)LGTM.*'}}]}}";
+    let long = said(vec![Comment { body: None, ..comment(2, 5, "") }], vec![]);
+    assert_eq!(truth(regex, &long), Truth::Waiting, "an approval is short");
+    assert_eq!(why_not(regex, &long), Vec::<String>::new(), "and that is not worth a word");
+}
+
+#[test]
+fn an_account_that_was_blocked_vouches_for_nothing_and_is_listed() {
+    let comment = Comment { is_active: false, ..comment(2, 5, "LGTM") };
+    let award = Award { is_active: false, ..award(3, 5, "thumbsup") };
+    let facts = said(vec![comment], vec![award]);
+    assert_eq!(truth(BY_WORDS, &facts), Truth::Waiting);
+    assert_eq!(
+        why_not(BY_WORDS, &facts),
+        [
+            "the comment by @ana does not count: the account is no longer active",
+            "the emoji `thumbsup` by @bob does not count: the account is no longer active"
+        ]
+    );
+    assert_eq!(remedies(BY_WORDS, &facts).len(), 1, "nobody can give it again");
+    assert_eq!(state(&format!("{{not: {BY_WORDS}}}"), &facts), RuleState::Passed);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Code owners by example: who must approve, who counts, what is never taken for proof.
 
 use crate::merge_request::UserId;
-use crate::policy::evaluation::{Remedy, Truth};
+use crate::policy::evaluation::{Remedy, RuleState, Truth};
 use crate::policy::example::{
-    AUTHOR, approval, code, facts, file, join_group, mistakes, needs, reason, remedies, truth, unknown, user,
-    versions,
+    AUTHOR, approval, code, facts, file, join_group, mistakes, needs, reason, remedies, state, truth,
+    unknown, user, versions,
 };
 use crate::policy::fact::{
     AccessLevel, Approval, ChangeKind, ChangedFile, CodeOwnersFile, FactKey, Facts, Known,
@@ -246,7 +246,7 @@ fn what_makes_an_approval_not_count_is_what_it_is_for_approvals() {
     let mut late = change("* @ana\n", &["a"], vec![approval(2, 5)]);
     late.versions = Some(versions(2));
     late.code = Some(Known::Value(code(2, &["a"])));
-    assert_eq!(truth(APPROVED, &late), Truth::Waiting, "a push came after it");
+    assert_eq!(truth(APPROVED, &late), Truth::Unsettled, "a push came after it");
     assert!(remedies(APPROVED, &late).contains(&Remedy::ApproveAgain { username: "ana".to_owned() }));
     assert_eq!(truth("{code_owners: {approved: true, reset_on: never}}", &late), Truth::True);
     let mut unmatched = change("* @ana\n", &["a"], vec![approval(2, 5)]);
@@ -254,7 +254,20 @@ fn what_makes_an_approval_not_count_is_what_it_is_for_approvals() {
     commits.commits[0].author_email = "who@x.org".to_owned();
     unmatched.code = Some(Known::Value(commits));
     unmatched.emails.insert("who@x.org".to_owned(), Known::Value(None));
-    assert_eq!(truth(APPROVED, &unmatched), Truth::Waiting);
+    assert_eq!(truth(APPROVED, &unmatched), Truth::Unsettled);
+    assert_eq!(state(APPROVED, &unmatched), RuleState::Waiting);
+    let not = format!("{{not: {APPROVED}}}");
+    assert_eq!(state(&not, &unmatched), RuleState::Waiting, "and it makes no `not` true");
+    assert!(
+        matches!(&remedies(&not, &unmatched)[..], [Remedy::AskOperator { what }] if what.contains("who@x.org"))
+    );
+    let mut other = change("* @ana\n/b @bob\n", &["a", "b"], vec![approval(2, 5)]);
+    (other.code, other.emails) = (unmatched.code.clone(), unmatched.emails.clone());
+    if let Some(Known::Value(code)) = &mut other.code {
+        code.files.push(file("b"));
+    }
+    other.usernames.insert("bob".to_owned(), Known::Value(Some(UserId::new(3))));
+    assert_eq!(truth(APPROVED, &other), Truth::Waiting, "another entry waits in any case");
     let allow = "{code_owners: {approved: true, unmatched_committers: allow}}";
     assert_eq!(truth(allow, &unmatched), Truth::True);
     let mut token = approval(2, 5);
