@@ -54,7 +54,7 @@
 //! | 4 | [`server`]: what arrives; [`status_check`]: what is decided and answered. Neither knows the other |
 //! | 3 | [`store`], [`bundle`] (policies on disk), [`decision`] (between GitLab and policy) |
 //! | 2 | [`policy`] (pure), [`gitlab`] (the wire), [`simulator`] (a GitLab with state, for demo and tests) |
-//! | 1 | [`merge_request`] (the shared words), [`clock`], [`scope`] (what is ours), [`schema`], [`config`], [`telemetry`] |
+//! | 1 | [`merge_request`] (the shared words), [`clock`], [`scope`] (what is ours), [`shared_secret`], [`schema`], [`config`], [`telemetry`] |
 //!
 //! # Where this differs from what one might expect
 //!
@@ -92,6 +92,7 @@ pub mod policy;
 pub mod schema;
 pub mod scope;
 pub mod server;
+pub mod shared_secret;
 pub mod simulator;
 pub mod status_check;
 pub mod store;

@@ -14,6 +14,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("schema", &[]),
     ("telemetry", &[]),
     ("scope", &["merge_request"]),
+    ("shared_secret", &["merge_request"]),
     ("config", &["schema", "telemetry"]),
     ("policy", &["merge_request", "schema"]),
     ("gitlab", &["merge_request", "telemetry"]),
@@ -25,7 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "status_check",
         &["bundle", "clock", "decision", "gitlab", "merge_request", "policy", "scope", "store", "telemetry"],
     ),
-    ("server", &["clock", "gitlab", "merge_request", "scope", "store", "telemetry"]),
+    ("server", &["clock", "gitlab", "merge_request", "scope", "shared_secret", "store", "telemetry"]),
     (
         "app",
         &[
