@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::kind::{Approvers, Kind, Test, test};
 use super::membership::Membership;
-use super::methods::{APPROVAL, METHOD, Method, Saying, flaw};
+use super::methods::{APPROVAL, METHOD, Method, Saying, flaw, left_out};
 use super::people::People;
 use super::vocabulary::PEOPLE;
 use super::weight::{
@@ -223,6 +223,10 @@ impl Approvals {
 }
 
 impl Test for Approvals {
+    fn leaves_out(&self) -> Vec<Family> {
+        left_out(self.methods.iter())
+    }
+
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let poll = self.poll(view)?;
         let mut tally = Tally::default();

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::bounds::{Bounds, Count};
 use super::kind::{Kind, Test, test};
 use super::membership::Membership;
-use super::methods::{APPROVAL, Method, REQUEST_CHANGES, Saying, VOTE};
+use super::methods::{APPROVAL, Method, REQUEST_CHANGES, Saying, VOTE, left_out};
 use super::people::People;
 use super::vocabulary::PEOPLE;
 use crate::merge_request::{User, UserId};
@@ -254,6 +254,10 @@ impl Vetoes {
 }
 
 impl Test for Vetoes {
+    fn leaves_out(&self) -> Vec<Family> {
+        left_out(self.by.iter().chain(&self.revoked_by))
+    }
+
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let (vetoes, hidden) = self.vetoes(view)?;
         let standing = self.standing(&vetoes, view);
