@@ -28,6 +28,21 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("server", &["clock", "gitlab", "merge_request", "scope", "shared_secret", "store", "telemetry"]),
     (
+        "setup",
+        &[
+            "bundle",
+            "clock",
+            "gitlab",
+            "merge_request",
+            "policy",
+            "scope",
+            "shared_secret",
+            "status_check",
+            "store",
+            "telemetry",
+        ],
+    ),
+    (
         "app",
         &[
             "bundle",
@@ -37,13 +52,29 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "gitlab",
             "scope",
             "server",
+            "setup",
             "status_check",
             "store",
             "telemetry",
         ],
     ),
     ("demo", &["app", "bundle", "clock", "config", "merge_request", "simulator", "store"]),
-    ("cli", &["app", "bundle", "clock", "config", "demo", "gitlab", "policy", "status_check", "telemetry"]),
+    (
+        "cli",
+        &[
+            "app",
+            "bundle",
+            "clock",
+            "config",
+            "demo",
+            "gitlab",
+            "merge_request",
+            "policy",
+            "setup",
+            "status_check",
+            "telemetry",
+        ],
+    ),
     ("main", &["cli"]),
 ];
 
