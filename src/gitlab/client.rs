@@ -234,7 +234,7 @@ impl Client {
     }
 
     /// Writes once, and reads what GitLab made of it: a `POST` must be answered by 201, anything else by 200.
-    pub(super) async fn write_and_read<B: Serialize + Sync, T: DeserializeOwned>(
+    pub(super) async fn write_for<T: DeserializeOwned, B: Serialize + Sync>(
         &self,
         method: Method,
         route: &'static str,

@@ -64,7 +64,7 @@ impl Client {
         settings: &StatusCheckSettings,
     ) -> Result<ExternalStatusCheck, Error> {
         let path = format!("projects/{project}/external_status_checks");
-        self.write_and_read(Method::POST, CREATE, &path, settings).await
+        self.write_for(Method::POST, CREATE, &path, settings).await
     }
 
     /// Changes a check.
@@ -75,7 +75,7 @@ impl Client {
         settings: &StatusCheckSettings,
     ) -> Result<ExternalStatusCheck, Error> {
         let path = format!("projects/{project}/external_status_checks/{check}");
-        self.write_and_read(Method::PUT, CHANGE, &path, settings).await
+        self.write_for(Method::PUT, CHANGE, &path, settings).await
     }
 }
 

@@ -55,14 +55,28 @@ pub enum Trigger {
     ConfidentialNotes,
     /// Pipelines.
     Pipelines,
+    /// Jobs.
+    Jobs,
     /// Emoji.
     Emoji,
+    /// Issues.
+    Issues,
+    /// Pushes.
+    Pushes,
 }
 
 impl Trigger {
     /// Every trigger.
-    pub const ALL: [Self; 5] =
-        [Self::MergeRequests, Self::Notes, Self::ConfidentialNotes, Self::Pipelines, Self::Emoji];
+    pub const ALL: [Self; 8] = [
+        Self::MergeRequests,
+        Self::Notes,
+        Self::ConfidentialNotes,
+        Self::Pipelines,
+        Self::Jobs,
+        Self::Emoji,
+        Self::Issues,
+        Self::Pushes,
+    ];
 
     /// The field of the API.
     fn flag(self) -> &'static str {
@@ -71,7 +85,10 @@ impl Trigger {
             Self::Notes => "note_events",
             Self::ConfidentialNotes => "confidential_note_events",
             Self::Pipelines => "pipeline_events",
+            Self::Jobs => "job_events",
             Self::Emoji => "emoji_events",
+            Self::Issues => "issues_events",
+            Self::Pushes => "push_events",
         }
     }
 
@@ -82,7 +99,10 @@ impl Trigger {
             Self::Notes => "comments",
             Self::ConfidentialNotes => "internal comments",
             Self::Pipelines => "pipelines",
+            Self::Jobs => "jobs",
             Self::Emoji => "emoji",
+            Self::Issues => "issues",
+            Self::Pushes => "pushes",
         }
     }
 
@@ -140,7 +160,11 @@ pub struct HookSettings {
 impl HookSettings {
     /// A new hook. GitLab ticks pushes where nothing is said of them.
     pub fn at(url: &str) -> Self {
-        Self { url: Some(url.to_owned()), flags: BTreeMap::from([("push_events", false)]), ..Self::default() }
+        Self {
+            url: Some(url.to_owned()),
+            flags: BTreeMap::from([(Trigger::Pushes.flag(), false)]),
+            ..Self::default()
+        }
     }
 
     /// That it tells of these as well.
@@ -192,7 +216,7 @@ impl Client {
     /// Creates a hook.
     pub async fn create_hook(&self, place: HookPlace, settings: &HookSettings) -> Result<Hook, Error> {
         let route = place.route("POST /projects/:id/hooks", "POST /groups/:id/hooks");
-        self.write_and_read(Method::POST, route, &place.path(), settings).await
+        self.write_for(Method::POST, route, &place.path(), settings).await
     }
 
     /// Changes a hook.
@@ -203,7 +227,7 @@ impl Client {
         settings: &HookSettings,
     ) -> Result<Hook, Error> {
         let route = place.route("PUT /projects/:id/hooks/:hook_id", "PUT /groups/:id/hooks/:hook_id");
-        self.write_and_read(Method::PUT, route, &format!("{}/{hook}", place.path()), settings).await
+        self.write_for(Method::PUT, route, &format!("{}/{hook}", place.path()), settings).await
     }
 
     /// Reads what became of the newest deliveries of a hook, newest first (17.3 and later).
@@ -241,7 +265,7 @@ mod tests {
     #[test]
     fn emoji_are_told_of_since_16_2() {
         let known = |text| Trigger::ALL.map(|it| it.exists_in(GitlabVersion::parse(text).unwrap()));
-        assert_eq!(known("16.1").iter().filter(|known| **known).count(), 4);
-        assert_eq!(known("16.2"), [true; 5]);
+        assert_eq!(known("16.1").iter().filter(|known| !**known).count(), 1);
+        assert_eq!(known("16.2"), [true; 8]);
     }
 }

@@ -76,7 +76,7 @@ impl Client {
     /// of it tells.
     pub async fn require_status_checks(&self, project: ProjectId) -> Result<CheckedProject, Error> {
         let body = Blocking { only_allow_merge_if_all_status_checks_passed: true };
-        self.write_and_read(Method::PUT, CHANGE, &format!("projects/{project}"), &body).await
+        self.write_for(Method::PUT, CHANGE, &format!("projects/{project}"), &body).await
     }
 
     /// Reads the projects in which the token's user has a role, those that are archived left out.

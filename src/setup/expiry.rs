@@ -21,7 +21,7 @@ const TOLD_AT: [i64; 5] = [30, 14, 7, 3, 1];
 const WARNED: i64 = 14;
 const WRONG: i64 = 3;
 const TOPIC: &str = "token-expiry";
-const REMEDY: &str = "make a new token, put it where `gitlab.token_file` says, restart";
+const REMEDY: &str = "make a new token, and put it where `gitlab.token_file` says";
 
 /// What the doctor says of it.
 pub(super) fn examine(expires_at: Option<Timestamp>, now: Timestamp) -> Finding {

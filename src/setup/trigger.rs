@@ -22,9 +22,14 @@ pub(super) fn needed(reads: &BTreeSet<Family>, version: Option<GitlabVersion>) -
 /// The events that can change facts of a family while GitLab does not call the check.
 fn tells(family: Family) -> &'static [Trigger] {
     match family {
-        Family::Pipeline | Family::Jobs | Family::CommitStatuses => &[Trigger::Pipelines],
+        // GitLab tells of statuses of others as of the pipeline that they belong to.
+        Family::Pipeline | Family::CommitStatuses => &[Trigger::Pipelines],
+        Family::Jobs => &[Trigger::Pipelines, Trigger::Jobs],
         Family::Threads | Family::Comments => &[Trigger::Notes, Trigger::ConfidentialNotes],
         Family::Emoji => &[Trigger::Emoji],
+        Family::Issues => &[Trigger::Issues],
+        // Of the target branch.
+        Family::Behind | Family::CodeOwners => &[Trigger::Pushes],
         Family::MergeRequest
         | Family::Time
         | Family::Versions
@@ -38,10 +43,7 @@ fn tells(family: Family) -> &'static [Trigger] {
         | Family::People
         | Family::Emails
         | Family::Project
-        | Family::Behind
-        | Family::Issues
         | Family::OtherMergeRequests
-        | Family::CodeOwners
         | Family::Parentage
         | Family::Signatures => &[],
     }
@@ -63,7 +65,8 @@ mod tests {
     #[test]
     fn only_what_the_check_is_not_told_needs_a_hook() {
         assert_eq!(words(&[Family::Approvals, Family::Code, Family::LabelEvents], "18.3"), "");
-        assert_eq!(words(&[Family::Pipeline, Family::Jobs], "18.3"), "merge requests, pipelines");
+        assert_eq!(words(&[Family::Pipeline, Family::Jobs], "18.3"), "merge requests, pipelines, jobs");
+        assert_eq!(words(&[Family::CodeOwners], "18.3"), "merge requests, pushes");
         assert_eq!(words(&[Family::Threads], "18.3"), "merge requests, comments, internal comments");
         assert_eq!(words(&[Family::Emoji], "16.2"), "merge requests, emoji");
         assert_eq!(words(&[Family::Emoji], "16.1"), "", "there are no such hooks yet");

@@ -7,7 +7,7 @@ use crate::setup::expiry;
 use crate::setup::finding::Finding;
 
 const SUBJECT: &str = "token";
-const REMEDY: &str = "make a token with scope `api`, put it where `gitlab.token_file` says, restart";
+const REMEDY: &str = "make a token with scope `api`, and put it where `gitlab.token_file` says";
 
 /// What is found of the token.
 pub(in crate::setup) fn examine(
