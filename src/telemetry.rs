@@ -278,7 +278,7 @@ mod tests {
     fn a_day_of_expiry_is_exported_only_while_there_is_one() {
         let metrics = Metrics::default();
         let line = |metrics: &Metrics| {
-            let name = "countersign_gitlab_token_expires_timestamp_seconds ";
+            let name = "countersign_gitlab_token_expires_timestamp_seconds{} ";
             metrics.render().lines().find_map(|line| line.strip_prefix(name).map(str::to_owned))
         };
         assert_eq!(line(&metrics), None);

@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "GROUP", conflicts_with = "projects")]
     group: Option<String>,
     /// With those of its subgroups
-    #[arg(long, requires = "group")]
+    #[arg(long, requires = "group", conflicts_with = "projects")]
     recursive: bool,
     /// Show what would be different and change nothing
     #[arg(long)]
@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     #[arg(long = "check", value_name = "NAME", value_parser = CheckName::parse)]
     checks: Vec<CheckName>,
     /// One webhook at the group instead of one at each project (GitLab Premium)
-    #[arg(long, requires = "group", conflicts_with = "no_hooks")]
+    #[arg(long, requires = "group", conflicts_with_all = ["no_hooks", "projects"])]
     group_hook: bool,
     /// No webhooks
     #[arg(long)]

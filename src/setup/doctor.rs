@@ -57,21 +57,20 @@ pub async fn examine(patient: &Patient<'_>) -> Diagnosis {
     );
     let now = installation.clock.now();
     findings.extend(address.findings);
-    let at_address = findings.len();
+    if address.local {
+        let called = inspection.as_ref().ok().and_then(|inspection| inspection.was_called().ok());
+        findings.push(address::local_network(called.unwrap_or(false)));
+    }
     findings.extend(instance::examine(&instance, now));
     findings.extend(token::examine(&myself, &own, now));
     let mut left_out = 0;
-    let mut came_in = false;
     if let Ok(myself) = &myself {
         let wishes = Wishes { checks: patient.checks.clone(), ..Wishes::default() };
         let version = instance.ok().and_then(|instance| instance.value.version);
         let policies = patient.policies.as_deref().ok();
         let grounds = policies.map(|policies| Grounds { installation, policies, version, wishes: &wishes });
         let room = Room { installation, grounds, inspection: inspection.as_ref().ok(), local: address.local };
-        left_out = room.examine_all(selection, myself, &mut findings, &mut came_in).await;
-    }
-    if address.local {
-        findings.insert(at_address, address::local_network(came_in));
+        left_out = room.examine_all(selection, myself, &mut findings).await;
     }
     Diagnosis { findings, left_out }
 }
@@ -92,7 +91,6 @@ impl Room<'_> {
         selection: &Selection,
         myself: &Myself,
         findings: &mut Vec<Finding>,
-        came_in: &mut bool,
     ) -> usize {
         let selected = match select(self.installation, selection).await {
             Ok(selected) => selected,
@@ -110,18 +108,12 @@ impl Room<'_> {
         }
         let mut survey = Survey::new(self.installation, myself);
         for project in selected.projects {
-            self.examine(&mut survey, project, findings, came_in).await;
+            self.examine(&mut survey, project, findings).await;
         }
         selected.left_out
     }
 
-    async fn examine(
-        &self,
-        survey: &mut Survey<'_>,
-        project: CheckedProject,
-        findings: &mut Vec<Finding>,
-        came_in: &mut bool,
-    ) {
+    async fn examine(&self, survey: &mut Survey<'_>, project: CheckedProject, findings: &mut Vec<Finding>) {
         if let Some(finding) = outside(self.installation, &project) {
             findings.push(finding);
             return;
@@ -136,12 +128,9 @@ impl Room<'_> {
             self.examine_hooks(grounds, &sight, findings).await;
         }
         match self.inspection.map(|inspection| inspection.received(sight.project.id)) {
-            Some(Ok(received)) => {
-                *came_in |= received.status_check.is_some();
-                findings.push(deliveries::received(&subject, received, applies));
-            }
-            // The store's own finding says what is wrong with it.
-            Some(Err(_)) | None => {}
+            Some(Ok(Some(received))) => findings.push(deliveries::received(&subject, received, applies)),
+            // There is no database yet, or the store's own finding says what is wrong with it.
+            Some(Ok(None) | Err(_)) | None => {}
         }
     }
 

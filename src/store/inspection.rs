@@ -59,12 +59,24 @@ impl Inspection {
         self.connection.as_ref().map(read).transpose()
     }
 
-    /// When the newest deliveries of a project were taken.
-    pub fn received(&self, project: ProjectId) -> Result<Received, StoreError> {
-        let Some(connection) = &self.connection else { return Ok(Received::default()) };
-        if schema::version(connection)? == 0 {
-            return Ok(Received::default());
+    /// Whether a delivery of any status check was ever taken, of those that are remembered.
+    pub fn was_called(&self) -> Result<bool, StoreError> {
+        let Some(connection) = self.filled()? else { return Ok(false) };
+        let sql = "SELECT EXISTS (SELECT 1 FROM delivery WHERE event = ?1)";
+        Ok(connection.query_row(sql, [Event::StatusCheck.as_str()], |row| row.get(0))?)
+    }
+
+    /// The database, once it has tables.
+    fn filled(&self) -> Result<Option<&Connection>, StoreError> {
+        match &self.connection {
+            Some(connection) if schema::version(connection)? > 0 => Ok(Some(connection)),
+            Some(_) | None => Ok(None),
         }
+    }
+
+    /// When the newest deliveries of a project were taken; none where there is no database yet.
+    pub fn received(&self, project: ProjectId) -> Result<Option<Received>, StoreError> {
+        let Some(connection) = self.filled()? else { return Ok(None) };
         let sql = "SELECT max(taken_at) FILTER (WHERE event = ?2), max(taken_at) FILTER (WHERE event <> ?2)
                    FROM delivery WHERE project_id = ?1";
         let status_check = Event::StatusCheck.as_str();
@@ -72,10 +84,10 @@ impl Inspection {
             connection.query_row(sql, (column(project.get())?, status_check), |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })?;
-        Ok(Received {
+        Ok(Some(Received {
             status_check: newest.0.map(timestamp).transpose()?,
             hook: newest.1.map(timestamp).transpose()?,
-        })
+        }))
     }
 }
 
@@ -94,7 +106,8 @@ mod tests {
         let url = format!("sqlite:{}", path.display());
         let absent = Inspection::open(&url).unwrap();
         assert_eq!(absent.schema().unwrap(), None);
-        assert_eq!(absent.received(ProjectId::new(7)).unwrap(), Received::default());
+        assert_eq!(absent.received(ProjectId::new(7)).unwrap(), None);
+        assert!(!absent.was_called().unwrap());
         assert!(!path.exists());
 
         let clock = Clock::default();
@@ -107,11 +120,13 @@ mod tests {
         let inspection = Inspection::open(&url).unwrap();
         assert!(inspection.schema().unwrap().is_some_and(|version| version > 0));
         assert_eq!(inspection.journal_mode().unwrap().as_deref(), Some("wal"));
-        let received = inspection.received(ProjectId::new(7)).unwrap();
+        let received = inspection.received(ProjectId::new(7)).unwrap().unwrap();
+        assert!(!inspection.was_called().unwrap());
         assert!(received.hook.is_some_and(|at| at >= begun) && received.status_check.is_none());
         store.queue().take(check).await.unwrap();
-        assert!(inspection.received(ProjectId::new(7)).unwrap().status_check.is_some_and(|at| at >= begun));
-        assert_eq!(inspection.received(ProjectId::new(8)).unwrap(), Received::default());
+        let received = inspection.received(ProjectId::new(7)).unwrap().unwrap();
+        assert!(received.status_check.is_some_and(|at| at >= begun) && inspection.was_called().unwrap());
+        assert_eq!(inspection.received(ProjectId::new(8)).unwrap(), Some(Received::default()));
         store.close().await;
     }
 
