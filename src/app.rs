@@ -18,6 +18,7 @@ use crate::decision::Decider;
 use crate::gitlab::{Client, ClientError, GitlabVersion};
 use crate::scope::{CheckAddress, ProjectScope, ScopeError};
 use crate::server::{self, Intake, Secrets, SigningKey, Vitals};
+use crate::setup::{self, Credentials, Installation};
 use crate::status_check::{Resources, Settings, Worker};
 use crate::store::{PRUNED_AT_ONCE, Store, StoreError};
 use crate::telemetry::Metrics;
@@ -113,6 +114,20 @@ pub fn examine(config: &Config) -> Result<(), StartError> {
     Plan::of(config, &Arc::new(Metrics::default())).map(drop)
 }
 
+/// What a configuration means for setting up GitLab's side.
+pub fn installation(config: &Config, clock: Clock) -> Result<Installation, StartError> {
+    let Plan { gitlab, scope, allow_unsigned, address, .. } = Plan::of(config, &Arc::default())?;
+    let webhooks = &config.webhooks;
+    let credentials = Credentials {
+        master: webhooks.master_secret()?,
+        status_check: webhooks.status_check_secrets()?.into_iter().next(),
+        token: webhooks.tokens()?.into_iter().next(),
+        signing: webhooks.signing_tokens()?.into_iter().next(),
+    };
+    let public_url = config.server.public_url.clone();
+    Ok(Installation { gitlab, public_url, address, scope, allow_unsigned, credentials, clock })
+}
+
 /// The running service.
 pub struct App {
     addresses: Vec<SocketAddr>,
@@ -122,6 +137,7 @@ pub struct App {
     serving: JoinHandle<std::io::Result<()>>,
     working: JoinHandle<()>,
     caring: JoinHandle<()>,
+    watching: JoinHandle<()>,
     stop: CancellationToken,
     abort: CancellationToken,
 }
@@ -139,6 +155,7 @@ impl App {
         let store =
             Arc::new(store.map_err(|source| StartError::Store { url: config.store.url.clone(), source })?);
 
+        let watch = setup::watch_token(gitlab.clone(), store.clock().clone(), Arc::clone(&metrics));
         let decider = Decider { gitlab, address: address.clone(), scope: Arc::clone(&scope) };
         let settings = Settings {
             waiting_is_failed: config.answers.waiting == WaitingAnswer::Failed,
@@ -164,12 +181,14 @@ impl App {
         let bound = server::bind(listener, intake, unsigned_possible, vitals).map_err(StartError::Server)?;
 
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
+        let stopped = stop.clone();
         Ok(Self {
             addresses: bound.addresses().to_vec(),
             server: bound.handle(),
             serving: tokio::spawn(bound.run()),
             working: tokio::spawn(worker.run(stop.clone(), abort.clone())),
             caring: tokio::spawn(care(bundle, Arc::clone(&store), stop.clone())),
+            watching: tokio::spawn(async move { _ = stopped.run_until_cancelled(watch).await }),
             store,
             metrics,
             stop,
@@ -204,6 +223,7 @@ impl App {
             let _worked = working.await;
         }
         let _cared = self.caring.await;
+        let _watched = self.watching.await;
         self.store.close().await;
     }
 }

@@ -47,14 +47,15 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | 8 | `main.rs` |
-//! | 7 | `cli/`: the commands a person types |
-//! | 6 | [`demo`]: the story that `countersign demo` plays |
-//! | 5 | [`app`]: the composition root |
+//! | 9 | `main.rs` |
+//! | 8 | `cli/`: the commands a person types |
+//! | 7 | [`demo`]: the story that `countersign demo` plays |
+//! | 6 | [`app`]: the composition root |
+//! | 5 | [`setup`]: whether GitLab's side is set up right (`doctor`), and how it gets so (`install`) |
 //! | 4 | [`server`]: what arrives; [`status_check`]: what is decided and answered. Neither knows the other |
 //! | 3 | [`store`], [`bundle`] (policies on disk), [`decision`] (between GitLab and policy) |
 //! | 2 | [`policy`] (pure), [`gitlab`] (the wire), [`simulator`] (a GitLab with state, for demo and tests) |
-//! | 1 | [`merge_request`] (the shared words), [`clock`], [`scope`] (what is ours), [`schema`], [`config`], [`telemetry`] |
+//! | 1 | [`merge_request`] (the shared words), [`clock`], [`scope`] (what is ours), [`shared_secret`], [`schema`], [`config`], [`telemetry`] |
 //!
 //! # Where this differs from what one might expect
 //!
@@ -92,6 +93,8 @@ pub mod policy;
 pub mod schema;
 pub mod scope;
 pub mod server;
+pub mod setup;
+pub mod shared_secret;
 pub mod simulator;
 pub mod status_check;
 pub mod store;

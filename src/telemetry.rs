@@ -7,6 +7,7 @@
 use std::io::IsTerminal;
 use std::sync::atomic::AtomicU64;
 
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -166,6 +167,8 @@ pub struct Metrics {
     pub sweeps: Counter,
     /// `countersign_swept_merge_requests_total`
     pub swept: Counter,
+    /// `countersign_gitlab_token_expires_timestamp_seconds`; not there while no day is known.
+    token_expiry: Family<[(&'static str, &'static str); 0], Gauge>,
 }
 
 impl Default for Metrics {
@@ -186,6 +189,7 @@ impl Default for Metrics {
             revision_remaining: Gauge::default(),
             sweeps: Counter::default(),
             swept: Counter::default(),
+            token_expiry: Family::default(),
             registry: Registry::default(),
         };
         registry.register("deliveries", "Deliveries by outcome", metrics.deliveries.clone());
@@ -228,6 +232,11 @@ impl Default for Metrics {
         );
         registry.register("sweeps", "Sweeps that came to their end", metrics.sweeps.clone());
         registry.register("swept_merge_requests", "Merge requests that sweeps queued", metrics.swept.clone());
+        registry.register(
+            "gitlab_token_expires_timestamp_seconds",
+            "From when on GitLab does not accept the token any more",
+            metrics.token_expiry.clone(),
+        );
         registry.register("evaluation_panics", "Evaluations that panicked", metrics.panics.clone());
         Self { registry, ..metrics }
     }
@@ -244,11 +253,38 @@ impl Metrics {
         self.answers.get_or_create(&AnswerLabels { status }).inc();
     }
 
+    /// Tells from when on the token is not accepted any more; none where it does not expire, or GitLab does not say.
+    pub fn tell_token_expiry(&self, expires_at: Option<Timestamp>) {
+        match expires_at {
+            Some(at) => _ = self.token_expiry.get_or_create(&[]).set(at.as_second()),
+            None => self.token_expiry.clear(),
+        }
+    }
+
     /// The exposition in OpenMetrics text.
     pub fn render(&self) -> String {
         let mut text = String::new();
         // Writing to a string can't fail.
         let _infallible = encode(&mut text, &self.registry);
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_of_expiry_is_exported_only_while_there_is_one() {
+        let metrics = Metrics::default();
+        let line = |metrics: &Metrics| {
+            let name = "countersign_gitlab_token_expires_timestamp_seconds{} ";
+            metrics.render().lines().find_map(|line| line.strip_prefix(name).map(str::to_owned))
+        };
+        assert_eq!(line(&metrics), None);
+        metrics.tell_token_expiry(Timestamp::from_second(1_800_000_000).ok());
+        assert_eq!(line(&metrics).as_deref(), Some("1800000000"));
+        metrics.tell_token_expiry(None);
+        assert_eq!(line(&metrics), None);
     }
 }

@@ -6,7 +6,9 @@
 mod check;
 mod configuration;
 mod demo;
+mod doctor;
 mod exit_status;
+mod install;
 mod report;
 mod schema;
 mod serve;
@@ -33,6 +35,10 @@ enum Command {
     Demo(demo::Arguments),
     /// Say whether policies are valid, with every mistake at once
     Check(check::Arguments),
+    /// Say whether everything is set up right, here and in GitLab; changes nothing
+    Doctor(doctor::Arguments),
+    /// Create or repair status checks and webhooks in GitLab projects
+    Install(install::Arguments),
     /// Print the JSON Schema of a file, for editors
     Schema(schema::Arguments),
 }
@@ -44,6 +50,8 @@ pub fn run() -> ExitStatus {
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Demo(arguments) => demo::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
+            Command::Doctor(arguments) => doctor::run(&arguments),
+            Command::Install(arguments) => install::run(&arguments),
             Command::Schema(arguments) => schema::run(&arguments),
         },
         Err(error) => {

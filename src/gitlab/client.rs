@@ -246,6 +246,24 @@ impl Client {
         }
     }
 
+    /// Writes once, and reads what GitLab made of it: a `POST` must be answered by 201, anything else by 200.
+    pub(super) async fn write_for<T: DeserializeOwned, B: Serialize + Sync>(
+        &self,
+        method: Method,
+        route: &'static str,
+        path: &str,
+        body: &B,
+    ) -> Result<T, Error> {
+        let proof = if method == Method::POST { StatusCode::CREATED } else { StatusCode::OK };
+        let request = self.http.request(method, self.url(route, path)?).json(body);
+        let answer = self.call(route, request).await?;
+        if answer.status != proof {
+            let reason = format!("{} is not {}", answer.status.as_u16(), proof.as_u16());
+            return Err(Error::Malformed { route, reason });
+        }
+        parse(route, &answer.body)
+    }
+
     fn url(&self, route: &'static str, path: &str) -> Result<Url, Error> {
         self.base.join(path).map_err(|error| Error::Malformed { route, reason: error.to_string() })
     }

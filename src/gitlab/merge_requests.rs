@@ -110,6 +110,15 @@ impl Client {
         self.read_dated(ROUTE, &merge_request_path(merge_request, "")).await
     }
 
+    /// The merge request of a project that was opened last, if there is one.
+    pub async fn newest_merge_request(&self, project: ProjectId) -> Result<Option<MergeRequestRef>, Error> {
+        let query = [("scope", "all"), ("order_by", "created_at"), ("sort", "desc"), ("per_page", "1")];
+        let path = format!("projects/{project}/merge_requests");
+        let (page, _) = self.read_page::<Listed>(LIST, &path, &query).await?;
+        let newest = page.first().map(|listed| MergeRequestIid::new(listed.iid));
+        Ok(newest.map(|iid| MergeRequestRef { project, iid }))
+    }
+
     /// The open merge requests of a project that changed at or after an instant, the longest unchanged first.
     ///
     /// GitLab: a list is paged by offset (contract section 5.4). A merge request that changes or is closed between two

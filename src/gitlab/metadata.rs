@@ -1,13 +1,14 @@
-//! `GET /version`: what the instance is, found by asking (contract section 8).
+//! `GET /version` and `GET /metadata`: what the instance is, found by asking (contract section 8).
 
 use std::fmt;
 
 use serde::Deserialize;
 
-use super::client::Client;
+use super::client::{Client, Dated};
 use super::error::Error;
 
 const ROUTE: &str = "GET /version";
+const METADATA: &str = "GET /metadata";
 
 /// The version that an instance says it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,12 +34,39 @@ impl fmt::Display for GitlabVersion {
     }
 }
 
+/// What an instance says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Its version in its own words, such as `18.3.0-ee`.
+    pub text: String,
+    /// Its version, if there are two numbers in these words.
+    pub version: Option<GitlabVersion>,
+    /// Whether it is an Enterprise Edition, which is no proof of a licence; none where it does not say.
+    pub enterprise: Option<bool>,
+}
+
 #[derive(Deserialize)]
 struct Answer {
     version: String,
+    enterprise: Option<bool>,
 }
 
 impl Client {
+    /// Asks what the instance is, and at what time it says so.
+    pub async fn instance(&self) -> Result<Dated<Instance>, Error> {
+        let answer: Dated<Answer> = match self.read_dated(METADATA, "metadata").await {
+            // GitLab before 15.2.
+            Err(Error::NotFound { .. }) => self.read_dated(ROUTE, "version").await?,
+            other => other?,
+        };
+        let Answer { version: text, enterprise } = answer.value;
+        // A suffix tells the edition where GitLab does not (before 15.6).
+        let enterprise =
+            enterprise.or_else(|| (text.ends_with("-ee") || text.ends_with("-jh")).then_some(true));
+        let version = GitlabVersion::parse(&text);
+        Ok(Dated { value: Instance { text, version, enterprise }, date: answer.date })
+    }
+
     /// Asks for the version: `18.1.1-ee` reads as 18.1.
     pub async fn gitlab_version(&self) -> Result<GitlabVersion, Error> {
         let answer: Answer = self.read(ROUTE, "version").await?;

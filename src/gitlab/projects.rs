@@ -1,15 +1,19 @@
-//! `GET /projects/:id`: what a project says of itself.
+//! `/projects`: what a project says of itself, how it is set up for checks, and which ones there are.
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
 
 use crate::merge_request::ProjectId;
 
 use super::client::Client;
 use super::error::Error;
+use super::members::encode;
 
 const ROUTE: &str = "GET /projects/:id";
+const CHANGE: &str = "PUT /projects/:id";
+const LIST: &str = "GET /projects";
 
 /// How a project is set up.
 #[derive(Debug, Clone, Deserialize)]
@@ -24,6 +28,34 @@ pub struct Project {
     pub squash_option: Option<String>,
 }
 
+/// A project in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ListedProject {
+    /// The numeric id.
+    pub id: ProjectId,
+    /// The full path.
+    pub path_with_namespace: String,
+}
+
+/// What of a project's settings checks depend on.
+#[derive(Debug, Clone, Deserialize)]
+pub struct CheckedProject {
+    /// The numeric id.
+    pub id: ProjectId,
+    /// The full path.
+    pub path_with_namespace: String,
+    /// Whether nothing can be changed in it.
+    #[serde(default)]
+    pub archived: bool,
+    /// "Status checks must succeed": none where GitLab has no such setting (before 15.5, or without Ultimate).
+    pub only_allow_merge_if_all_status_checks_passed: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct Blocking {
+    only_allow_merge_if_all_status_checks_passed: bool,
+}
+
 #[derive(Deserialize)]
 struct MergeTrains {
     merge_trains_enabled: Option<bool>,
@@ -33,6 +65,30 @@ impl Client {
     /// Reads how a project is set up.
     pub async fn project(&self, project: ProjectId) -> Result<Project, Error> {
         self.read(ROUTE, &format!("projects/{project}")).await
+    }
+
+    /// Reads a project by its full path or its id.
+    pub async fn checked_project(&self, path_or_id: &str) -> Result<CheckedProject, Error> {
+        self.read(ROUTE, &format!("projects/{}", encode(path_or_id))).await
+    }
+
+    /// Ticks "Status checks must succeed". GitLab without that setting takes the call and changes nothing, so what it made
+    /// of it tells.
+    pub async fn require_status_checks(&self, project: ProjectId) -> Result<CheckedProject, Error> {
+        let body = Blocking { only_allow_merge_if_all_status_checks_passed: true };
+        self.write_for(Method::PUT, CHANGE, &format!("projects/{project}"), &body).await
+    }
+
+    /// Reads the projects in which the token's user has a role, those that are archived left out.
+    pub async fn joined_projects(&self) -> Result<Vec<ListedProject>, Error> {
+        let query = [
+            ("membership", "true"),
+            ("archived", "false"),
+            ("simple", "true"),
+            ("order_by", "id"),
+            ("sort", "asc"),
+        ];
+        self.read_sparse_list(LIST, "projects", &query).await
     }
 
     /// Whether a project may have merge trains: false only where it says that it has none (Premium says so, and GitLab

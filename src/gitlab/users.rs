@@ -10,6 +10,7 @@ use super::error::Error;
 const SEARCH: &str = "GET /users?search=";
 const NAMED: &str = "GET /users?username=";
 const ONE: &str = "GET /users/:id";
+const MYSELF: &str = "GET /user";
 
 /// A user as other answers embed it.
 #[derive(Debug, Clone, Deserialize)]
@@ -52,7 +53,26 @@ pub struct FoundUser {
     pub name: String,
 }
 
+/// The user that the token belongs to.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Myself {
+    /// The numeric id.
+    pub id: UserId,
+    /// The name without `@`.
+    pub username: String,
+    /// Whether it is a bot's account, where GitLab says so.
+    pub bot: Option<bool>,
+    /// Whether it is an administrator; GitLab tells nobody else.
+    #[serde(default)]
+    pub is_admin: bool,
+}
+
 impl Client {
+    /// Reads whose the token is.
+    pub async fn myself(&self) -> Result<Myself, Error> {
+        self.read(MYSELF, "user").await
+    }
+
     /// Finds the users with a username: one or none.
     pub async fn users_named(&self, username: &str) -> Result<Vec<BasicUser>, Error> {
         self.read_list(NAMED, "users", &[("username", username)]).await

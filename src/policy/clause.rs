@@ -9,7 +9,7 @@ use super::builder::Builder;
 use super::condition::{Condition, catalogue};
 use super::document::{Entry, Node};
 use super::evaluation::{Reason, Truth};
-use super::fact::FactKey;
+use super::fact::{FactKey, Family};
 use super::finding::{Finding, Outcome, earliest};
 use super::view::View;
 
@@ -98,6 +98,15 @@ impl Clause {
             Self::Not(_, inner) => inner.changeable(),
             Self::Condition(condition) if condition.is_settled_by_commit() => BTreeSet::new(),
             Self::Condition(condition) => BTreeSet::from([condition.word()]),
+        }
+    }
+
+    /// The families of facts that it may ask for.
+    pub(super) fn reads(&self) -> BTreeSet<Family> {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::reads).collect(),
+            Self::Not(_, inner) => inner.reads(),
+            Self::Condition(condition) => condition.reads().collect(),
         }
     }
 

@@ -234,9 +234,20 @@ impl Scope {
 
     /// Whether the policy speaks for a check of a merge request.
     pub(super) fn includes(&self, check: &CheckName, project: &str, target_branch: &str) -> bool {
+        self.may_include(check, project)
+            && self.target_branches.as_ref().is_none_or(|names| names.matches(target_branch))
+    }
+
+    /// Whether the policy speaks for a check of merge requests of a project, by their target branches.
+    pub(super) fn may_include(&self, check: &CheckName, project: &str) -> bool {
         self.checks.as_ref().is_none_or(|names| names.matches(check.as_str()))
             && self.projects.as_ref().is_none_or(|globs| globs.matches(project))
-            && self.target_branches.as_ref().is_none_or(|names| names.matches(target_branch))
+    }
+
+    /// The target branches that it names; none where it speaks for all of them, or for all but some.
+    pub(super) fn named_branches(&self) -> Option<&Names> {
+        let all = |names: &Names| names.included.iter().any(|name| name.as_str() == "*");
+        self.target_branches.as_ref().filter(|names| !names.included.is_empty() && !all(names))
     }
 }
 

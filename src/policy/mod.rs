@@ -29,6 +29,7 @@ mod builder;
 mod clause;
 mod code_owners;
 mod condition;
+mod coverage;
 mod diagnostic;
 mod distinct;
 mod document;
@@ -53,6 +54,7 @@ mod verdict;
 mod view;
 mod wording;
 
+pub use coverage::Coverage;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use evaluate::evaluate;
 pub use evaluation::{

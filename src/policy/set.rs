@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::clause::Clause;
+use super::coverage::Coverage;
 use super::diagnostic::{Collector, Diagnostic, Diagnostics};
 use super::document::{self, Node};
 use super::evaluation::Enforce;
@@ -95,6 +96,11 @@ impl PolicySet {
                 conditions: conditions.into_iter().collect(),
             })
         })
+    }
+
+    /// What its policies say of a check of a project, whatever the branch; none where none of them speaks for it.
+    pub fn coverage(&self, check: &CheckName, project: &str) -> Option<Coverage<'_>> {
+        Coverage::of(self.policies.iter().filter(|policy| policy.scope.may_include(check, project)).collect())
     }
 
     /// Which of its policies speak for a check of a merge request, in the order of their names.

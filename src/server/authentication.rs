@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::merge_request::{CheckName, ProjectId};
+use crate::shared_secret::derive_secret;
 
 type HmacSha256 = Hmac<Sha256>;
 
@@ -161,8 +162,7 @@ impl Verification {
     }
 }
 
-/// Whether `signature` signs `body` with the secret of one project's check, which is derived from the master secret by
-/// HMAC-SHA256 over `project_id:check_name`, in hex.
+/// Whether `signature` signs `body` with the secret of one project's check, which is derived from the master secret.
 pub(super) fn derived_secret_signs(
     master: &SecretString,
     project: ProjectId,
@@ -170,15 +170,9 @@ pub(super) fn derived_secret_signs(
     body: &[u8],
     signature: &[u8],
 ) -> bool {
-    let Some(hmac) = keyed(derive_secret(master, project, check).as_bytes()) else { return false };
+    let secret = derive_secret(master, project, check);
+    let Some(hmac) = keyed(secret.expose_secret().as_bytes()) else { return false };
     hmac.chain_update(body).verify_slice(signature).is_ok()
-}
-
-/// The secret of one project's check: what an operator enters in GitLab.
-pub fn derive_secret(master: &SecretString, project: ProjectId, check: &CheckName) -> String {
-    let hmac = keyed(master.expose_secret().as_bytes());
-    let derived = hmac.map(|hmac| hmac.chain_update(format!("{project}:{check}")).finalize().into_bytes());
-    derived.map(hex::encode).unwrap_or_default()
 }
 
 fn kind_of(headers: &HeaderMap) -> Result<Kind, Refused> {
@@ -384,7 +378,8 @@ mod tests {
         let master: SecretString = "master".into();
         let check = CheckName::default();
         let secret = derive_secret(&master, ProjectId::new(7), &check);
-        let signature = keyed(secret.as_bytes()).unwrap().chain_update(BODY).finalize().into_bytes();
+        let signature =
+            keyed(secret.expose_secret().as_bytes()).unwrap().chain_update(BODY).finalize().into_bytes();
         let signs = |project, check: &CheckName| {
             derived_secret_signs(&master, ProjectId::new(project), check, BODY, &signature)
         };

@@ -17,7 +17,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::NormalizePath;
 use actix_web::{App, HttpServer, web};
 
-pub use self::authentication::{Secrets, SigningKey, derive_secret};
+pub use self::authentication::{Secrets, SigningKey};
 pub use self::health::Vitals;
 pub use self::webhook::Intake;
 

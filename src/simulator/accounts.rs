@@ -134,6 +134,8 @@ pub(super) struct Token {
     pub(super) scope: Scope,
     pub(super) expires_at: Option<Timestamp>,
     pub(super) revoked: bool,
+    /// Whether an application was given it (OAuth).
+    pub(super) granted: bool,
 }
 
 /// A token to be created; the plain one has scope `api` and does not expire.
@@ -144,12 +146,13 @@ pub struct NewToken {
     pub(super) value: Option<String>,
     pub(super) scope: Scope,
     pub(super) expires_at: Option<Timestamp>,
+    pub(super) granted: bool,
 }
 
 impl NewToken {
     /// A token with scope `api`.
     pub fn of(user: UserId) -> Self {
-        Self { user, value: None, scope: Scope::Api, expires_at: None }
+        Self { user, value: None, scope: Scope::Api, expires_at: None, granted: false }
     }
 
     /// With this value.
@@ -161,6 +164,12 @@ impl NewToken {
     /// With this scope.
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
+        self
+    }
+
+    /// Given to an application (OAuth).
+    pub fn granted(mut self) -> Self {
+        self.granted = true;
         self
     }
 

@@ -266,5 +266,5 @@ fn hears(hook: &Hook, event: HookEvent, project: &Project) -> bool {
         HookPlace::Below(Place::Project(id)) => *id == project.id,
         HookPlace::Below(Place::Group(path)) => World::ancestors(&project.path).contains(&path.as_str()),
     };
-    near && hook.events.contains(&event)
+    near && hook.disabled.is_none() && hook.events.contains(&event)
 }

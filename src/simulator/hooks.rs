@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::namespaces::Place;
 
 /// A kind of event that a hook can want.
@@ -15,6 +17,14 @@ pub enum HookEvent {
     Pipeline,
     /// `Push Hook`.
     Push,
+    /// `Confidential Note Hook`.
+    ConfidentialNote,
+    /// `Job Hook`.
+    Job,
+    /// `Emoji Hook` (16.2).
+    Emoji,
+    /// `Issue Hook`.
+    Issue,
 }
 
 impl HookEvent {
@@ -25,6 +35,10 @@ impl HookEvent {
             Self::Note => "Note Hook",
             Self::Pipeline => "Pipeline Hook",
             Self::Push => "Push Hook",
+            Self::ConfidentialNote => "Confidential Note Hook",
+            Self::Job => "Job Hook",
+            Self::Emoji => "Emoji Hook",
+            Self::Issue => "Issue Hook",
         }
     }
 
@@ -50,6 +64,38 @@ pub(super) struct Hook {
     pub(super) token: Option<String>,
     pub(super) signing_token: Option<String>,
     pub(super) events: BTreeSet<HookEvent>,
+    /// Whether certificates are verified.
+    pub(super) verifies: bool,
+    /// What is sent instead of GitLab's body.
+    pub(super) template: Option<String>,
+    /// Whether GitLab stopped sending after failures: until an instant, or for good.
+    pub(super) disabled: Option<Option<Timestamp>>,
+}
+
+impl Hook {
+    /// GitLab's word for whether it sends.
+    pub(super) fn alert_status(&self) -> &'static str {
+        match self.disabled {
+            None => "executable",
+            Some(Some(_)) => "temporarily_disabled",
+            Some(None) => "disabled",
+        }
+    }
+}
+
+/// What can be said of a hook that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HookSetting {
+    /// Whether certificates are verified.
+    Verifies(bool),
+    /// What is sent instead of GitLab's body.
+    Template(Option<String>),
+    /// Whether GitLab stopped sending after failures: until an instant, or for good.
+    Disabled(Option<Option<Timestamp>>),
+    /// The secret token.
+    Token(Option<String>),
+    /// Whether it wants an event.
+    Event(HookEvent, bool),
 }
 
 /// A hook to be created; the plain one wants merge request events and has neither token nor signature.

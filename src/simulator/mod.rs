@@ -111,7 +111,7 @@ pub use envelope::Recipient;
 pub use error::SimulatorError;
 pub use faults::{Fault, FaultId, FaultKind, Moment};
 pub use handle::{Gitlab, ProjectSetting};
-pub use hooks::{HookEvent, NewHook};
+pub use hooks::{HookEvent, HookSetting, NewHook};
 pub use issues::{Issue, NewIssue};
 pub use merge_requests::{
     Approved, Award, Discussion, LabelEvent, MergeRequest, MergeRequestState, NewJob, Note, PipelineJob,
@@ -189,14 +189,14 @@ impl Simulator {
         let url = format!("http://{}", listener.local_addr()?);
         let clock = options.clock.clone();
         let release = Release::new(&options.version, options.edition);
-        let world = World::new(url.clone(), clock.clone(), release, options.seed);
         // GitLab follows redirects like its HTTP client does; it never goes through a proxy of ours.
         let redirects = reqwest::redirect::Policy::limited(5);
         let client = reqwest::Client::builder().no_proxy().no_gzip().redirect(redirects).build();
         let client = client.map_err(io::Error::other)?;
         let runtime = tokio::runtime::Handle::current();
         let (seed, delay) = (options.seed, options.retry_delay);
-        let post_office = PostOffice::new(client, clock.clone(), seed, delay, runtime);
+        let post_office = Arc::new(PostOffice::new(client, clock.clone(), seed, delay, runtime));
+        let world = World::new(url.clone(), clock.clone(), release, seed, Arc::clone(&post_office));
         let shared = Arc::new(Shared::new(world, clock, post_office));
         let server = server::serve(listener, Arc::clone(&shared), options.workers)?;
         Ok(Self { url, gitlab: Gitlab::new(shared), server })

@@ -4,7 +4,7 @@
 //! answered at all; a hook is never sent again. Loss, duplicates and disorder can be asked for, from a seed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web::Bytes;
 use jiff::Timestamp;
@@ -62,6 +62,8 @@ pub struct Delivery {
     pub attempts: u32,
     /// When the event happened.
     pub at: Timestamp,
+    /// How long the last try took.
+    pub took: Duration,
 }
 
 impl Delivery {
@@ -80,6 +82,8 @@ impl Delivery {
 #[derive(Debug)]
 struct State {
     weather: Weather,
+    /// Whether addresses of the local network are not called.
+    shuns_local_network: bool,
     random: fastrand::Rng,
     holding: bool,
     held: Vec<(usize, Envelope)>,
@@ -114,6 +118,7 @@ impl PostOffice {
         let random = fastrand::Rng::with_seed(seed);
         let state = State {
             weather: Weather::default(),
+            shuns_local_network: false,
             random,
             holding: false,
             held: Vec::new(),
@@ -131,6 +136,11 @@ impl PostOffice {
     /// From now on the weather is this.
     pub(super) fn set_weather(&self, weather: Weather) {
         self.state().weather = weather;
+    }
+
+    /// From now on addresses of the local network are called, or not.
+    pub(super) fn shun_local_network(&self, shuns: bool) {
+        self.state().shuns_local_network = shuns;
     }
 
     /// Keeps back what comes from now on.
@@ -195,6 +205,7 @@ impl PostOffice {
             state: if holding { DeliveryState::Held } else { DeliveryState::UnderWay },
             attempts: 0,
             at: self.clock.now(),
+            took: Duration::ZERO,
         }
     }
 
@@ -239,11 +250,30 @@ impl PostOffice {
         envelope.headers.extend(signature.map(|signature| ("webhook-signature", signature)));
     }
 
+    /// Whether GitLab does not call an address, since it is one of the local network. Nobody is told, and nothing repeated.
+    fn shuns(&self, url: &str) -> bool {
+        let host = url::Url::parse(url).ok().and_then(|url| url.host().map(|host| host.to_owned()));
+        let local = match host {
+            Some(url::Host::Ipv4(address)) => address.is_loopback() || address.is_private(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            Some(url::Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        local && self.state().shuns_local_network
+    }
+
     async fn carry(&self, index: usize, envelope: &Envelope) {
+        if self.shuns(&envelope.url) {
+            if let Some(delivery) = self.state().log.get_mut(index) {
+                delivery.state = DeliveryState::Failed("URL is blocked".to_owned());
+            }
+            return;
+        }
         for attempt in 0..=envelope.retries {
             if attempt > 0 {
                 tokio::time::sleep(self.retry_delay).await;
             }
+            let begun = Instant::now();
             let mut request = self.client.post(&envelope.url).timeout(envelope.timeout);
             for (name, value) in &envelope.headers {
                 request = request.header(*name, value);
@@ -263,6 +293,7 @@ impl PostOffice {
             let answered = matches!(state, DeliveryState::Answered(_));
             if let Some(delivery) = self.state().log.get_mut(index) {
                 delivery.attempts = delivery.attempts.saturating_add(1);
+                delivery.took = begun.elapsed();
                 let last = answered || attempt == envelope.retries;
                 delivery.state = if last { state } else { DeliveryState::UnderWay };
             }

@@ -110,6 +110,36 @@ impl Release {
         (self.since(15, 2), self.since(15, 6))
     }
 
+    /// Whether hooks can hear of emoji.
+    pub(super) fn has_emoji_hooks(&self) -> bool {
+        self.since(16, 2)
+    }
+
+    /// Whether groups have hooks: everywhere but in the Community Edition, here.
+    pub(super) fn has_group_hooks(&self) -> bool {
+        self.edition != Edition::Community
+    }
+
+    /// Whether a hook's deliveries are listed.
+    pub(super) fn lists_hook_events(&self) -> bool {
+        self.since(17, 3)
+    }
+
+    /// Whether a token can be asked what it is.
+    pub(super) fn tells_of_own_token(&self) -> bool {
+        self.since(15, 5)
+    }
+
+    /// Whether merging can be made to wait for status checks.
+    pub(super) fn can_require_status_checks(&self) -> bool {
+        self.edition == Edition::Ultimate && self.since(15, 5)
+    }
+
+    /// Whether a secret of a check that is too long is refused.
+    pub(super) fn bounds_shared_secrets(&self) -> bool {
+        self.since(19, 0)
+    }
+
     /// Whether an approval reset by a push is announced by an event of its own.
     pub(super) fn announces_approval_resets(&self) -> bool {
         self.since(18, 6)

@@ -19,9 +19,9 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Puts the parts together.
-    pub(super) fn new(world: World, clock: Clock, post_office: PostOffice) -> Self {
+    pub(super) fn new(world: World, clock: Clock, post_office: Arc<PostOffice>) -> Self {
         let (calls, faults) = (Calls::default(), Faults::new());
-        Self { world: Mutex::new(world), clock, calls, faults, post_office: Arc::new(post_office) }
+        Self { world: Mutex::new(world), clock, calls, faults, post_office }
     }
 
     /// Does something with the world; what the world then has to say goes to the post office, in that order.

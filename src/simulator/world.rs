@@ -1,9 +1,10 @@
 //! The state of this GitLab, and how to find things in it.
 //!
 //! One value behind one lock. It decides nothing about HTTP and sends nothing: what it wants to send lies in
-//! `outbox` until the lock is released.
+//! `outbox` until the lock is released. What became of it can be read off the post office.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -16,6 +17,7 @@ use super::issues::Issue;
 use super::merge_requests::MergeRequest;
 use super::namespaces::{Group, Project};
 use super::pattern;
+use super::post_office::PostOffice;
 use super::release::Release;
 use super::status_checks::{StatusCheck, StatusRows};
 use crate::clock::Clock;
@@ -48,13 +50,20 @@ pub(super) struct World {
     /// Calls of a user in a minute.
     pub(super) observed: HashMap<UserId, (i64, u64)>,
     pub(super) outbox: Vec<Envelope>,
+    pub(super) post_office: Arc<PostOffice>,
     next_id: u64,
     next_sha: u64,
 }
 
 impl World {
     /// An empty GitLab.
-    pub(super) fn new(url: String, clock: Clock, release: Release, seed: u64) -> Self {
+    pub(super) fn new(
+        url: String,
+        clock: Clock,
+        release: Release,
+        seed: u64,
+        post_office: Arc<PostOffice>,
+    ) -> Self {
         Self {
             url,
             clock,
@@ -74,6 +83,7 @@ impl World {
             rate_limit: None,
             observed: HashMap::new(),
             outbox: Vec::new(),
+            post_office,
             next_id: FIRST_ID,
             next_sha: 0,
         }

@@ -11,8 +11,10 @@ mod column;
 mod decisions;
 mod error;
 mod hint;
+mod inspection;
 mod intake;
 mod lane;
+mod location;
 mod memory;
 mod queue;
 mod revision;
@@ -33,6 +35,7 @@ use crate::clock::Clock;
 pub use self::decisions::{Blob, Decisions, NewAnswer, NewDecision, StoredAnswer, StoredDecision};
 pub use self::error::StoreError;
 pub use self::hint::{Event, Hint, Taken};
+pub use self::inspection::{Inspection, Received};
 pub use self::intake::PRUNED_AT_ONCE;
 pub use self::lane::{Claim, Depth, LEASE, Recorded, Settlement, Work};
 pub use self::memory::{
@@ -41,6 +44,7 @@ pub use self::memory::{
 pub use self::queue::Queue;
 pub use self::status::{KnownStatus, PendingPeriod, Shown, UNCLEAR_FOR};
 
+use self::location::path_of;
 use self::writer::Thread;
 
 /// The open database.
@@ -58,8 +62,7 @@ impl Store {
     /// Opens or creates the database that `url` (`sqlite:PATH`) names, brings its schema up to date, and voids the
     /// leases of an earlier process.
     pub fn open(url: &str, clock: Clock) -> Result<Self, StoreError> {
-        let path = url.strip_prefix("sqlite:").filter(|path| !path.is_empty());
-        let path = Path::new(path.ok_or_else(|| StoreError::Url(url.to_owned()))?);
+        let path = path_of(url)?;
         let lock = lock(path)?;
         let mut connection = Connection::open(path)?;
         schema::prepare(&connection)?;

@@ -42,13 +42,19 @@ pub(super) fn tell_settings(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Brings the schema up to date; a database of a newer release is left alone.
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+/// How many of the steps the database has seen; one of a newer release is refused.
+pub(super) fn version(connection: &Connection) -> Result<usize, StoreError> {
     let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let found = usize::try_from(found).unwrap_or(usize::MAX);
     if found > MIGRATIONS.len() {
         return Err(StoreError::Newer { found, known: MIGRATIONS.len() });
     }
+    Ok(found)
+}
+
+/// Brings the schema up to date; a database of a newer release is left alone.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let found = version(connection)?;
     for (version, sql) in (1_u32..).zip(MIGRATIONS).skip(found) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(sql)?;

@@ -1,7 +1,8 @@
 //! Who is let in, and what everybody else is told: the answers of the webhook address, one by one.
 
 use countersign::merge_request::{CheckName, ProjectId};
-use countersign::server::derive_secret;
+use countersign::shared_secret::derive_secret;
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::samples::{self, Sample};
@@ -190,7 +191,8 @@ async fn a_hook_comes_in_with_a_right_token_or_a_right_signature_and_with_nothin
 async fn a_derived_secret_opens_for_its_own_project_and_check_and_no_other() {
     let world = world(&[("WEBHOOKS__MASTER_SECRET", MASTER)]).await;
     let derived = |project, name| {
-        derive_secret(&MASTER.into(), ProjectId::new(project), &CheckName::parse(name).unwrap())
+        let check = CheckName::parse(name).unwrap();
+        derive_secret(&MASTER.into(), ProjectId::new(project), &check).expose_secret().to_owned()
     };
     let body_for = |project: u64, path: &str| {
         let mut body = samples::merge_request("opened", Some("open"));

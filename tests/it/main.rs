@@ -42,6 +42,7 @@ mod reload;
 mod samples;
 mod secrets;
 mod sender;
+mod setup;
 mod shutdown;
 mod simulator;
 mod statuses;

@@ -3,10 +3,11 @@
 use std::io::Read;
 
 use countersign::merge_request::CheckName;
-use countersign::server::derive_secret;
+use countersign::shared_secret::derive_secret;
 use countersign::simulator::{CheckStatus, HookEvent, NewHook, NewStatusCheck, Push};
 use flate2::read::ZlibDecoder;
 use rusqlite::{Connection, OpenFlags};
+use secrecy::ExposeSecret;
 
 use crate::samples;
 use crate::sender::{self, Headers, SIGNING_TOKEN, hook, signed, signed_hook};
@@ -59,12 +60,17 @@ fn read_database(ground: &Ground, found: &mut Found) {
     assert!(count > 0, "there are facts to look through");
 }
 
+fn derived_secret(ground: &Ground, check: &str) -> String {
+    let check = CheckName::parse(check).unwrap();
+    derive_secret(&MASTER.into(), ground.project, &check).expose_secret().to_owned()
+}
+
 /// A bit of everything: right and wrong credentials, events of people, faults of GitLab.
 async fn session(ground: &Ground, process: &Process, found: &mut Found) {
     let gitlab = &ground.gitlab;
     let url = format!("{}/webhooks/gitlab", process.url());
     let secret_url = format!("{url}?key={IN_A_QUERY}");
-    let derived = derive_secret(&MASTER.into(), ground.project, &CheckName::default());
+    let derived = derived_secret(ground, "countersign");
     let checks = [(&secret_url, SECRET.to_owned()), (&format!("{url}/security?key={IN_A_QUERY}"), derived)];
     let checks = checks.map(|(url, secret)| {
         let name = if url.contains("security") { "security" } else { "gate" };
@@ -137,8 +143,8 @@ async fn look_for_secrets_at(level: &str, format: &str) {
     found.add("the output", output);
     read_database(&ground, &mut found);
 
-    let derived = derive_secret(&MASTER.into(), ground.project, &CheckName::default());
-    let security = derive_secret(&MASTER.into(), ground.project, &CheckName::parse("security").unwrap());
+    let derived = derived_secret(&ground, "countersign");
+    let security = derived_secret(&ground, "security");
     for (what, secret) in [
         ("the check's secret", SECRET),
         ("the rotated secret", "sesame-of-the-rotation"),

@@ -125,6 +125,10 @@ impl Age {
 }
 
 impl Test for Age {
+    fn leaves_out(&self) -> Vec<Family> {
+        if matches!(self.since, Since::Ready) { Vec::new() } else { vec![Family::Comments] }
+    }
+
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let opened = view.facts.merge_request.created_at;
         if matches!(self.since, Since::Ready) && view.facts.merge_request.draft {

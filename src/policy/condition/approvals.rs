@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::flaw::Flaw;
 use super::kind::{Approvers, Kind, Test, test};
 use super::membership::Membership;
-use super::methods::{APPROVAL, METHOD, Method, Saying};
+use super::methods::{APPROVAL, METHOD, Method, Saying, left_out};
 use super::people::People;
 use super::vocabulary::PEOPLE;
 use super::weight::{
@@ -230,6 +230,10 @@ impl Approvals {
 }
 
 impl Test for Approvals {
+    fn leaves_out(&self) -> Vec<Family> {
+        left_out(self.methods.iter())
+    }
+
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let poll = self.poll(view)?;
         let mut tally = Tally::default();

@@ -82,6 +82,13 @@ impl Condition {
 }
 
 impl Test for Condition {
+    fn leaves_out(&self) -> Vec<Family> {
+        let told_by_companions =
+            [("pipeline_status", Family::Pipeline), ("unresolved_threads", Family::Threads)];
+        let unread = told_by_companions.into_iter().filter(|(name, _)| !self.expression.speaks_of(name));
+        unread.map(|(_, family)| family).collect()
+    }
+
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let shown = self.shown();
         let (answer, recheck_at) = self.expression.evaluate(view)?;

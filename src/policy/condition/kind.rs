@@ -40,6 +40,11 @@ pub(super) trait Test: fmt::Debug + Send + Sync {
     /// Settles it, or says what stops it; `wanted` is the truth that serves the rule.
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop>;
 
+    /// Families that its kind may ask for, and this one never does.
+    fn leaves_out(&self) -> Vec<Family> {
+        Vec::new()
+    }
+
     /// Who approves, where people are counted: none for every other condition.
     fn approvers(&self, _view: &View<'_>) -> Option<Approvers> {
         None

@@ -11,7 +11,7 @@ use crate::merge_request::User;
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::enumeration::alternatives;
-use crate::policy::fact::Comment;
+use crate::policy::fact::{Comment, Family};
 use crate::policy::pattern::{longest_match, source_of, whole_regex};
 use crate::policy::reader::Words;
 use crate::schema::{Key, Shape, Table};
@@ -68,6 +68,14 @@ pub(super) enum Method {
     Emoji(Vec<String>),
     /// One of these trailers.
     Trailer(Vec<String>),
+}
+
+/// What of comments and emoji none of these ways needs.
+pub(super) fn left_out<'a>(methods: impl Iterator<Item = &'a Method> + Clone) -> Vec<Family> {
+    let written = methods.clone().any(Method::is_written);
+    let emoji = methods.clone().any(|method| matches!(method, Method::Emoji(_)));
+    let needless = [(!written).then_some(Family::Comments), (!emoji).then_some(Family::Emoji)];
+    needless.into_iter().flatten().collect()
 }
 
 /// The text of a comment.

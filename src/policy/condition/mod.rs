@@ -64,6 +64,7 @@ pub(super) use self::kind::Approvers;
 use self::kind::{Kind, Test};
 use super::builder::Builder;
 use super::document::Entry;
+use super::fact::Family;
 use super::finding::{Outcome, settle};
 use super::view::View;
 
@@ -92,6 +93,17 @@ impl Condition {
         self.kind.settled_by_commit
     }
 
+    /// The families of facts that it may ask for.
+    pub(super) fn reads(&self) -> impl Iterator<Item = Family> {
+        let left_out = self.test.leaves_out();
+        self.kind.reads.iter().copied().filter(move |family| !left_out.contains(family))
+    }
+
+    /// Whether it may ask for a family of facts.
+    fn may_ask(&self, family: Family) -> bool {
+        self.kind.may_ask(family) && !self.test.leaves_out().contains(&family)
+    }
+
     /// Whether it counts people who approve.
     pub(super) fn counts_approvers(&self) -> bool {
         self.kind.key.name == approvals::APPROVALS.key.name
@@ -114,7 +126,7 @@ impl Condition {
                 finding.truth()
             ),
             Err(keys) => debug_assert!(
-                keys.iter().all(|key| self.kind.may_ask(key.family())),
+                keys.iter().all(|key| self.may_ask(key.family())),
                 "`{}` asked for {keys:?}",
                 self.word()
             ),

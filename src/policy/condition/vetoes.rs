@@ -14,7 +14,7 @@ use super::bounds::{Bounds, Count};
 use super::flaw::{Flaw, TOUCHED};
 use super::kind::{Kind, Test, test};
 use super::membership::Membership;
-use super::methods::{APPROVAL, Method, REQUEST_CHANGES, Saying, VOTE};
+use super::methods::{APPROVAL, Method, REQUEST_CHANGES, Saying, VOTE, left_out};
 use super::people::People;
 use super::revocation::{Revoked, is_revoked};
 use super::vocabulary::PEOPLE;
@@ -326,6 +326,10 @@ impl Vetoes {
 }
 
 impl Test for Vetoes {
+    fn leaves_out(&self) -> Vec<Family> {
+        left_out(self.by.iter().chain(&self.revoked_by))
+    }
+
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let (vetoes, hidden) = self.vetoes(view)?;
         let vetoing = self.vetoing(&vetoes, view);

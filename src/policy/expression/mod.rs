@@ -101,6 +101,11 @@ impl Expression {
         &self.text
     }
 
+    /// Whether it speaks of a variable.
+    pub(super) fn speaks_of(&self, name: &str) -> bool {
+        self.uses.variables.iter().any(|variable| variable.name == name)
+    }
+
     /// Evaluates it on a sample: what the check let through must not fail for its types.
     fn try_out(&self) -> Result<(), String> {
         let contents: Vec<_> =

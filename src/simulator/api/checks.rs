@@ -94,7 +94,7 @@ pub(super) fn respond(world: &mut World, call: &Call) -> Result<Answer, Answer> 
     let shown = if world.release.trims_responses() {
         json!({ "id": found.id, "name": found.name, "external_url": without_query(&found.external_url) })
     } else {
-        config_json(project, found)
+        config_json(world, project, found)
     };
     let (which, body) = (merge_request.reference, entity::basic_merge_request(world, merge_request));
     let id = world.answer(which, check, call.user, status).map_err(|_| Answer::not_found())?;
@@ -159,19 +159,33 @@ fn without_query(url: &str) -> String {
     url.split('?').next().unwrap_or_default().to_owned()
 }
 
-fn config_json(project: &Project, check: &StatusCheck) -> Value {
+fn config_json(world: &World, project: &Project, check: &StatusCheck) -> Value {
     let branches =
         project.protected_branches.iter().filter(|branch| check.protected_branches.contains(&branch.id));
     let branches: Vec<Value> =
         branches.map(|branch| json!({ "id": branch.id, "name": branch.name })).collect();
-    json!({
+    let mut body = json!({
         "id": check.id,
         "name": check.name,
         "project_id": check.project,
         "external_url": check.external_url,
         "protected_branches": branches,
-        "hmac": check.shared_secret.is_some(),
-    })
+    });
+    if let (true, Some(fields)) = (world.release.signs_status_checks(), body.as_object_mut()) {
+        fields.insert("hmac".to_owned(), json!(check.shared_secret.is_some()));
+    }
+    body
+}
+
+/// `shared_secret`, where this GitLab knows it.
+fn shared_secret(world: &World, call: &Call) -> Result<Option<String>, Answer> {
+    let secret = call.field("shared_secret").filter(|_| world.release.signs_status_checks());
+    let too_long = secret.as_ref().is_some_and(|secret| secret.len() > 255);
+    if too_long && world.release.bounds_shared_secrets() {
+        let why = "Shared secret is too long (maximum is 255 characters)";
+        return Err(refusal(&SimulatorError::Refused(why.to_owned())));
+    }
+    Ok(secret)
 }
 
 /// GitLab: who may not configure checks is told 401, not 403.
@@ -184,13 +198,13 @@ fn configurable(world: &World, call: &Call) -> Result<ProjectId, Answer> {
 pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     configurable(world, call)?;
     let project = find_project(world, call)?;
-    paginate(world, call, &project.checks, |check| config_json(project, check))
+    paginate(world, call, &project.checks, |check| config_json(world, project, check))
 }
 
-fn shown(world: &World, project: ProjectId, check: StatusCheckId) -> Result<Value, Answer> {
-    let project = world.projects.get(&project).ok_or_else(Answer::not_found)?;
+fn shown(world: &World, id: ProjectId, check: StatusCheckId) -> Result<Value, Answer> {
+    let project = world.projects.get(&id).ok_or_else(Answer::not_found)?;
     let check = project.checks.iter().find(|other| other.id == check).ok_or_else(Answer::not_found)?;
-    Ok(config_json(project, check))
+    Ok(config_json(world, project, check))
 }
 
 fn refusal(error: &SimulatorError) -> Answer {
@@ -215,7 +229,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let project = configurable(world, call)?;
     let wanted = |name: &str| call.field(name).ok_or_else(|| Answer::invalid(&format!("{name} is missing")));
     let mut new = NewStatusCheck::new(&wanted("name")?, &wanted("external_url")?);
-    new.shared_secret = call.field("shared_secret");
+    new.shared_secret = shared_secret(world, call)?;
     let branches = branches(world, call, project)?.unwrap_or_default();
     let id = world.create_check(project, new).map_err(|error| refusal(&error))?;
     edit(world, project, id, |check| check.protected_branches = branches)?;
@@ -240,7 +254,7 @@ pub(super) fn change(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let before = world.check(project, id).map_err(|_| Answer::not_found())?.clone();
     let name = call.field("name").unwrap_or(before.name);
     let url = call.field("external_url").unwrap_or(before.external_url);
-    let secret = call.field("shared_secret").or(before.shared_secret);
+    let secret = shared_secret(world, call)?.or(before.shared_secret);
     let branches = branches(world, call, project)?.unwrap_or(before.protected_branches);
     world.validate_check(project, Some(id), &name, &url).map_err(|error| refusal(&error))?;
     edit(world, project, id, |check| {

@@ -11,7 +11,7 @@ use crate::simulator::namespaces::{Group, Membership, Project};
 use crate::simulator::world::World;
 
 /// The group of the first parameter (id or full path), if the caller sees it.
-fn find_group<'world>(world: &'world World, call: &Call) -> Result<&'world Group, Answer> {
+pub(super) fn find_group<'world>(world: &'world World, call: &Call) -> Result<&'world Group, Answer> {
     let key = call.param(0);
     let by_id = || world.groups.values().find(|group| group.id.to_string() == key);
     // GitLab: a path is found whatever its case.
@@ -44,9 +44,12 @@ pub(super) fn group_projects(world: &mut World, call: &Call) -> Result<Answer, A
     let below = format!("{}/", find_group(world, call)?.path);
     let account = call.account(world)?;
     let deep = call.query("include_subgroups") == Some("true");
+    let archived = call.query("archived").map(|text| text == "true");
     let inside = |project: &&Project| {
         let rest = project.path.strip_prefix(&below);
-        rest.is_some_and(|rest| deep || !rest.contains('/')) && world.sees_project(project, &account)
+        rest.is_some_and(|rest| deep || !rest.contains('/'))
+            && archived.is_none_or(|archived| project.archived == archived)
+            && world.sees_project(project, &account)
     };
     let projects: Vec<&Project> = world.projects.values().filter(inside).collect();
     paginate(world, call, &projects, |project| project_json(world, project))

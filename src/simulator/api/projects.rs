@@ -71,13 +71,16 @@ pub(super) fn project_json(world: &World, project: &Project) -> Value {
             "kind": "group",
             "full_path": project.namespace(),
         },
-        "only_allow_merge_if_all_status_checks_passed": project.checks_must_pass,
         "merge_trains_enabled": project.has_merge_trains,
         "only_allow_merge_if_pipeline_succeeds": false,
         "only_allow_merge_if_all_discussions_are_resolved": false,
         "topics": project.topics,
         "merge_method": project.merge_method,
     }));
+    if world.release.can_require_status_checks() {
+        let required = json!(project.checks_must_pass);
+        fields.insert("only_allow_merge_if_all_status_checks_passed".to_owned(), required);
+    }
     fields.extend(project.squash_option.map(|option| ("squash_option".to_owned(), json!(option))));
     fields.into()
 }
@@ -102,7 +105,9 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Answer> {
 
 pub(super) fn change(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let id = project_as(world, call, level::MAINTAINER)?.id;
-    let wanted = call.field("only_allow_merge_if_all_status_checks_passed");
+    // GitLab: what it does not know it passes over without a word.
+    let known = world.release.can_require_status_checks();
+    let wanted = call.field("only_allow_merge_if_all_status_checks_passed").filter(|_| known);
     if let (Some(wanted), Ok(project)) = (wanted, world.project_mut(id)) {
         project.checks_must_pass = wanted == "true";
     }

@@ -62,7 +62,11 @@ const fn checked(name: &'static str, needs: Needs, handler: Handler) -> Route {
     Route { name, needs, handler, only_where: Release::has_status_checks }
 }
 
-static ROUTES: [Route; 63] = [
+const fn of_group(name: &'static str, needs: Needs, handler: Handler) -> Route {
+    Route { name, needs, handler, only_where: Release::has_group_hooks }
+}
+
+static ROUTES: &[Route] = &[
     any("GET /version", users::version),
     Route {
         name: "GET /metadata",
@@ -71,7 +75,14 @@ static ROUTES: [Route; 63] = [
         only_where: |release| release.has_metadata().0,
     },
     any("GET /user", users::myself),
-    any("GET /personal_access_tokens/self", users::token),
+    Route {
+        name: "GET /personal_access_tokens/self",
+        needs: Needs::Anything,
+        handler: users::token,
+        only_where: Release::tells_of_own_token,
+    },
+    // Beside the API and not below it.
+    any("GET /oauth/token/info", users::granted_token),
     get("GET /users", users::search),
     get("GET /users/:id", users::one),
     get("GET /merge_requests", merge_requests::list_everywhere),
@@ -92,6 +103,12 @@ static ROUTES: [Route; 63] = [
     write("POST /projects/:id/hooks", hooks::create),
     write("PUT /projects/:id/hooks/:hook_id", hooks::change),
     write("DELETE /projects/:id/hooks/:hook_id", hooks::delete),
+    Route {
+        name: "GET /projects/:id/hooks/:hook_id/events",
+        needs: Needs::Read,
+        handler: hooks::events,
+        only_where: Release::lists_hook_events,
+    },
     get("GET /projects/:id/merge_requests", merge_requests::list),
     get("GET /projects/:id/merge_requests/:iid", merge_requests::one),
     get("GET /projects/:id/merge_requests/:iid/versions", merge_requests::versions),
@@ -135,6 +152,15 @@ static ROUTES: [Route; 63] = [
     checked("POST /projects/:id/external_status_checks", Needs::Write, checks::create),
     checked("PUT /projects/:id/external_status_checks/:check_id", Needs::Write, checks::change),
     checked("DELETE /projects/:id/external_status_checks/:check_id", Needs::Write, checks::delete),
+    of_group("GET /groups/:id/hooks", Needs::Read, hooks::group_list),
+    of_group("POST /groups/:id/hooks", Needs::Write, hooks::group_create),
+    of_group("PUT /groups/:id/hooks/:hook_id", Needs::Write, hooks::group_change),
+    Route {
+        name: "GET /groups/:id/hooks/:hook_id/events",
+        needs: Needs::Read,
+        handler: hooks::group_events,
+        only_where: |release| release.has_group_hooks() && release.lists_hook_events(),
+    },
     get("GET /groups/:id", namespaces::group),
     get("GET /groups/:id/members/all/:user_id", namespaces::group_member),
     get("GET /groups/:id/projects", namespaces::group_projects),

@@ -1,4 +1,4 @@
-//! `/version`, `/metadata`, `/user`, `/users`, `/personal_access_tokens/self`.
+//! `/version`, `/metadata`, `/user`, `/users`, `/personal_access_tokens/self`, `/oauth/token/info`.
 
 use serde_json::json;
 
@@ -43,6 +43,10 @@ pub(super) fn myself(world: &mut World, call: &Call) -> Result<Answer, Answer> {
 pub(super) fn token(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let found = world.tokens.values().find(|token| token.id == call.token_id);
     let token = found.ok_or_else(Answer::unauthorized)?;
+    if token.granted {
+        let why = "400 Bad request - This endpoint requires token type to be a personal access token";
+        return Err(Answer::message(400, why));
+    }
     Ok(Answer::ok(json!({
         "id": token.id,
         "name": "token",
@@ -54,6 +58,20 @@ pub(super) fn token(world: &mut World, call: &Call) -> Result<Answer, Answer> {
         "last_used_at": null,
         "active": true,
         "expires_at": token.expires_at.map(|at| at.strftime("%Y-%m-%d").to_string()),
+    })))
+}
+
+/// GitLab: only what an application was given is known there.
+pub(super) fn granted_token(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+    let found = world.tokens.values().find(|token| token.id == call.token_id && token.granted);
+    let token = found.ok_or_else(Answer::unauthorized)?;
+    let left = token.expires_at.map(|at| at.duration_since(world.clock.now()).as_secs());
+    Ok(Answer::ok(json!({
+        "resource_owner_id": token.user,
+        "scope": [token.scope.word()],
+        "expires_in": left,
+        "application": { "uid": "0123456789abcdef" },
+        "created_at": 0,
     })))
 }
 

@@ -3,7 +3,7 @@
 use super::gitlab::Gitlab;
 use crate::merge_request::{MergeRequestRef, ProjectId, StatusCheckId, UserId};
 use crate::simulator::error::SimulatorError;
-use crate::simulator::hooks::{Hook, NewHook};
+use crate::simulator::hooks::{Hook, HookSetting, NewHook};
 use crate::simulator::namespaces::CommitStatus;
 use crate::simulator::status_checks::{CheckStatus, NewStatusCheck, StatusRow};
 
@@ -65,9 +65,34 @@ impl Gitlab {
         self.world(|world| {
             let id = world.fresh_id();
             let NewHook { place, url, token, signing_token, events } = new;
-            world.hooks.push(Hook { id, place, url, token, signing_token, events });
+            world.hooks.push(Hook {
+                id,
+                place,
+                url,
+                token,
+                signing_token,
+                events,
+                verifies: true,
+                template: None,
+                disabled: None,
+            });
             id
         })
+    }
+
+    /// Changes a hook; one that is not there is not changed.
+    pub fn configure_hook(&self, id: u64, setting: HookSetting) {
+        self.world(|world| {
+            let Some(hook) = world.hooks.iter_mut().find(|hook| hook.id == id) else { return };
+            match setting {
+                HookSetting::Verifies(verifies) => hook.verifies = verifies,
+                HookSetting::Template(template) => hook.template = template,
+                HookSetting::Disabled(disabled) => hook.disabled = disabled,
+                HookSetting::Token(token) => hook.token = token,
+                HookSetting::Event(event, true) => _ = hook.events.insert(event),
+                HookSetting::Event(event, false) => _ = hook.events.remove(&event),
+            }
+        });
     }
 
     /// Deletes a hook.

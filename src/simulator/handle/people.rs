@@ -96,8 +96,14 @@ impl Gitlab {
             world.user(new.user)?;
             let id = world.fresh_id();
             let value = new.value.unwrap_or_else(|| format!("glpat-{id:020}"));
-            let token =
-                Token { id, user: new.user, scope: new.scope, expires_at: new.expires_at, revoked: false };
+            let token = Token {
+                id,
+                user: new.user,
+                scope: new.scope,
+                expires_at: new.expires_at,
+                revoked: false,
+                granted: new.granted,
+            };
             world.tokens.insert(value.clone(), token);
             Ok(value)
         })

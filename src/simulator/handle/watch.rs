@@ -104,6 +104,12 @@ impl Gitlab {
         self.shared.post_office.set_weather(weather);
     }
 
+    /// Whether the administrator allows calls of the local network. Here that is so unless something else is said, since
+    /// everything lives there; an installed GitLab does not allow it.
+    pub fn allow_local_network(&self, allowed: bool) {
+        self.shared.post_office.shun_local_network(!allowed);
+    }
+
     /// Keeps deliveries back from now on.
     pub fn hold_deliveries(&self) {
         self.shared.post_office.hold();

@@ -1,0 +1,146 @@
+//! What a project has of ours in GitLab, and what the token's user may see and do there.
+
+use std::collections::BTreeMap;
+
+use super::finding::Finding;
+use super::installation::Installation;
+use crate::gitlab::{CheckedProject, Error, ExternalStatusCheck, Hook, HookPlace, Myself, ProtectedBranch};
+use crate::merge_request::ProjectId;
+
+/// Roles that decide something.
+pub(super) const DEVELOPER: u8 = 30;
+pub(super) const MAINTAINER: u8 = 40;
+const OWNER: u8 = 50;
+
+/// A project as it was found; what could not be read is a finding.
+pub(super) struct Sight {
+    /// The project.
+    pub(super) project: CheckedProject,
+    /// The role of the token's user in it.
+    pub(super) role: Result<u8, Finding>,
+    /// Its status checks.
+    pub(super) checks: Result<Vec<ExternalStatusCheck>, Finding>,
+    /// Its protected branches.
+    pub(super) protected: Result<Vec<ProtectedBranch>, Finding>,
+    /// Its own webhooks.
+    pub(super) hooks: Result<Vec<Hook>, Finding>,
+    /// Webhooks of the groups above it, as far as they are shown.
+    pub(super) above: Vec<(HookPlace, Hook)>,
+}
+
+/// Looks at projects, and at each group above them once.
+pub(super) struct Survey<'a> {
+    installation: &'a Installation,
+    myself: &'a Myself,
+    groups: BTreeMap<String, Vec<(HookPlace, Hook)>>,
+}
+
+impl<'a> Survey<'a> {
+    /// Nothing was looked at yet.
+    pub(super) fn new(installation: &'a Installation, myself: &'a Myself) -> Self {
+        Self { installation, myself, groups: BTreeMap::new() }
+    }
+
+    /// Looks at a project.
+    pub(super) async fn look(&mut self, project: CheckedProject) -> Sight {
+        let gitlab = &self.installation.gitlab;
+        let (path, id) = (project.path_with_namespace.clone(), project.id);
+        let role = self.role(id, &path).await;
+        let (checks, protected, hooks) = tokio::join!(
+            gitlab.external_status_checks(id),
+            gitlab.protected_branches(id),
+            gitlab.hooks(HookPlace::Project(id)),
+        );
+        let level = role.clone().ok();
+        let checks = checks.map_err(|error| self.checks_unread(&path, level, &error));
+        let protected = protected.map_err(|error| unread("protected-branches", &path, level, &error));
+        let hooks = hooks.map_err(|error| unread("webhook", &path, level, &error));
+        let above = self.hooks_above(&path).await;
+        Sight { project, role, checks, protected, hooks, above }
+    }
+
+    async fn role(&self, project: ProjectId, path: &str) -> Result<u8, Finding> {
+        if self.myself.is_admin {
+            return Ok(OWNER);
+        }
+        match self.installation.gitlab.project_member(project, self.myself.id).await {
+            Ok(member) if member.membership_state.as_deref() == Some("awaiting") => Ok(0),
+            Ok(member) => Ok(member.access_level),
+            Err(Error::NotFound { .. }) => Ok(0),
+            Err(error) => Err(unread("role", path, None, &error)),
+        }
+    }
+
+    /// The hooks of the groups above a project. Who may not see them is told nothing of them, which is no finding: most need
+    /// none.
+    async fn hooks_above(&mut self, path: &str) -> Vec<(HookPlace, Hook)> {
+        let gitlab = &self.installation.gitlab;
+        let mut found = Vec::new();
+        for (at, _) in path.match_indices('/') {
+            let Some(group) = path.get(..at) else { continue };
+            if !self.groups.contains_key(group) {
+                let hooks = match gitlab.group(group).await {
+                    Ok(group) => {
+                        let place = HookPlace::Group(group.id);
+                        let hooks = gitlab.hooks(place).await.unwrap_or_default();
+                        hooks.into_iter().map(|hook| (place, hook)).collect()
+                    }
+                    Err(_) => Vec::new(),
+                };
+                self.groups.insert(group.to_owned(), hooks);
+            }
+            found.extend(self.groups.get(group).into_iter().flatten().cloned());
+        }
+        found
+    }
+
+    /// 401 has two meanings (contract section 8): who calls is known by now, so it is the role or the licence.
+    fn checks_unread(&self, path: &str, level: Option<u8>, error: &Error) -> Finding {
+        match error {
+            Error::Unauthorized { .. } if level.is_some_and(|level| level >= MAINTAINER) => unlicensed(path),
+            Error::Unauthorized { .. } => hidden("status-check", path, level),
+            Error::NotFound { .. } => no_such_route(path),
+            other => unread("status-check", path, level, other),
+        }
+    }
+}
+
+/// That the project has no external status checks to be had.
+pub(super) fn unlicensed(path: &str) -> Finding {
+    let what = "external status checks are not licensed here (401): they need GitLab Ultimate";
+    Finding::wrong("licence", path, what, "put the project under a group with Ultimate")
+}
+
+/// That this GitLab knows no external status checks.
+pub(super) fn no_such_route(path: &str) -> Finding {
+    let what =
+        "this GitLab has no external status checks (404): they need the Enterprise Edition with Ultimate";
+    Finding::wrong("licence", path, what, "install GitLab EE 14.1 or later with an Ultimate licence")
+}
+
+fn unread(topic: &'static str, path: &str, level: Option<u8>, error: &Error) -> Finding {
+    match error {
+        Error::Forbidden { .. } | Error::Unauthorized { .. } => hidden(topic, path, level),
+        other => Finding::unknown(topic, path, other.to_string(), "try again"),
+    }
+}
+
+fn hidden(topic: &'static str, path: &str, level: Option<u8>) -> Finding {
+    let whose = level.map_or("whose role is not known", role_noun);
+    let what = format!("GitLab shows this to Maintainers only, not to the token's user, {whose}");
+    let remedy = "ask with a Maintainer's token: `COUNTERSIGN__GITLAB__TOKEN_FILE=… countersign doctor`";
+    Finding::unknown(topic, path, what, remedy)
+}
+
+/// A role with its article.
+pub(super) fn role_noun(level: u8) -> &'static str {
+    match level {
+        50.. => "an Owner",
+        40.. => "a Maintainer",
+        30.. => "a Developer",
+        20.. => "a Reporter",
+        15.. => "a Planner",
+        10.. => "a Guest",
+        _ => "no member",
+    }
+}
