@@ -225,12 +225,26 @@ impl Client {
         path: &str,
         body: &B,
     ) -> Result<(), Error> {
-        let url = self.url(route, path)?;
-        let request = self.http.request(Method::POST, url).json(body);
-        match self.call(route, request).await?.status {
-            StatusCode::CREATED => Ok(()),
-            other => Err(Error::Malformed { route, reason: format!("{} is not 201", other.as_u16()) }),
-        }
+        let request = self.http.request(Method::POST, self.url(route, path)?).json(body);
+        self.call(route, request).await?.must_be(StatusCode::CREATED, route)
+    }
+
+    /// Writes once, and reads what GitLab made of it: what is no such value was none of GitLab's answers.
+    pub(super) async fn write_for<T: DeserializeOwned, B: Serialize + Sync>(
+        &self,
+        method: Method,
+        route: &'static str,
+        path: &str,
+        body: &B,
+    ) -> Result<T, Error> {
+        let request = self.http.request(method, self.url(route, path)?).json(body);
+        parse(route, &self.call(route, request).await?.body)
+    }
+
+    /// Deletes once.
+    pub(super) async fn delete(&self, route: &'static str, path: &str) -> Result<(), Error> {
+        let request = self.http.delete(self.url(route, path)?);
+        self.call(route, request).await?.must_be(StatusCode::NO_CONTENT, route)
     }
 
     fn url(&self, route: &'static str, path: &str) -> Result<Url, Error> {
@@ -296,6 +310,16 @@ struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Vec<u8>,
+}
+
+impl Answer {
+    fn must_be(&self, status: StatusCode, route: &'static str) -> Result<(), Error> {
+        if self.status == status {
+            return Ok(());
+        }
+        let reason = format!("{} is not {}", self.status.as_u16(), status.as_u16());
+        Err(Error::Malformed { route, reason })
+    }
 }
 
 /// Turns a status code into the kind of error that it means.

@@ -1,4 +1,5 @@
-//! `/users`: which account a commit's email address or a username belongs to, and what kind of account it is.
+//! `/users` and `/user`: which account a commit's email address or a username belongs to, what kind of account it is, and
+//! which is our own.
 
 use serde::Deserialize;
 
@@ -10,6 +11,7 @@ use super::error::Error;
 const SEARCH: &str = "GET /users?search=";
 const NAMED: &str = "GET /users?username=";
 const ONE: &str = "GET /users/:id";
+const MYSELF: &str = "GET /user";
 
 /// A user as other answers embed it.
 #[derive(Debug, Clone, Deserialize)]
@@ -57,6 +59,11 @@ impl Client {
     /// Finds the users with a username: one or none.
     pub async fn users_named(&self, username: &str) -> Result<Vec<BasicUser>, Error> {
         self.read_list(NAMED, "users", &[("username", username)]).await
+    }
+
+    /// Reads whose the token is.
+    pub async fn myself(&self) -> Result<BasicUser, Error> {
+        self.read(MYSELF, "user").await
     }
 
     /// Reads what kind of account a user is.
