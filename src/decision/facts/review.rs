@@ -7,6 +7,8 @@ use crate::policy::fact::{Award, Comment, Facts, Known, LabelEvent, Reviewer, Th
 
 /// The longest text of a comment that is kept: facts are recorded with every decision.
 const LONGEST_BODY: usize = 4 * 1024;
+/// GitLab's word for a reviewer who says no.
+const REQUESTED_CHANGES: &str = "requested_changes";
 
 impl Reader<'_> {
     pub(super) async fn threads(&self, facts: &Facts) -> Known<Vec<Thread>> {
@@ -18,7 +20,9 @@ impl Reader<'_> {
         known(read.map(|notes| {
             // An account that was blocked vouches for nothing any more, and nobody could take back what it said.
             // What GitLab noted by itself happened, whoever brought it about.
-            let counts = |note: &gitlab::ListedNote| note.system || note.author.is_active();
+            let is_own = |note: &gitlab::ListedNote| self.own.wrote(&note.author, &note.body);
+            let counts =
+                |note: &gitlab::ListedNote| (note.system || note.author.is_active()) && !is_own(note);
             notes.into_iter().filter(counts).map(comment_of).collect()
         }))
     }
@@ -40,7 +44,12 @@ impl Reader<'_> {
         known(read.map(|reviewers| {
             let reviewer =
                 |reviewer: gitlab::Reviewer| Reviewer { user: reviewer.user.user(), state: reviewer.state };
-            reviewers.into_iter().map(reviewer).collect()
+            // An approval makes a reviewer of whoever gives it. A no stays one, whoever said it by our user's hand.
+            let is_own = |reviewer: &gitlab::Reviewer| {
+                self.own.reviews_as(&reviewer.user) && reviewer.state != REQUESTED_CHANGES
+            };
+            let others = reviewers.into_iter().filter(|reviewer| !is_own(reviewer));
+            others.map(reviewer).collect()
         }))
     }
 
@@ -52,7 +61,10 @@ impl Reader<'_> {
             user: event.user.as_ref().map(gitlab::BasicUser::user),
         };
         let read = self.gitlab.label_events(facts.merge_request.merge_request).await;
-        known(read.map(|events| events.into_iter().map(event).collect()))
+        let is_own = |event: &gitlab::LabelEvent| {
+            event.label.as_ref().is_some_and(|label| self.own.labels.contains(&label.name))
+        };
+        known(read.map(|events| events.into_iter().filter(|event| !is_own(event)).map(event).collect()))
     }
 }
 
