@@ -13,13 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bundle::{Bundle, LoadError, Reloaded};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, WaitingAnswer};
+use crate::config::{Config, ConfigError, LabelsConfig, WaitingAnswer};
 use crate::decision::Decider;
 use crate::gitlab::{Client, ClientError, GitlabVersion};
 use crate::scope::{CheckAddress, ProjectScope, ScopeError};
 use crate::server::{self, Intake, Secrets, SigningKey, Vitals};
 use crate::setup::{self, Credentials, Installation};
-use crate::status_check::{Resources, Settings, Worker};
+use crate::status_check::{Mirrors, Resources, Settings, StateLabels, Worker};
 use crate::store::{PRUNED_AT_ONCE, Store, StoreError};
 use crate::telemetry::Metrics;
 
@@ -90,6 +90,7 @@ struct Plan {
     scope: Arc<ProjectScope>,
     allow_unsigned: ProjectScope,
     address: CheckAddress,
+    mirrors: Mirrors,
 }
 
 impl Plan {
@@ -105,8 +106,20 @@ impl Plan {
             scope: Arc::new(compile("gitlab.projects", &config.gitlab.projects)?),
             allow_unsigned: compile("webhooks.allow_unsigned", &config.webhooks.allow_unsigned)?,
             address: CheckAddress::new(config.server.public_url.clone()),
+            mirrors: mirrors(config)?,
         })
     }
+}
+
+fn mirrors(config: &Config) -> Result<Mirrors, ConfigError> {
+    let LabelsConfig { passed, failed, waiting, undecided } = config.answers.labels()?.clone();
+    Ok(Mirrors {
+        commit_status: config.answers.commit_status,
+        note: config.answers.note,
+        approval: config.answers.approval,
+        labels: StateLabels { passed, failed, waiting, undecided },
+        public_url: config.server.public_url.clone(),
+    })
 }
 
 /// Whether `serve` could start with a configuration, as far as that can be told without opening anything.
@@ -147,7 +160,8 @@ impl App {
     /// tells the time.
     pub async fn start(config: &Config, bundle: Arc<Bundle>, clock: Clock) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::default());
-        let Plan { gitlab, version, secrets, scope, allow_unsigned, address } = Plan::of(config, &metrics)?;
+        let Plan { gitlab, version, secrets, scope, allow_unsigned, address, mirrors } =
+            Plan::of(config, &metrics)?;
         let listener = listen(&config.server.listen)?;
         let url = config.store.url.clone();
         let opened = tokio::task::spawn_blocking(move || Store::open(&url, clock)).await;
@@ -165,6 +179,7 @@ impl App {
             stale_after: config.policies.stale_after,
             background_calls_per_minute: config.gitlab.background_calls_per_minute,
             gitlab_version: version,
+            mirrors,
         };
         let queue = store.queue().clone();
         let (policies, counters) = (Arc::clone(&bundle), Arc::clone(&metrics));

@@ -138,6 +138,15 @@ pub struct AnswerLabels {
     pub status: &'static str,
 }
 
+/// Labels of [`Metrics::mirrors`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct MirrorLabels {
+    /// `approval`, `commit_status`, `labels`, `note`.
+    pub mirror: &'static str,
+    /// `said`; or `refused`, `failed`, `unclear` when it did not take effect as meant.
+    pub outcome: &'static str,
+}
+
 /// All metrics of one process; no global recorder, so several can live side by side in tests.
 pub struct Metrics {
     registry: Registry,
@@ -149,6 +158,8 @@ pub struct Metrics {
     pub gitlab_calls: Family<CallLabels, Counter>,
     /// `countersign_answers_total`
     pub answers: Family<AnswerLabels, Counter>,
+    /// `countersign_mirrors_total`
+    pub mirrors: Family<MirrorLabels, Counter>,
     /// `countersign_delivery_to_answer_seconds`
     pub delivery_to_answer: Histogram,
     /// `countersign_queue_length`
@@ -180,6 +191,7 @@ impl Default for Metrics {
             evaluations: Family::default(),
             gitlab_calls: Family::default(),
             answers: Family::default(),
+            mirrors: Family::default(),
             delivery_to_answer: Histogram::new(buckets),
             queue_length: Gauge::default(),
             queue_oldest: Gauge::default(),
@@ -200,6 +212,11 @@ impl Default for Metrics {
             metrics.gitlab_calls.clone(),
         );
         registry.register("answers", "Answers to GitLab by status", metrics.answers.clone());
+        registry.register(
+            "mirrors",
+            "What was said in other ways than by status checks, by way and outcome",
+            metrics.mirrors.clone(),
+        );
         registry.register(
             "delivery_to_answer_seconds",
             "From the oldest unserved delivery of a merge request to its settlement",
@@ -259,6 +276,11 @@ impl Metrics {
             Some(at) => _ = self.token_expiry.get_or_create(&[]).set(at.as_second()),
             None => self.token_expiry.clear(),
         }
+    }
+
+    /// Counts what became of a word in another place than a status check.
+    pub fn count_mirror(&self, mirror: &'static str, outcome: &'static str) {
+        self.mirrors.get_or_create(&MirrorLabels { mirror, outcome }).inc();
     }
 
     /// The exposition in OpenMetrics text.

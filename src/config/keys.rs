@@ -89,6 +89,22 @@ const ANSWERS: Table = Table {
         Key::new("heartbeat_for", Shape::Duration, "How long a `pending` that was said is said again."),
         Key::new("heartbeats_per_minute", Shape::Number, "How many of them are said in a minute."),
         Key::new("undecided_after", Shape::Duration, "How long what can't be decided stays pending."),
+        Key::new("commit_status", Shape::Flag, "Whether a commit status shows each verdict."),
+        Key::new("note", Shape::Flag, "Whether a note on the merge request shows the verdicts."),
+        Key::new("approval", Shape::Flag, "Whether the token's user approves what passes."),
+        Key::new("labels", Shape::Mapping(&LABELS), "Labels that show how a merge request stands."),
+    ],
+};
+
+const LABELS: Table = Table {
+    name: "labels",
+    doc: "Labels that show how a merge request stands; one that is not named is not set.",
+    hint: None,
+    keys: &[
+        Key::new("passed", TEXT, "Every check passes."),
+        Key::new("failed", TEXT, "A check fails."),
+        Key::new("waiting", TEXT, "Something is missing."),
+        Key::new("undecided", TEXT, "It can't be decided."),
     ],
 };
 
@@ -102,10 +118,19 @@ const LOG: Table = Table {
     ],
 };
 
-/// Every key as `section.key`, with its shape.
+/// Every key with a value of its own, as `section.key`, with its shape.
 pub(super) fn all() -> impl Iterator<Item = (String, Shape)> {
-    ROOT.keys.iter().flat_map(|section| {
-        let keys: &[Key] = if let Shape::Mapping(table) = section.shape { table.keys } else { &[] };
-        keys.iter().map(|key| (format!("{}.{}", section.name, key.name), key.shape))
-    })
+    below("", &ROOT).into_iter()
+}
+
+fn below(prefix: &str, table: &Table) -> Vec<(String, Shape)> {
+    let mut all = Vec::new();
+    for key in table.keys {
+        let name = format!("{prefix}{}", key.name);
+        match key.shape {
+            Shape::Mapping(table) => all.extend(below(&format!("{name}."), table)),
+            shape => all.push((name, shape)),
+        }
+    }
+    all
 }

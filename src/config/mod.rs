@@ -199,6 +199,46 @@ pub struct AnswersConfig {
     /// How long undecided stays pending.
     #[serde(deserialize_with = "duration")]
     pub undecided_after: Duration,
+    /// Whether a commit status shows each verdict.
+    pub commit_status: bool,
+    /// Whether a note shows the verdicts.
+    pub note: bool,
+    /// Whether the token's user approves what passes.
+    pub approval: bool,
+    #[serde(default)]
+    labels: LabelsConfig,
+}
+
+/// `[answers.labels]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LabelsConfig {
+    /// Every check passes.
+    pub passed: Option<String>,
+    /// A check fails.
+    pub failed: Option<String>,
+    /// Something is missing.
+    pub waiting: Option<String>,
+    /// It can't be decided.
+    pub undecided: Option<String>,
+}
+
+impl AnswersConfig {
+    /// The labels, each of which GitLab takes for one label and no other.
+    pub fn labels(&self) -> Result<&LabelsConfig, ConfigError> {
+        let LabelsConfig { passed, failed, waiting, undecided } = &self.labels;
+        let named: Vec<_> = [passed, failed, waiting, undecided].into_iter().flatten().collect();
+        let wrong = |problem: String| Err(ConfigError::Value { key: "answers.labels", problem });
+        for (index, label) in named.iter().enumerate() {
+            if label.trim() != label.as_str() || label.is_empty() || label.contains(',') {
+                return wrong(format!("has `{label}`: a label is some text without commas and outer spaces"));
+            }
+            if named.iter().take(index).any(|other| other == label) {
+                return wrong(format!("has `{label}` twice: each state needs a label of its own"));
+            }
+        }
+        Ok(&self.labels)
+    }
 }
 
 /// `answers.waiting`
@@ -347,17 +387,22 @@ fn read_secret(key: &'static str, path: &Path) -> Result<SecretString, ConfigErr
 fn refuse_unknown_keys(merged: &config::Config) -> Result<(), ConfigError> {
     let mut unknown = Vec::new();
     for (section, value) in merged.collect()? {
-        match value.kind {
-            ValueKind::Table(table) => {
-                for key in table.keys() {
-                    unknown.extend(unless_known(format!("{section}.{key}")));
-                }
-            }
-            _ => unknown.extend(unless_known(section)),
-        }
+        collect_unknown(section, value, &mut unknown);
     }
     unknown.sort();
     if unknown.is_empty() { Ok(()) } else { Err(ConfigError::UnknownKeys(unknown)) }
+}
+
+/// A mapping is known by the keys in it.
+fn collect_unknown(key: String, value: Value, unknown: &mut Vec<(String, Option<String>)>) {
+    match value.kind {
+        ValueKind::Table(table) if !keys::all().any(|(known, _)| known == key) => {
+            for (name, value) in table {
+                collect_unknown(format!("{key}.{name}"), value, unknown);
+            }
+        }
+        _ => unknown.extend(unless_known(key)),
+    }
 }
 
 /// The key and the nearest known one; none if it is known itself.
@@ -520,6 +565,22 @@ mod tests {
         let absent = load(&[("COUNTERSIGN__GITLAB__TOKEN_FILE", "/nowhere/token")]).unwrap();
         let error = absent.gitlab.required_token().unwrap_err().to_string();
         assert!(error.contains("gitlab.token_file") && error.contains("/nowhere/token"), "{error}");
+    }
+
+    #[test]
+    fn labels_are_a_mapping_within_answers_and_each_is_one_label() {
+        let config = load(&[("COUNTERSIGN__ANSWERS__LABELS__PASSED", "gate::passed")]).unwrap();
+        assert_eq!(config.answers.labels().unwrap().passed.as_deref(), Some("gate::passed"));
+        let error = load_file("[answers.labels]\npased = \"x\"\n").unwrap_err().to_string();
+        assert!(error.contains("did you mean `answers.labels.passed`?"), "{error}");
+        for text in ["passed = \"a,b\"", "passed = \"\"", "passed = \" a\"", "passed = \"a\"\nfailed = \"a\""]
+        {
+            let config = load_file(&format!("[answers.labels]\n{text}\n")).unwrap();
+            let error = config.answers.labels().unwrap_err().to_string();
+            assert!(error.starts_with("`answers.labels` has "), "{error}");
+        }
+        let none = load(&[]).unwrap();
+        assert!(!none.answers.note && !none.answers.approval && !none.answers.commit_status);
     }
 
     #[test]

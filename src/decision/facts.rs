@@ -6,6 +6,7 @@
 
 mod code_owners;
 mod commits;
+mod composite;
 mod people;
 mod pipeline;
 mod project;
@@ -390,10 +391,12 @@ impl Reader<'_> {
             Err(error) => return Answer::Approvals(Known::Unknown(unknown(error)), None),
         };
         let mut active = BTreeSet::new();
+        let own = self.own.user.is_some_and(|own| read.value.has(own));
         let all: Vec<Approval> = read
             .value
             .approved_by
             .into_iter()
+            .filter(|approval| !self.own.reviews_as(&approval.user))
             .map(|approval| {
                 let id = UserId::new(approval.user.id);
                 // Not seen at the last read, so given since; seen then, so what was known then still holds.
@@ -410,7 +413,7 @@ impl Reader<'_> {
         // GitLab dates its answer when it is written, which may be after a push that came while it was made. What was
         // not yet there was not there before the merge request's own read either, and that one is over.
         let read_at = read.date.map(|date| date.min(self.now));
-        Answer::Approvals(Known::Value(approvals), Some(ReadApprovals { read_at, approvals: all }))
+        Answer::Approvals(Known::Value(approvals), Some(ReadApprovals { read_at, approvals: all, own }))
     }
 }
 
@@ -475,6 +478,7 @@ impl CodeFamily {
 
 #[cfg(test)]
 mod tests {
+    use super::super::own::Own;
     use super::*;
     use crate::gitlab::Client;
     use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId, User};
@@ -494,14 +498,17 @@ mod tests {
         Client::new("http://127.0.0.1:1", &SecretString::from("x"), TIMEOUT, Arc::default()).unwrap()
     }
 
+    fn reader<'a>(gitlab: &'a Client, approvals: &'a ApprovalMemory, now: Timestamp) -> Reader<'a> {
+        Reader { gitlab, approvals, now, newest: NewestVersion::default(), own: Own::default() }
+    }
+
     fn read_approvals(
         memory: &ApprovalMemory,
         states: &[(u64, &str)],
         date: i64,
     ) -> (Vec<Approval>, ReadApprovals) {
         let gitlab = nobody_listens();
-        let reader =
-            Reader { gitlab: &gitlab, approvals: memory, now: at(100), newest: NewestVersion::default() };
+        let reader = reader(&gitlab, memory, at(100));
         let by = |(id, state): &(u64, &str)| serde_json::json!({"user": {"id": id, "username": "u", "state": state}});
         let approved_by: Vec<_> = states.iter().map(by).collect();
         let value = serde_json::from_value(serde_json::json!({"approved_by": approved_by})).unwrap();
@@ -565,8 +572,7 @@ mod tests {
     #[test]
     fn minimal_access_is_no_membership() {
         let (gitlab, memory) = (nobody_listens(), ApprovalMemory::default());
-        let reader =
-            Reader { gitlab: &gitlab, approvals: &memory, now: at(0), newest: NewestVersion::default() };
+        let reader = reader(&gitlab, &memory, at(0));
         let level = |level: u8| {
             let member = serde_json::json!({"access_level": level, "state": "active", "expires_at": null});
             reader.active_level(Ok(serde_json::from_value(member).unwrap()))
@@ -592,8 +598,7 @@ mod tests {
         });
         let gitlab = Client::new(&url, &SecretString::from("x"), TIMEOUT, Arc::default()).unwrap();
         let memory = ApprovalMemory::default();
-        let reader =
-            Reader { gitlab: &gitlab, approvals: &memory, now: at(0), newest: NewestVersion::default() };
+        let reader = reader(&gitlab, &memory, at(0));
         let mut facts = Facts::new(
             MergeRequestFacts {
                 merge_request: MergeRequestRef { project: ProjectId::new(1), iid: MergeRequestIid::new(1) },

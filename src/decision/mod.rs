@@ -8,6 +8,7 @@ mod code;
 mod doubt;
 mod facts;
 mod lines;
+mod own;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,6 +25,7 @@ use crate::scope::{CheckAddress, ProjectScope};
 
 pub use self::facts::{ApprovalMemory, ReadApprovals};
 use self::facts::{Moved, NewestVersion, Reader};
+pub use self::own::{NOTE_MARKER, Own, Seen, commit_status_name};
 
 /// How many rounds of questions an evaluation may take; four families deep is the longest chain there is.
 const ROUNDS: usize = 12;
@@ -69,6 +71,23 @@ pub struct Asking<'a> {
     /// Which checks GitLab lists, as far as that is remembered for that SHA and target branch; where it tells nothing,
     /// the list is read.
     pub known: &'a KnownChecks<'a>,
+    /// What this service itself says in GitLab.
+    pub own: Own,
+    /// What it means that GitLab has no such list.
+    pub without_list: WithoutList,
+}
+
+/// What it means that GitLab answers 401 or 404 to the list of a merge request that it shows: it has no external status
+/// checks, or none for this project any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutList {
+    /// Nothing can be answered, and a verdict shows nowhere else.
+    Fails,
+    /// A verdict shows elsewhere, and GitLab listed checks before: what shows is taken back, for by which policies it is
+    /// to be decided now is not known.
+    TakesBack,
+    /// A verdict shows elsewhere: it is decided as the default check.
+    IsDefault,
 }
 
 /// Which checks are remembered for a head and target branch; none where the list must tell.
@@ -77,10 +96,17 @@ pub type KnownChecks<'a> = dyn Fn(&MergeRequestFacts) -> Vec<Check> + Sync + 'a;
 /// One of our checks on the merge request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// GitLab's id.
-    pub id: StatusCheckId,
+    /// GitLab's id; none where GitLab has no external status checks and the verdict shows elsewhere alone.
+    pub id: Option<StatusCheckId>,
     /// Our name.
     pub name: CheckName,
+}
+
+impl Check {
+    /// The one check where GitLab has none.
+    pub fn unlisted() -> Self {
+        Self { id: None, name: CheckName::default() }
+    }
 }
 
 /// What the first read of a merge request came to.
@@ -97,7 +123,7 @@ pub enum Sight {
     /// Its project is outside of `gitlab.projects`.
     OutOfScope,
     /// GitLab lists no check of ours for its target branch.
-    NoCheck,
+    NoCheck(Box<Open>),
 }
 
 /// What GitLab says of the merge request itself, with our checks on it.
@@ -105,12 +131,16 @@ pub enum Sight {
 pub struct Open {
     /// The merge request, of one read.
     pub subject: MergeRequestFacts,
-    /// Our checks that apply to its target branch; never empty.
+    /// Our checks that apply to its target branch; empty only where it has none.
     pub checks: Vec<Check>,
     /// What GitLab shows for them, if the list was read.
     pub listed: Option<Vec<(StatusCheckId, gitlab::Status)>>,
     /// GitLab's clock at the read: one clock dates pushes, approvals and the present.
     pub now: Timestamp,
+    /// What this service itself says in GitLab.
+    pub own: Own,
+    /// What shows of that.
+    pub seen: Seen,
 }
 
 /// Verdicts and all that they were made from.
@@ -124,6 +154,8 @@ pub struct Decided {
     pub listed: Option<Vec<(StatusCheckId, gitlab::Status)>>,
     /// The approvals as read, if they were.
     pub approvals: Option<ReadApprovals>,
+    /// What shows of what this service itself says.
+    pub seen: Seen,
     /// How many of the checks have no verdict because their evaluation panicked.
     pub panics: usize,
 }
@@ -137,6 +169,9 @@ pub enum Failure {
     /// The list of status checks shows no URLs, so ours can't be told apart.
     #[error("GitLab shows no URLs of status checks: the token's role on the project is below Developer")]
     UrlsHidden,
+    /// GitLab listed status checks before and has no list now, so by which policies it is to be decided is not known.
+    #[error("GitLab listed status checks of this merge request before and has no list of them now: {0}")]
+    Unlisted(gitlab::Error),
     /// What GitLab says of the merge request can't be taken for one.
     #[error("GitLab's merge request can't be read: {0}")]
     Unreadable(String),
@@ -145,7 +180,7 @@ pub enum Failure {
 impl Decider {
     /// Reads the merge request, with the list of its status checks where that is not remembered: one round of calls.
     pub async fn sight(&self, asking: &Asking<'_>) -> Result<Sight, Failure> {
-        let Asking { merge_request, listing, known } = asking;
+        let Asking { merge_request, listing, known, own, without_list } = asking;
         let merge_request = *merge_request;
         let beside = async {
             match listing {
@@ -167,16 +202,26 @@ impl Decider {
         let Some(sha) = &read.sha else {
             return Ok(if is_open { Sight::Preparing } else { Sight::Ended });
         };
-        let subject = subject_of(merge_request, sha, &read)?;
-        let (checks, listed) = match listing {
-            Listing::Beside(head) if *head == subject.sha => self.our_checks(&subject, listed?, None).await?,
-            Listing::Beside(_) | Listing::After => self.our_checks(&subject, None, None).await?,
-            Listing::UnlessKnown => self.our_checks(&subject, None, Some(*known)).await?,
+        let subject = subject_of(merge_request, sha, &read, own)?;
+        let remembered = if *listing == Listing::UnlessKnown { known(&subject) } else { Vec::new() };
+        let (checks, listed) = if remembered.is_empty() {
+            let listed = match listing {
+                Listing::Beside(head) if *head == subject.sha => listed.transpose(),
+                _ => None,
+            };
+            let listed = match listed {
+                Some(listed) => listed,
+                None => self.list(merge_request).await,
+            };
+            self.our_checks(listed, *without_list)?
+        } else {
+            (remembered, None)
         };
         let now = date.unwrap_or_else(facts::local_time);
-        let open = || Box::new(Open { subject, checks, listed, now });
-        Ok(match (is_open, open()) {
-            (true, open) if open.checks.is_empty() => Sight::NoCheck,
+        let seen = Seen { labels: read.labels, pipeline: read.head_pipeline };
+        let open = Box::new(Open { subject, checks, listed, now, own: own.clone(), seen });
+        Ok(match (is_open, open) {
+            (true, open) if open.checks.is_empty() => Sight::NoCheck(open),
             (true, open) => Sight::Open(open),
             (false, open) if open.checks.is_empty() => Sight::Ended,
             (false, open) => Sight::Closed(open),
@@ -185,34 +230,39 @@ impl Decider {
 
     /// Decides all its checks of ours; none when it moved while its facts were read.
     pub async fn decide(&self, policies: &PolicySet, remembered: &Remembered, open: Open) -> Option<Decided> {
-        let Open { subject, checks, listed, now } = open;
+        let Open { subject, checks, listed, now, own, seen } = open;
         let newest = NewestVersion::default();
-        let reader = Reader { gitlab: &self.gitlab, approvals: &remembered.approvals, now, newest };
+        let reader = Reader { gitlab: &self.gitlab, approvals: &remembered.approvals, now, newest, own };
         let facts = Facts::new(subject, remembered.sightings.clone());
-        decide(&reader, policies, checks, facts, listed).await.ok()
+        let mut decided = decide(&reader, policies, checks, facts, listed).await.ok()?;
+        decided.seen = seen;
+        Some(decided)
     }
 
-    /// Our checks: as listed now, else as remembered, else by reading the list.
-    async fn our_checks(
+    /// Our checks by the list, with what shows for them.
+    fn our_checks(
         &self,
-        subject: &MergeRequestFacts,
-        listed: Option<Vec<gitlab::StatusCheck>>,
-        known: Option<&KnownChecks<'_>>,
+        listed: Result<Vec<gitlab::StatusCheck>, Failure>,
+        without_list: WithoutList,
     ) -> Result<(Vec<Check>, Option<Vec<(StatusCheckId, gitlab::Status)>>), Failure> {
-        let known = known.map(|known| known(subject)).unwrap_or_default();
-        if !known.is_empty() {
-            return Ok((known, None));
-        }
-        let listed = match listed {
-            Some(listed) => listed,
-            None => self.list(subject.merge_request).await?,
+        let listed = match (listed, without_list) {
+            (Err(Failure::Gitlab(error)), WithoutList::TakesBack | WithoutList::IsDefault)
+                if is_without_list(&error) =>
+            {
+                return match without_list {
+                    WithoutList::IsDefault => Ok((vec![Check::unlisted()], None)),
+                    _ => Err(Failure::Unlisted(error)),
+                };
+            }
+            (listed, _) => listed?,
         };
         let ours: Vec<_> = listed
             .iter()
             .filter_map(|check| Some((check, self.address.name_of(&check.external_url)?)))
             .collect();
-        let checks =
-            ours.iter().map(|(check, name)| Check { id: StatusCheckId::new(check.id), name: name.clone() });
+        let checks = ours
+            .iter()
+            .map(|(check, name)| Check { id: Some(StatusCheckId::new(check.id)), name: name.clone() });
         let shown = ours.iter().map(|(check, _)| (StatusCheckId::new(check.id), check.status));
         Ok((checks.collect(), Some(shown.collect())))
     }
@@ -224,6 +274,11 @@ impl Decider {
         }
         Ok(listed)
     }
+}
+
+/// GitLab: without Ultimate the routes of status checks answer 401, in the Community Edition 404 (contract section 1.3).
+fn is_without_list(error: &gitlab::Error) -> bool {
+    matches!(error, gitlab::Error::Unauthorized { .. } | gitlab::Error::NotFound { .. })
 }
 
 /// The loop: every round answers all that was asked, so it ends.
@@ -239,7 +294,8 @@ async fn decide(
         let Evaluated { evaluations, needs, panics } = evaluate_all(policies, &checks, &facts);
         if needs.is_empty() {
             let checks = checks.into_iter().zip(evaluations).collect();
-            return Ok(Decided { checks, facts, listed, approvals, panics });
+            let seen = Seen::default();
+            return Ok(Decided { checks, facts, listed, approvals, seen, panics });
         }
         if let Some(read) = reader.answer(&mut facts, needs).await? {
             approvals = Some(read);
@@ -247,7 +303,7 @@ async fn decide(
     }
     let evaluations = checks.iter().map(|_| undecidable("the evaluation asked for ever more facts"));
     let checks = checks.iter().cloned().zip(evaluations).collect();
-    Ok(Decided { checks, facts, listed, approvals, panics: 0 })
+    Ok(Decided { checks, facts, listed, approvals, seen: Seen::default(), panics: 0 })
 }
 
 /// Decides from facts that were read before, with the present as given; none where more must be read, or where a defect
@@ -319,6 +375,7 @@ fn subject_of(
     merge_request: MergeRequestRef,
     sha: &str,
     read: &gitlab::MergeRequest,
+    own: &Own,
 ) -> Result<MergeRequestFacts, Failure> {
     if (read.project_id, read.iid) != (merge_request.project.get(), merge_request.iid.get()) {
         return Err(Failure::Unreadable(format!("it says that it is {}!{}", read.project_id, read.iid)));
@@ -333,7 +390,7 @@ fn subject_of(
         sha: CommitSha::parse(sha).map_err(|error| Failure::Unreadable(error.to_string()))?,
         title: read.title.clone(),
         description: read.description.clone().unwrap_or_default(),
-        labels: read.labels.clone(),
+        labels: read.labels.difference(&own.labels).cloned().collect(),
         draft,
         source_branch: read.source_branch.clone(),
         target_branch: read.target_branch.clone(),
@@ -342,7 +399,12 @@ fn subject_of(
         created_at: read.created_at,
         milestone: read.milestone.as_ref().map(|milestone| milestone.title.clone()),
         assignees: read.assignees.iter().map(gitlab::BasicUser::user).collect(),
-        reviewers: read.reviewers.iter().map(gitlab::BasicUser::user).collect(),
+        reviewers: read
+            .reviewers
+            .iter()
+            .filter(|reviewer| !own.reviews_as(reviewer))
+            .map(gitlab::BasicUser::user)
+            .collect(),
         squash: read.squash,
         removes_source_branch: read
             .should_remove_source_branch

@@ -238,12 +238,14 @@ impl Client {
         path: &str,
         body: &B,
     ) -> Result<(), Error> {
-        let url = self.url(route, path)?;
-        let request = self.http.request(Method::POST, url).json(body);
-        match self.call(route, request).await?.status {
-            StatusCode::CREATED => Ok(()),
-            other => Err(Error::Malformed { route, reason: format!("{} is not 201", other.as_u16()) }),
-        }
+        let request = self.http.request(Method::POST, self.url(route, path)?).json(body);
+        self.call(route, request).await?.must_be(StatusCode::CREATED, route)
+    }
+
+    /// Deletes once.
+    pub(super) async fn delete(&self, route: &'static str, path: &str) -> Result<(), Error> {
+        let request = self.http.delete(self.url(route, path)?);
+        self.call(route, request).await?.must_be(StatusCode::NO_CONTENT, route)
     }
 
     /// Writes once, and reads what GitLab made of it: a `POST` must be answered by 201, anything else by 200.
@@ -257,10 +259,7 @@ impl Client {
         let proof = if method == Method::POST { StatusCode::CREATED } else { StatusCode::OK };
         let request = self.http.request(method, self.url(route, path)?).json(body);
         let answer = self.call(route, request).await?;
-        if answer.status != proof {
-            let reason = format!("{} is not {}", answer.status.as_u16(), proof.as_u16());
-            return Err(Error::Malformed { route, reason });
-        }
+        answer.must_be(proof, route)?;
         parse(route, &answer.body)
     }
 
@@ -327,6 +326,16 @@ struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Vec<u8>,
+}
+
+impl Answer {
+    fn must_be(&self, status: StatusCode, route: &'static str) -> Result<(), Error> {
+        if self.status == status {
+            return Ok(());
+        }
+        let reason = format!("{} is not {}", self.status.as_u16(), status.as_u16());
+        Err(Error::Malformed { route, reason })
+    }
 }
 
 /// Turns a status code into the kind of error that it means.

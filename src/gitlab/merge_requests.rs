@@ -1,9 +1,11 @@
-//! `GET /projects/:id/merge_requests/:iid`: what the merge request says of itself; and the list of those that changed.
+//! `/projects/:id/merge_requests/:iid`: what the merge request says of itself, and its labels as we set them; and the list
+//! of those that changed.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
 
 use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
 
@@ -12,6 +14,7 @@ use super::error::Error;
 use super::users::BasicUser;
 
 const ROUTE: &str = "GET /projects/:id/merge_requests/:iid";
+const CHANGE: &str = "PUT /projects/:id/merge_requests/:iid";
 const LIST: &str = "GET /projects/:id/merge_requests";
 
 /// A merge request as GitLab shows it.
@@ -74,6 +77,21 @@ pub struct MergeRequest {
     pub merge_status: Option<String>,
     /// Whether it is its author's first in the project.
     pub first_contribution: Option<bool>,
+    /// The pipeline that GitLab itself goes by; for a moment after a push that of the head before.
+    pub head_pipeline: Option<HeadPipeline>,
+}
+
+/// The pipeline that GitLab lets decide whether a merge request can be merged.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct HeadPipeline {
+    /// GitLab's id; larger is newer.
+    pub id: u64,
+    /// The commit it ran on: the head, or a commit that merges the head.
+    pub sha: String,
+    /// The ref it ran on.
+    pub r#ref: String,
+    /// The project it ran in, where GitLab says so.
+    pub project_id: Option<u64>,
 }
 
 /// A milestone.
@@ -117,6 +135,31 @@ impl Client {
         let (page, _) = self.read_page::<Listed>(LIST, &path, &query).await?;
         let newest = page.first().map(|listed| MergeRequestIid::new(listed.iid));
         Ok(newest.map(|iid| MergeRequestRef { project, iid }))
+    }
+
+    /// Adds labels and takes others away, and gives those that are there since.
+    pub async fn change_labels(
+        &self,
+        merge_request: MergeRequestRef,
+        add: &[String],
+        remove: &[String],
+    ) -> Result<BTreeSet<String>, Error> {
+        #[derive(Serialize)]
+        struct Change {
+            #[serde(skip_serializing_if = "String::is_empty")]
+            add_labels: String,
+            #[serde(skip_serializing_if = "String::is_empty")]
+            remove_labels: String,
+        }
+        #[derive(Deserialize)]
+        struct Changed {
+            labels: BTreeSet<String>,
+        }
+        // GitLab parts labels at commas in whatever form they come.
+        let change = Change { add_labels: add.join(","), remove_labels: remove.join(",") };
+        let path = merge_request_path(merge_request, "");
+        let changed: Changed = self.write_for(Method::PUT, CHANGE, &path, &change).await?;
+        Ok(changed.labels)
     }
 
     /// The open merge requests of a project that changed at or after an instant, the longest unchanged first.

@@ -1,4 +1,5 @@
-//! `/users`: which account a commit's email address or a username belongs to, and what kind of account it is.
+//! `/users` and `/user`: which account a commit's email address or a username belongs to, what kind of account it is, and
+//! which is our own.
 
 use serde::Deserialize;
 

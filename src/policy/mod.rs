@@ -24,6 +24,7 @@
 //!                                    distinct (assignment) ▲ what rules are to one another
 //! ```
 
+mod advice;
 mod assignment;
 mod builder;
 mod clause;

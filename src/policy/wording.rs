@@ -56,17 +56,19 @@ fn listed(rules: &[&RuleEvaluation]) -> String {
     let mut unmet: Vec<_> = rules.iter().filter(|rule| rank(rule) < 3).collect();
     unmet.sort_by_key(rank);
     let sentences: Vec<_> =
-        unmet.iter().take(SHOWN).map(|rule| format!("{}: {}", rule.name, why(rule))).collect();
+        unmet.iter().take(SHOWN).map(|rule| format!("{}: {}", rule.name, rule.why())).collect();
     match unmet.len().saturating_sub(SHOWN) {
         0 => sentences.join("; "),
         more => format!("{}; and {more} more", sentences.join("; ")),
     }
 }
 
-/// The sentence that made the rule what it is: that of `when` while it is open whether the rule applies.
-fn why(rule: &RuleEvaluation) -> &str {
-    let open_when = rule.when.as_ref().filter(|when| when.truth.is_open());
-    open_when.or(rule.require.as_ref()).map_or("", |reason| culprit(reason).sentence.as_str())
+impl RuleEvaluation {
+    /// The sentence that made the rule what it is: that of `when` while it is open whether the rule applies.
+    pub fn why(&self) -> &str {
+        let open_when = self.when.as_ref().filter(|when| when.truth.is_open());
+        open_when.or(self.require.as_ref()).map_or("", |reason| culprit(reason).sentence.as_str())
+    }
 }
 
 /// What could not be had, however deep it lies below an unknown reason; the reason itself for any other truth.

@@ -10,7 +10,7 @@
 //!
 //! Inside, from the bottom up: plain state (`accounts`, `namespaces`, `diffs`, `issues`, `merge_requests`, `merge_trains`, `status_checks`,
 //! `hooks`, `repository`); `world` holds all of it behind one lock, with what can happen in it beside (`founding`, `access`,
-//! `pushing`, `answering`, `reviewing`, `boarding`, `linking`, `payload`, `announce`); `post_office` sends, `faults` and `calls` look on,
+//! `pushing`, `answering`, `reporting`, `reviewing`, `boarding`, `linking`, `payload`, `announce`); `post_office` sends, `faults` and `calls` look on,
 //! `shared` ties them together; `handle` and `api` are the two ways in, and `server` is the HTTP around `api`.
 //!
 //! # What it does of the contract's section 7
@@ -42,7 +42,9 @@
 //! | beyond it: parents, merge bases and signatures of commits | `repository`, `api/projects.rs` | `the_repository_lists_a_range_with_parents_and_a_signature_has_a_verdict` |
 //! | beyond it: a place on a merge train (15.6) | `boarding`, `api/merge_trains.rs` | `a_train_shows_a_place_on_it_until_a_push_takes_it_off`, `a_train_s_pipeline_is_listed_and_is_not_the_head_s` |
 //! | beyond it: reviewers' states, ticks, conflicts | `api/merge_requests.rs`, `api/entity.rs` | `reviewers_are_listed_with_their_states`, `ticks_and_conflicts_are_shown_as_gitlab_shows_them` |
-//! | beyond it: jobs and bridges of pipelines, commit statuses | `api/pipelines.rs`, `api/reviews.rs` | `a_pipeline_lists_the_newest_run_of_each_job_and_its_bridges_apart` |
+//! | beyond it: jobs and bridges of pipelines | `api/pipelines.rs` | `a_pipeline_lists_the_newest_run_of_each_job_and_its_bridges_apart` |
+//! | beyond it: commit statuses as parts of pipelines, with ref and number, and what can't become what it is | `reporting`, `api/commit_statuses.rs` | `a_commit_status_goes_into_the_pipeline_that_fits_and_makes_one_where_none_does`, `a_pipeline_stands_as_what_is_reported_in_it` |
+//! | beyond it: labels that a bot adds and removes | `api/reviews.rs` | `labels_are_added_and_removed_and_remembered_by_whom` |
 //! | beyond it: issues that a merge closes or mentions (related ones since 17.x) | `linking`, `api/issues.rs` | `a_merge_closes_the_issues_that_its_description_says` |
 //! | beyond it: merge requests that block (Premium, 17.x) | `api/issues.rs` | `what_blocks_is_listed_and_what_is_hidden_is_not_named` |
 //! | beyond it: notes of a draft that comes and goes | `handle/edits.rs` | `gitlab_notes_when_a_draft_becomes_ready` |
@@ -58,7 +60,9 @@
 //! - Lists of merge requests know the scopes `all` and the caller's own; nothing is found by assignee or reviewer.
 //! - Issues have no pages, events or comments of their own, and a milestone is only its title. A description closes issues by
 //!   GitLab's default words and plain references; addresses of issues are not read, nor are commit messages.
-//! - Jobs do nothing and send no events: how they stand is said by the test.
+//! - Jobs do nothing and send no events: how they stand is said by the test, and so is how their pipeline stands by them.
+//! - A status that a test reports without the API (`report_status`) belongs to no pipeline. One for a commit that no merge
+//!   request shows makes none.
 //! - Which merge requests block is kept whatever is paid for, and read everywhere but in the Community Edition.
 //! - Hooks are not disabled after failures, have no list of events, no templates and no custom headers.
 //! - Every call needs a token: what is public to strangers on the web is not shown to them here.
@@ -96,6 +100,7 @@ mod payload;
 mod post_office;
 mod pushing;
 mod release;
+mod reporting;
 mod repository;
 mod reviewing;
 mod server;

@@ -151,6 +151,12 @@ pub struct CommitStatus {
     pub description: Option<String>,
     /// Who gave it.
     pub user: UserId,
+    /// The ref of the pipeline that it is a part of; none for one that stands by itself.
+    pub reference: Option<String>,
+    /// That pipeline.
+    pub pipeline: Option<u64>,
+    /// Whether a newer one of its name took its place in the pipeline.
+    pub retried: bool,
 }
 
 /// A project.

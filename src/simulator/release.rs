@@ -160,6 +160,16 @@ impl Release {
         self.edition != Edition::Community && self.since(17, 3)
     }
 
+    /// Whether a commit status says which pipeline it is a part of.
+    pub(super) fn says_pipelines_of_statuses(&self) -> bool {
+        self.since(17, 0)
+    }
+
+    /// Whether a commit status for a pipeline that does not fit is refused; before, GitLab makes one for it.
+    pub(super) fn finds_pipelines_for_statuses(&self) -> bool {
+        self.since(17, 0)
+    }
+
     /// Whether `/diffs` and versions say `collapsed` and `too_large`.
     pub(super) fn says_too_large(&self) -> bool {
         self.since(18, 0)

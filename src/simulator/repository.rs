@@ -22,6 +22,11 @@ impl Repository {
         self.branches.get(name)
     }
 
+    /// A branch that stands at a commit.
+    pub(super) fn branch_at(&self, sha: &CommitSha) -> Option<&str> {
+        self.branches.iter().find(|(_, head)| *head == sha).map(|(name, _)| name.as_str())
+    }
+
     /// A commit that a branch name or a SHA stands for.
     pub(super) fn commit(&self, reference: &str) -> Option<&Commit> {
         let sha = self.branches.get(reference).map_or(reference, CommitSha::as_str);

@@ -1,16 +1,15 @@
-//! Approvals, notes and commit statuses: what both people (by the handle) and bots (by the API) do.
+//! Approvals, notes and labels: what both people (by the handle) and bots (by the API) do.
 
 use serde_json::json;
 
 use super::clock::hook_time;
 use super::digest;
 use super::error::SimulatorError;
-use super::merge_requests::{Approved, Award, Discussion, Note};
-use super::namespaces::CommitStatus;
+use super::merge_requests::{Approved, Award, Discussion, LabelEvent, MergeRequest, Note};
 use super::payload::Happening;
 use super::release::Edition;
 use super::world::World;
-use crate::merge_request::{MergeRequestRef, ProjectId, UserId};
+use crate::merge_request::{MergeRequestRef, UserId};
 
 impl World {
     /// Something happens to a merge request: its `updated_at` moves and everybody is told.
@@ -148,13 +147,40 @@ impl World {
         self.happen(which, user, Happening::new("update"))
     }
 
-    /// Takes a commit status: the newest of a name is the one that counts.
-    pub(super) fn set_commit_status(
+    /// Somebody adds labels and takes others away. GitLab remembers who did what; an edit that changes nothing sends nothing.
+    pub(super) fn change_labels(
         &mut self,
-        project: ProjectId,
-        status: CommitStatus,
+        which: MergeRequestRef,
+        user: UserId,
+        add: &[String],
+        remove: &[String],
     ) -> Result<(), SimulatorError> {
-        self.project_mut(project)?.commit_statuses.push(status);
+        let before = self.merge_request(which)?.clone();
+        let labels = &mut self.merge_request_mut(which)?.labels;
+        labels.extend(add.iter().cloned());
+        labels.retain(|label| !remove.contains(label));
+        let after = self.merge_request(which)?.clone();
+        if before.labels == after.labels {
+            return Ok(());
+        }
+        self.note_labels(which, user, &before)?;
+        let (before, after) = (Self::labels_payload(&before), Self::labels_payload(&after));
+        self.happen(which, user, Happening::new("update").changed("labels", &before, &after))
+    }
+
+    /// GitLab remembers who added and removed which label.
+    pub(super) fn note_labels(
+        &mut self,
+        which: MergeRequestRef,
+        user: UserId,
+        before: &MergeRequest,
+    ) -> Result<(), SimulatorError> {
+        let after = self.merge_request(which)?.labels.clone();
+        for label in before.labels.symmetric_difference(&after) {
+            let (id, created_at, added) = (self.fresh_id(), self.now(), after.contains(label));
+            let event = LabelEvent { id, user, created_at, label: label.clone(), added };
+            self.merge_request_mut(which)?.label_events.push(event);
+        }
         Ok(())
     }
 }

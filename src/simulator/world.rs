@@ -15,7 +15,7 @@ use super::error::SimulatorError;
 use super::hooks::Hook;
 use super::issues::Issue;
 use super::merge_requests::MergeRequest;
-use super::namespaces::{Group, Project};
+use super::namespaces::{CommitStatus, Group, Project};
 use super::pattern;
 use super::post_office::PostOffice;
 use super::release::Release;
@@ -43,6 +43,8 @@ pub(super) struct World {
     pub(super) issues: Vec<Issue>,
     pub(super) hooks: Vec<Hook>,
     pub(super) rows: StatusRows,
+    /// Every commit status that was ever taken, as it was said.
+    pub(super) reports: Vec<CommitStatus>,
     /// Whether `/approvals` says `approved_at` (newer versions do).
     pub(super) says_approved_at: bool,
     /// At most so many calls per minute and user.
@@ -79,6 +81,7 @@ impl World {
             issues: Vec::new(),
             hooks: Vec::new(),
             rows: StatusRows::default(),
+            reports: Vec::new(),
             says_approved_at: true,
             rate_limit: None,
             observed: HashMap::new(),

@@ -11,15 +11,13 @@ use crate::policy::fact::Known;
 use crate::store::{Claim, Observations, Settlement, Shown, SightedApproval};
 
 use super::answer::{Answer, Vocabulary, Weighed};
-use super::pause::{PARKED_FOR, next_heartbeat, pause};
+use super::pause::{PARKED_FOR, UNCLEAR_LOOK, next_heartbeat, pause};
 use super::resources::Resources;
 
 /// How soon a rule that waits for a pipeline or for GitLab is looked at again without any event.
 pub(super) const UNSETTLED_LOOK: Duration = Duration::from_secs(120);
 /// The least pause before time is looked at again: GitLab dates to the second.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
-/// How soon the list is read while an answer of unclear fate may still arrive: the longest time that a stale one stands.
-const UNCLEAR_LOOK: Duration = Duration::from_secs(10);
 /// How soon a heartbeat is tried again for which the budget had no room.
 const LATE_HEARTBEAT: Duration = Duration::from_secs(10);
 
@@ -63,7 +61,7 @@ pub(super) fn after(
         settlement.settled_as = "undecided";
         settlement.look_by(now + pause(claim.attempt));
     }
-    settlement.statuses = weighed.into_iter().map(|weighed| weighed.known).collect();
+    settlement.statuses = weighed.into_iter().filter_map(|weighed| weighed.known).collect();
     settlement
 }
 

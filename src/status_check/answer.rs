@@ -92,8 +92,8 @@ pub(super) struct Weighed {
     pub(super) answer: Answer,
     /// Whether a pass stays only because the merge request is on a merge train.
     pub(super) on_merge_train: bool,
-    /// What shows before anything is said, in the form that will be remembered.
-    pub(super) known: KnownStatus,
+    /// What shows before anything is said, in the form that will be remembered; none for what is no status check.
+    pub(super) known: Option<KnownStatus>,
 }
 
 /// What a verdict means under the circumstances.

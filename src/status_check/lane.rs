@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use crate::decision::Check;
 use crate::gitlab::Status;
 use crate::merge_request::{CommitSha, StatusCheckId};
 use crate::policy::PolicySet;
@@ -18,6 +19,7 @@ use crate::store::{
 };
 
 use super::aftermath::{forget, plan_heartbeats, supersede};
+use super::mirror::{Extent, Mirroring, Proof, Standing};
 use super::posting::{Saying, post, take_in};
 use super::record::{Cause, Particulars, Shared, canonical, verdict_word};
 use super::resources::Resources;
@@ -36,13 +38,27 @@ pub(super) struct Statement {
 }
 
 /// What is to be recorded and said, and how the claim ends after that.
-pub(super) struct Conclusion {
+pub(super) struct Conclusion<'a> {
     pub(super) statements: Vec<Statement>,
     pub(super) observations: Observations,
     /// What shows before anything is said.
     pub(super) settlement: Settlement,
     /// Whether GitLab lists the checks now, as opposed to being remembered to have listed them.
     pub(super) listed: bool,
+    /// How the merge request stands, for those of the other ways to answer that may speak of it.
+    pub(super) mirrored: Option<(Standing<'a>, Extent)>,
+}
+
+/// An answer to a check, with the index of its decision.
+type Said = (usize, StatusCheckId, Status);
+
+/// What answers are given with, and what becomes of them.
+struct Telling<'a> {
+    policies: &'a PolicySet,
+    /// The decisions' numbers.
+    numbers: &'a [i64],
+    listed: bool,
+    settlement: &'a mut Settlement,
 }
 
 impl<'a> Lane<'a> {
@@ -71,63 +87,105 @@ impl<'a> Lane<'a> {
         is_asked && self.remembered(sha, check).is_none_or(|known| known.shown.is_none())
     }
 
-    /// Records what was decided, says what is to be said (what is taken back before what is granted), and settles.
+    /// Records what was decided, says what is to be said (what is taken back before what is granted, and first to the
+    /// status checks), and settles.
     pub(super) async fn conclude(
         &self,
         policies: &PolicySet,
-        conclusion: Conclusion,
+        conclusion: Conclusion<'_>,
     ) -> Result<Settlement, StoreError> {
-        let Conclusion { statements, observations, mut settlement, listed } = conclusion;
-        let mut said: Vec<_> = statements
+        let Conclusion { statements, observations, mut settlement, listed, mirrored } = conclusion;
+        let mut mirroring = mirrored.as_ref().map(|(standing, extent)| {
+            let remembered = &self.memory.mirrors;
+            Mirroring::new(self.resources, &self.claim, policies, remembered, (standing, *extent))
+        });
+        let said = statements
             .iter()
             .enumerate()
-            .filter_map(|(index, statement)| Some((index, statement.status?)))
-            .collect();
-        said.sort_by_key(|(_, status)| *status == Status::Passed);
+            .filter_map(|(index, statement)| Some((index, statement.decision.check?, statement.status?)));
+        let (grants, withdrawals): (Vec<Said>, Vec<Said>) =
+            said.partition(|(_, _, status)| *status == Status::Passed);
         let decisions: Vec<_> = statements.into_iter().map(|statement| statement.decision).collect();
-        if said.is_empty() {
+        let is_silent = grants.is_empty() && withdrawals.is_empty();
+        if is_silent && !mirroring.as_ref().is_some_and(Mirroring::may_speak) {
             settlement.decisions = decisions;
             settlement.observations = observations;
-            if !self.is_in_force(policies) {
+        } else {
+            let answering = self.prepare(&mut settlement, withdrawals.iter().chain(&grants));
+            let proven = Instant::now();
+            let queue = &self.resources.queue;
+            let (recorded, numbers) = queue.record(&self.claim, decisions, observations, answering).await?;
+            if recorded == Recorded::Superseded {
                 supersede(&mut settlement, self.resources.clock.now());
+                return Ok(settlement);
             }
-            return Ok(settlement);
-        }
-        for (index, status) in &said {
-            if let Some(known) = settlement.statuses.get_mut(*index) {
-                known.pending = self.period_after(known, *status);
+            let mut proven = Some(proven);
+            let mut saying = Telling { policies, numbers: &numbers, listed, settlement: &mut settlement };
+            self.say_all(&withdrawals, &mut proven, &mut saying).await?;
+            if let Some(mirroring) = &mut mirroring {
+                self.note_proof(mirroring.withdraw().await?, saying.settlement);
+                proven = proven.filter(|_| !mirroring.has_spoken());
+            }
+            self.say_all(&grants, &mut proven, &mut saying).await?;
+            if let Some(mirroring) = &mut mirroring {
+                self.note_proof(mirroring.show().await?, saying.settlement);
             }
         }
-        let answering =
-            said.iter().filter_map(|(index, _)| settlement.statuses.get(*index)).cloned().collect();
-        let proven = Instant::now();
-        let queue = &self.resources.queue;
-        let (recorded, numbers) = queue.record(&self.claim, decisions, observations, answering).await?;
-        if recorded == Recorded::Superseded {
-            supersede(&mut settlement, self.resources.clock.now());
-            return Ok(settlement);
-        }
-        let mut proven = Some(proven);
-        for (index, status) in said {
-            let (Some(known), Some(decision)) =
-                (settlement.statuses.get(index).cloned(), numbers.get(index).copied())
-            else {
-                continue;
-            };
-            if !self.may_still_speak(proven.take(), policies).await? {
-                supersede(&mut settlement, self.resources.clock.now());
-                forget(&mut settlement, known.check);
-                continue;
-            }
-            let KnownStatus { sha, check, name, .. } = &known;
-            let saying = Saying { sha, check: *check, name, status, decision, listed };
-            let outcome = post(self.resources, &self.claim, saying).await;
-            take_in(&mut settlement, known.check, outcome, self.resources.clock.now());
+        if let Some(mirroring) = mirroring {
+            mirroring.end(&mut settlement);
         }
         if !self.is_in_force(policies) {
             supersede(&mut settlement, self.resources.clock.now());
         }
         Ok(settlement)
+    }
+
+    /// What is known of the checks that are about to be answered, each with the period of waiting that its answer makes.
+    fn prepare<'b>(
+        &self,
+        settlement: &mut Settlement,
+        said: impl Iterator<Item = &'b Said>,
+    ) -> Vec<KnownStatus> {
+        let mut answering = Vec::new();
+        for (_, check, status) in said {
+            for known in settlement.statuses.iter_mut().filter(|known| known.check == *check) {
+                known.pending = self.period_after(known, *status);
+                answering.push(known.clone());
+            }
+        }
+        answering
+    }
+
+    /// Answers some of the checks, each only while it may still be answered.
+    async fn say_all(
+        &self,
+        said: &[Said],
+        proven: &mut Option<Instant>,
+        telling: &mut Telling<'_>,
+    ) -> Result<(), StoreError> {
+        for (index, check, status) in said {
+            let known = telling.settlement.statuses.iter().find(|known| known.check == *check).cloned();
+            let (Some(known), Some(decision)) = (known, telling.numbers.get(*index).copied()) else {
+                continue;
+            };
+            if !self.may_still_speak(proven.take(), telling.policies).await? {
+                supersede(telling.settlement, self.resources.clock.now());
+                forget(telling.settlement, known.check);
+                continue;
+            }
+            let KnownStatus { sha, check, name, .. } = &known;
+            let (status, listed) = (*status, telling.listed);
+            let saying = Saying { sha, check: *check, name, status, decision, listed };
+            let outcome = post(self.resources, &self.claim, saying).await;
+            take_in(telling.settlement, known.check, outcome, self.resources.clock.now());
+        }
+        Ok(())
+    }
+
+    fn note_proof(&self, proof: Proof, settlement: &mut Settlement) {
+        if proof == Proof::Superseded {
+            supersede(settlement, self.resources.clock.now());
+        }
     }
 
     /// The period of waiting that a word begins, goes on with, or ends.
@@ -139,7 +197,7 @@ impl<'a> Lane<'a> {
     }
 
     pub(super) fn is_in_force(&self, policies: &PolicySet) -> bool {
-        self.resources.bundle.current().revision() == policies.revision()
+        self.resources.is_in_force(policies)
     }
 
     /// Whether nothing newer came, no other policies came into force, and the lease outlasts the call. The first answer
@@ -164,7 +222,7 @@ impl<'a> Lane<'a> {
     pub(super) fn statement(
         &self,
         shared: &Shared<'_>,
-        KnownStatus { sha, check, name, .. }: &KnownStatus,
+        (sha, check): (&CommitSha, &Check),
         evaluation: &Evaluation,
         status: Option<Status>,
     ) -> Result<Statement, StoreError> {
@@ -174,8 +232,8 @@ impl<'a> Lane<'a> {
             cause: &self.cause(shared.revision()),
             merge_request: self.claim.merge_request,
             sha,
-            check: *check,
-            check_name: name,
+            check: check.id,
+            check_name: &check.name,
             evaluation,
             answer: status,
         };
@@ -183,8 +241,8 @@ impl<'a> Lane<'a> {
         let decision = NewDecision {
             decided_at,
             sha: sha.clone(),
-            check: *check,
-            name: name.clone(),
+            check: check.id,
+            name: check.name.clone(),
             verdict: verdict_word(evaluation.verdict),
             record,
             blobs: Arc::clone(&shared.blobs),

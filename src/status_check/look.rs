@@ -13,8 +13,10 @@ use crate::store::{Asked, KnownStatus, LastLook, Observations, Settlement, Shown
 use super::aftermath::{after, again, observations};
 use super::answer::{Answer, Vocabulary};
 use super::lane::{Conclusion, Lane};
+use super::mirror::{Extent, Standing};
 use super::pause::pause;
 use super::record::Shared;
+use super::standing::not_listed;
 
 /// How often a head that a delivery named and GitLab does not show is looked for.
 const BEHIND_TRIES: u32 = 4;
@@ -36,7 +38,7 @@ pub(super) enum Look {
     /// Its project is outside of `gitlab.projects`.
     OutOfScope,
     /// GitLab lists no check of ours for its target branch.
-    NoCheck,
+    NoCheck(Box<Open>),
     /// It changed at every try.
     Moving,
     /// Something newer came while something was taken back.
@@ -65,7 +67,7 @@ impl Lane<'_> {
                 Ok(Sight::Ended) => return Ok(Ok(Look::Ended)),
                 Ok(Sight::Preparing) => return Ok(Ok(Look::Preparing)),
                 Ok(Sight::OutOfScope) => return Ok(Ok(Look::OutOfScope)),
-                Ok(Sight::NoCheck) => return Ok(Ok(Look::NoCheck)),
+                Ok(Sight::NoCheck(open)) => return Ok(Ok(Look::NoCheck(open))),
                 Err(failure) => return Ok(Err(failure)),
             };
             self.resources.note_time(open.now, asked_at);
@@ -83,7 +85,8 @@ impl Lane<'_> {
 
     /// The first round of calls.
     async fn sight(&self) -> Result<Sight, Failure> {
-        let must = self.claim.distrust || self.memory.statuses.is_empty() || self.is_in_doubt();
+        let is_unseen = self.memory.statuses.is_empty() && !self.is_unlisted();
+        let must = self.claim.distrust || is_unseen || self.is_in_doubt();
         let last = self.memory.last.as_ref().map(|last| last.look.sha.clone());
         let named = self.memory.newest_delivery.as_ref().and_then(|delivery| delivery.sha.as_ref());
         let listing = match last {
@@ -92,7 +95,9 @@ impl Lane<'_> {
             _ => Listing::UnlessKnown,
         };
         let merge_request = self.claim.merge_request;
-        let asking = Asking { merge_request, listing, known: &|subject| self.known_checks(subject) };
+        let (own, without_list) = (self.own().await?, self.without_list());
+        let known = &|subject: &_| self.known_checks(subject);
+        let asking = Asking { merge_request, listing, known, own, without_list };
         self.resources.decider.sight(&asking).await
     }
 
@@ -118,7 +123,10 @@ impl Lane<'_> {
         {
             return Vec::new();
         }
-        of_head.iter().map(|known| Check { id: known.check, name: known.name.clone() }).collect()
+        if of_head.is_empty() && self.is_unlisted() {
+            return vec![Check::unlisted()];
+        }
+        of_head.iter().map(|known| Check { id: Some(known.check), name: known.name.clone() }).collect()
     }
 
     /// Whether an older `passed` may show that was given for another situation: another target branch, an SHA that was
@@ -137,14 +145,16 @@ impl Lane<'_> {
         open: &mut Open,
         closing: bool,
     ) -> Result<Option<Settlement>, StoreError> {
-        let shows_passed = |check: &&Check| match &open.listed {
-            Some(listed) => listed.contains(&(check.id, Status::Passed)),
-            None => self
+        let shows_passed = |check: &&Check| match (check.id, &open.listed) {
+            (None, _) => false,
+            (Some(id), Some(listed)) => listed.contains(&(id, Status::Passed)),
+            (Some(id), None) => self
                 .of_head(&open.subject)
-                .any(|known| known.check == check.id && known.shown == Some(Shown::Passed)),
+                .any(|known| known.check == id && known.shown == Some(Shown::Passed)),
         };
         let passed: Vec<_> = open.checks.iter().filter(shows_passed).cloned().collect();
-        if passed.is_empty() {
+        let may_mirror_pass = self.may_mirror_pass(&open.subject.sha, closing);
+        if passed.is_empty() && !may_mirror_pass {
             return Ok(None);
         }
         let why = if closing {
@@ -158,15 +168,22 @@ impl Lane<'_> {
             Evaluation::without_policies(Verdict::Waiting, format!("a pass is taken back: {why}"));
         let checks: Vec<_> = passed.into_iter().map(|check| (check, evaluation.clone())).collect();
         let weighed = self.weigh(&open.subject, &checks, &open.listed).await;
-        let statements = self.state(&shared, &checks, &weighed)?;
+        let mut statements = self.state(&shared, &open.subject.sha, &checks, &weighed)?;
+        let mut statuses: Vec<_> = weighed.into_iter().filter_map(|weighed| weighed.known).collect();
         if statements.iter().all(|statement| statement.status.is_none()) {
             // This GitLab has no word for it; what is decided next says what can be said.
+            statements.clear();
+            statuses.clear();
+        }
+        if statements.is_empty() && !may_mirror_pass {
             return Ok(None);
         }
-        let statuses = weighed.into_iter().map(|weighed| weighed.known).collect();
+        let names = open.checks.iter().map(|check| check.name.clone());
+        let standing = self.standing_alike(open, names, &evaluation);
+        let mirrored = Some((standing, if closing { Extent::All } else { Extent::Early }));
         let settlement = Settlement { statuses, settled_as: "taken back", ..Settlement::default() };
-        let listed = open.listed.is_some();
-        let conclusion = Conclusion { statements, observations: Observations::default(), settlement, listed };
+        let (listed, observations) = (open.listed.is_some(), Observations::default());
+        let conclusion = Conclusion { statements, observations, settlement, listed, mirrored };
         let settlement = self.conclude(policies, conclusion).await?;
         if settlement.unfinished || closing {
             return Ok(Some(settlement));
@@ -202,8 +219,30 @@ impl Lane<'_> {
             settlement.ended = true;
             settlement.settled_as = "ended";
         }
+        let dropped = self.dropped(&open.subject, open.checks.iter(), open.listed.is_some());
+        let unlisted = open.checks.iter().all(|check| check.id.is_none());
         let (sha, target_branch) = (open.subject.sha, open.subject.target_branch);
-        settlement.look = Some(LastLook { sha, target_branch, facts: None });
+        settlement.look = Some(LastLook { sha, target_branch, facts: None, unlisted, dropped });
+        self.settle(settlement).await
+    }
+
+    /// GitLab lists no check of ours: what the other ways said of it before stands for nothing any more.
+    pub(super) async fn unlist(
+        self,
+        policies: &PolicySet,
+        open: Open,
+        settlement: Settlement,
+    ) -> Result<(), StoreError> {
+        if !self.is_mirrored() {
+            return self.settle(settlement).await;
+        }
+        let names = self.names_at(&open.subject.sha).into_iter();
+        let standing = self.standing_alike(&open, names, &not_listed());
+        let mirrored = Some((standing, Extent::Begun));
+        let observations = Observations::default();
+        let statements = Vec::new();
+        let conclusion = Conclusion { statements, observations, settlement, listed: true, mirrored };
+        let settlement = self.conclude(policies, conclusion).await?;
         self.settle(settlement).await
     }
 
@@ -213,17 +252,22 @@ impl Lane<'_> {
         self.resources.metrics.panics.inc_by(decided.panics.try_into().unwrap_or(u64::MAX));
         let weighed = self.weigh(subject, &decided.checks, &decided.listed).await;
         let shared = Shared::new(&decided.facts, policies)?;
-        let statements = self.state(&shared, &decided.checks, &weighed)?;
+        let statements = self.state(&shared, &subject.sha, &decided.checks, &weighed)?;
+        let checks = decided.checks.iter().map(|(check, _)| check);
+        let dropped = self.dropped(subject, checks.clone(), decided.listed.is_some());
+        let standing = self.is_mirrored().then(|| self.standing_of(&decided, &weighed, &dropped));
         let mut settlement = after(self.resources, &self.claim, &decided.checks, weighed);
         settlement.look = Some(LastLook {
             sha: subject.sha.clone(),
             target_branch: subject.target_branch.clone(),
             facts: shared.facts_digest().map(|digest| (digest, Facts::FORMAT)),
+            unlisted: checks.clone().all(|check| check.id.is_none()),
+            dropped,
         });
         settlement.revision = Some(policies.revision().as_str().to_owned());
-        if statements.iter().any(|statement| statement.status == Some(Status::Passed))
-            && self.is_overtaken(&decided)
-        {
+        let grants = statements.iter().any(|statement| statement.status == Some(Status::Passed))
+            || standing.as_ref().is_some_and(Standing::grants);
+        if grants && self.is_overtaken(&decided) {
             // The facts took so long that the present they were judged by is over.
             let settlement = again("overtaken by time", OVERTAKEN, self.resources.clock.now());
             return self.settle(settlement).await;
@@ -236,8 +280,9 @@ impl Lane<'_> {
         let observations = observations(&decided);
         let listed = decided.listed.is_some();
         settlement.all_listed = listed;
-        let settlement =
-            self.conclude(policies, Conclusion { statements, observations, settlement, listed }).await?;
+        let mirrored = standing.map(|standing| (standing, Extent::All));
+        let conclusion = Conclusion { statements, observations, settlement, listed, mirrored };
+        let settlement = self.conclude(policies, conclusion).await?;
         self.settle(settlement).await
     }
 
@@ -280,16 +325,20 @@ impl Lane<'_> {
         let mut statements = Vec::new();
         for known in of_head {
             let believed = KnownStatus { shown: shown_by_memory(&known), ..known };
-            let circumstances = self.circumstances(&believed, vocabulary);
+            let circumstances = self.circumstances(Some(&believed), vocabulary);
             let Answer::Post(status) = self.answer_to(evaluation.verdict, circumstances) else { continue };
-            statements.push(self.statement(&shared, &believed, &evaluation, Some(status))?);
+            let check = Check { id: Some(believed.check), name: believed.name.clone() };
+            let of = (&believed.sha, &check);
+            statements.push(self.statement(&shared, of, &evaluation, Some(status))?);
             settlement.statuses.push(believed);
         }
-        if statements.is_empty() {
+        let standing = self.is_mirrored().then(|| self.standing_unknown(&evaluation)).flatten();
+        let mirrored = standing.map(|standing| (standing, Extent::Withdrawals));
+        if statements.is_empty() && mirrored.is_none() {
             return self.settle(settlement).await;
         }
         let observations = Observations::default();
-        let conclusion = Conclusion { statements, observations, settlement, listed: true };
+        let conclusion = Conclusion { statements, observations, settlement, listed: true, mirrored };
         let settlement = self.conclude(policies, conclusion).await?;
         self.settle(settlement).await
     }

@@ -10,6 +10,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// The pause where no retry helps before somebody mends something.
 pub(super) const PARKED_FOR: Duration = Duration::from_secs(600);
+/// How soon it is looked what shows while an answer of unclear fate may still arrive: the longest time that a stale one stands.
+pub(super) const UNCLEAR_LOOK: Duration = Duration::from_secs(10);
 
 /// The pause after the given number of tries, with jitter.
 pub(super) fn pause(attempt: u32) -> Duration {

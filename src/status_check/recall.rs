@@ -13,6 +13,7 @@ use crate::store::{Observations, Settlement, Shown, StoreError};
 use super::aftermath::after;
 use super::answer::{Answer, Weighed};
 use super::lane::{Conclusion, Lane};
+use super::mirror::{Extent, Mirroring, Standing};
 use super::record::Shared;
 
 /// What a recall came to.
@@ -39,8 +40,16 @@ impl Lane<'_> {
         if !weighed.iter().all(|weighed| self.is_sayable_from_memory(weighed, &facts)) {
             return Ok(Recalled::Look);
         }
+        let dropped = self.dropped(&facts.merge_request, checks.iter().map(|(check, _)| check), false);
+        let standing =
+            self.is_mirrored().then(|| self.standing(&facts.merge_request, &checks, &weighed, &dropped));
+        if let Some(standing) = &standing
+            && self.must_look_to_mirror(policies, standing, may_have_moved(&facts))
+        {
+            return Ok(Recalled::Look);
+        }
         let shared = Shared::new(&facts, policies)?;
-        let mut statements = self.state(&shared, &checks, &weighed)?;
+        let mut statements = self.state(&shared, &facts.merge_request.sha, &checks, &weighed)?;
         // Where nothing is said and no other policies decided, the decision before says it all.
         if self.is_decided_under(policies) && statements.iter().all(|statement| statement.status.is_none()) {
             statements.clear();
@@ -53,8 +62,16 @@ impl Lane<'_> {
         }
         settlement.revision = Some(policies.revision().as_str().to_owned());
         let observations = Observations::default();
-        let conclusion = Conclusion { statements, observations, settlement, listed: false };
+        let mirrored = standing.map(|standing| (standing, Extent::All));
+        let conclusion = Conclusion { statements, observations, settlement, listed: false, mirrored };
         Ok(Recalled::Settled(Box::new(self.conclude(policies, conclusion).await?)))
+    }
+
+    /// Whether what another way to answer would say must be true of this very moment, as with answers.
+    fn must_look_to_mirror(&self, policies: &PolicySet, standing: &Standing<'_>, moves: bool) -> bool {
+        let (claim, remembered) = (&self.claim, &self.memory.mirrors);
+        let all = (standing, Extent::All);
+        Mirroring::new(self.resources, claim, policies, remembered, all).must_look(moves)
     }
 
     /// The facts of the last look, if they are there in the form that is read today.
@@ -68,7 +85,9 @@ impl Lane<'_> {
     /// Our checks as they were listed for this head and target branch.
     fn checks(&self, facts: &Facts) -> Vec<Check> {
         let of_head = self.of_head(&facts.merge_request);
-        of_head.map(|known| Check { id: known.check, name: known.name.clone() }).collect()
+        let listed: Vec<_> =
+            of_head.map(|known| Check { id: Some(known.check), name: known.name.clone() }).collect();
+        if listed.is_empty() && self.is_unlisted() { vec![Check::unlisted()] } else { listed }
     }
 
     /// Whether the last decision was made under these policies: then it is time that woke the lane.
@@ -85,10 +104,11 @@ impl Lane<'_> {
             Answer::Silence | Answer::Unsayable => return true,
             Answer::Post(status) => status,
         };
-        let is_again = status == Status::Pending && self.is_period_running(&weighed.known);
-        let is_believed = matches!(weighed.known.shown, Some(Shown::ImplicitPending | Shown::PostedPending));
+        let Some(known) = &weighed.known else { return false };
+        let is_again = status == Status::Pending && self.is_period_running(known);
+        let is_believed = matches!(known.shown, Some(Shown::ImplicitPending | Shown::PostedPending));
         status != Status::Passed
-            && (weighed.known.may_show_passed() || is_again || (is_believed && !may_have_moved(facts)))
+            && (known.may_show_passed() || is_again || (is_believed && !may_have_moved(facts)))
     }
 }
 

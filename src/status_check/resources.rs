@@ -11,19 +11,23 @@ use tokio::sync::Mutex;
 use crate::bundle::Bundle;
 use crate::clock::Clock;
 use crate::decision::Decider;
-use crate::gitlab::GitlabVersion;
-use crate::merge_request::{MergeRequestRef, ProjectId};
+use crate::gitlab::Error;
+use crate::merge_request::{MergeRequestRef, ProjectId, UserId};
+use crate::policy::PolicySet;
 use crate::store::{Decisions, Queue, Store};
 use crate::telemetry::Metrics;
 
 use super::answer::Vocabulary;
 use super::outage::Outage;
 use super::rate::Rate;
+use super::settings::Settings;
 
 /// How long a GitLab version that was found by asking is believed.
 const VERSION_BELIEVED_FOR: Duration = Duration::from_secs(3600);
 /// How soon it is asked for again after it could not be had; until then nobody waits for it.
 const VERSION_ASKED_AGAIN: Duration = Duration::from_secs(2);
+/// How long it is believed whose the token is.
+const USER_BELIEVED_FOR: Duration = Duration::from_secs(3600);
 /// How long it is believed that a project has merge trains, or none.
 const TRAINS_BELIEVED_FOR: Duration = Duration::from_secs(600);
 /// How soon a project is asked again that did not say whether it has any.
@@ -36,25 +40,6 @@ const CALLS_PER_LOOK: u32 = 5;
 const LOOKS_AT_ONCE: u32 = 20;
 /// How many heartbeats may be said at once after a time of rest.
 const HEARTBEATS_AT_ONCE: u32 = 20;
-
-/// What the configuration says of answers.
-#[derive(Debug, Clone, Copy)]
-pub struct Settings {
-    /// `answers.waiting = "failed"`.
-    pub waiting_is_failed: bool,
-    /// `answers.heartbeat_for`.
-    pub heartbeat_for: Duration,
-    /// `answers.heartbeats_per_minute`.
-    pub heartbeats_per_minute: u32,
-    /// `answers.undecided_after`.
-    pub undecided_after: Duration,
-    /// `policies.stale_after`.
-    pub stale_after: Duration,
-    /// `gitlab.background_calls_per_minute`.
-    pub background_calls_per_minute: u32,
-    /// `gitlab.version`.
-    pub gitlab_version: Option<GitlabVersion>,
-}
 
 /// The store, GitLab, the policies, and what is known of this GitLab.
 pub struct Resources {
@@ -72,6 +57,8 @@ pub struct Resources {
     /// Whether GitLab can be reached.
     pub(super) outage: Outage,
     version: Mutex<Version>,
+    /// Whose the token is, and until when that is believed.
+    own_user: Mutex<Option<(UserId, Timestamp)>>,
     /// What is believed of projects and merge trains.
     trains: SyncMutex<HashMap<ProjectId, Arc<Mutex<Option<Believed>>>>>,
     /// How far our clock is ahead of GitLab's, in milliseconds.
@@ -100,6 +87,7 @@ impl Resources {
         settings: Settings,
     ) -> Self {
         let looks_per_minute = (settings.background_calls_per_minute / CALLS_PER_LOOK).max(1);
+        let heartbeats = Rate::new(settings.heartbeats_per_minute, HEARTBEATS_AT_ONCE);
         Self {
             queue: store.queue().clone(),
             decisions: store.decisions(),
@@ -108,10 +96,11 @@ impl Resources {
             metrics,
             settings,
             clock: store.clock().clone(),
-            heartbeats: Rate::new(settings.heartbeats_per_minute, HEARTBEATS_AT_ONCE),
+            heartbeats,
             background: Rate::new(looks_per_minute, LOOKS_AT_ONCE),
             outage: Outage::default(),
             version: Mutex::default(),
+            own_user: Mutex::default(),
             trains: SyncMutex::default(),
             ahead_millis: AtomicI64::new(0),
             quiet_until: SyncMutex::default(),
@@ -144,10 +133,34 @@ impl Resources {
         *self.version.lock().await = Version::default();
     }
 
+    /// Whose the token is; asked for once an hour, and after the token was not accepted.
+    pub(super) async fn own_user(&self) -> Result<UserId, Error> {
+        let mut known = self.own_user.lock().await;
+        if let Some((user, until)) = *known
+            && until > self.clock.now()
+        {
+            return Ok(user);
+        }
+        *known = None;
+        let user = self.decider.gitlab.myself().await?.id;
+        *known = Some((user, self.clock.now() + USER_BELIEVED_FOR));
+        Ok(user)
+    }
+
+    /// Doubts whose the token is: one that is not accepted may have been replaced by another user's.
+    pub(super) async fn doubt_own_user(&self) {
+        *self.own_user.lock().await = None;
+    }
+
     /// Whether new passes may be given.
     pub(super) fn may_grant(&self) -> bool {
         let stale = |since| self.clock.since(since) >= self.settings.stale_after;
         self.bundle.trouble().is_none_or(|trouble| !stale(trouble.since))
+    }
+
+    /// Whether these policies are in force still.
+    pub(super) fn is_in_force(&self, policies: &PolicySet) -> bool {
+        self.bundle.current().revision() == policies.revision()
     }
 
     /// Whether a merge request is on a merge train; what can't be told is not.

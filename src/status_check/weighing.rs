@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::decision::Check;
 use crate::gitlab::Status;
-use crate::merge_request::{CommitSha, StatusCheckId};
+use crate::merge_request::{CheckName, CommitSha, StatusCheckId};
 use crate::policy::evaluation::{Evaluation, Verdict};
 use crate::policy::fact::MergeRequestFacts;
 use crate::store::{KnownStatus, Shown, StoreError};
@@ -32,19 +32,27 @@ impl Lane<'_> {
         listed: &Listed,
     ) -> Vec<Weighed> {
         // Who can't say anything but passed need not ask which words there are.
-        let only_passes = checks.iter().all(|(_, evaluation)| evaluation.verdict == Verdict::Passed);
+        let only_passes = checks
+            .iter()
+            .all(|(check, evaluation)| check.id.is_none() || evaluation.verdict == Verdict::Passed);
         let vocabulary = if only_passes { Vocabulary::Unproven } else { self.resources.vocabulary().await };
         let mut weighed = Vec::new();
         for (check, evaluation) in checks {
-            let known = self.known(subject, check, listed);
+            let verdict = evaluation.verdict;
+            let Some(id) = check.id else {
+                let answer = Answer::Silence;
+                weighed.push(Weighed { verdict, vocabulary, answer, on_merge_train: false, known: None });
+                continue;
+            };
+            let known = self.known(subject, id, &check.name, listed);
             let takes_back_waiting =
                 evaluation.verdict == Verdict::Waiting && known.shown == Some(Shown::Passed);
             let on_merge_train =
                 takes_back_waiting && self.resources.is_on_merge_train(self.claim.merge_request).await;
-            let circumstances = Circumstances { on_merge_train, ..self.circumstances(&known, vocabulary) };
-            let answer = self.answer_to(evaluation.verdict, circumstances);
-            let verdict = evaluation.verdict;
-            weighed.push(Weighed { verdict, vocabulary, answer, on_merge_train, known });
+            let circumstances =
+                Circumstances { on_merge_train, ..self.circumstances(Some(&known), vocabulary) };
+            let answer = self.answer_to(verdict, circumstances);
+            weighed.push(Weighed { verdict, vocabulary, answer, on_merge_train, known: Some(known) });
         }
         weighed
     }
@@ -58,36 +66,42 @@ impl Lane<'_> {
         if is_heartbeat && !has_room() { Answer::Silence } else { answer }
     }
 
-    /// All but the merge train.
-    pub(super) fn circumstances(&self, known: &KnownStatus, vocabulary: Vocabulary) -> Circumstances {
+    /// All but the merge train; `known` is what shows, where anything does.
+    pub(super) fn circumstances(&self, known: Option<&KnownStatus>, vocabulary: Vocabulary) -> Circumstances {
         let settings = &self.resources.settings;
         let undecided_for = self.claim.undecided_since.map(|since| self.resources.clock.since(since));
         Circumstances {
-            shown: known.shown,
+            shown: known.and_then(|known| known.shown),
             vocabulary,
             waiting_is_failed: settings.waiting_is_failed,
             undecided_too_long: undecided_for.is_some_and(|time| time >= settings.undecided_after),
-            heartbeat_due: self.is_heartbeat_due(known),
+            heartbeat_due: known.is_some_and(|known| self.is_heartbeat_due(known)),
             on_merge_train: false,
             may_grant: self.resources.may_grant(),
         }
     }
 
     /// What shows for a check, by the list if it was read, else by memory.
-    fn known(&self, subject: &MergeRequestFacts, check: &Check, listed: &Listed) -> KnownStatus {
-        let remembered = self.remembered(&subject.sha, check.id);
+    fn known(
+        &self,
+        subject: &MergeRequestFacts,
+        check: StatusCheckId,
+        name: &CheckName,
+        listed: &Listed,
+    ) -> KnownStatus {
+        let remembered = self.remembered(&subject.sha, check);
         let shown = match listed {
             Some(listed) => {
-                let status = listed.iter().find(|(id, _)| *id == check.id).map(|(_, status)| *status);
-                status.and_then(|status| self.shown_by(status, remembered, &subject.sha, check.id))
+                let status = listed.iter().find(|(id, _)| *id == check).map(|(_, status)| *status);
+                status.and_then(|status| self.shown_by(status, remembered, &subject.sha, check))
             }
-            None => self.of_head(subject).find(|known| known.check == check.id).and_then(|known| known.shown),
+            None => self.of_head(subject).find(|known| known.check == check).and_then(|known| known.shown),
         };
         let now = self.resources.clock.now();
         KnownStatus {
             sha: subject.sha.clone(),
-            check: check.id,
-            name: check.name.clone(),
+            check,
+            name: name.clone(),
             target_branch: subject.target_branch.clone(),
             shown,
             confirm_at: remembered.and_then(|known| known.confirm_at).filter(|at| *at > now),
@@ -150,22 +164,23 @@ impl Lane<'_> {
     pub(super) fn state(
         &self,
         shared: &Shared<'_>,
+        sha: &CommitSha,
         checks: &[(Check, Evaluation)],
         weighed: &[Weighed],
     ) -> Result<Vec<Statement>, StoreError> {
         let pairs = weighed.iter().zip(checks);
         pairs
-            .map(|(weighed, (_, evaluation))| {
-                self.tell(weighed, evaluation);
-                self.statement(shared, &weighed.known, evaluation, weighed.answer.status())
+            .map(|(weighed, (check, evaluation))| {
+                self.tell(weighed, sha, check, evaluation);
+                self.statement(shared, (sha, check), evaluation, weighed.answer.status())
             })
             .collect()
     }
 
-    fn tell(&self, weighed: &Weighed, evaluation: &Evaluation) {
-        let Weighed { answer, vocabulary, known, .. } = weighed;
+    fn tell(&self, weighed: &Weighed, sha: &CommitSha, check: &Check, evaluation: &Evaluation) {
+        let Weighed { answer, vocabulary, .. } = weighed;
         let (project, iid) = (self.claim.merge_request.project, self.claim.merge_request.iid);
-        let (sha, check, verdict) = (known.sha.short(), &known.name, verdict_word(evaluation.verdict));
+        let (sha, check, verdict) = (sha.short(), &check.name, verdict_word(evaluation.verdict));
         self.resources.metrics.evaluations.get_or_create(&EvaluationLabels { verdict }).inc();
         tracing::info!(%project, %iid, sha, %check, verdict, ?answer, summary = evaluation.summary, "decided");
         if *answer == Answer::Unsayable {

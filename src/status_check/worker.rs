@@ -164,7 +164,9 @@ impl Worker {
             Ok(Look::Superseded(settlement)) => lane.settle(*settlement).await,
             Ok(Look::Ended) => lane.settle(ended("ended")).await,
             Ok(Look::OutOfScope) => lane.settle(nothing_to_decide("out of scope", &policies)).await,
-            Ok(Look::NoCheck) => lane.settle(nothing_to_decide("no check", &policies)).await,
+            Ok(Look::NoCheck(open)) => {
+                lane.unlist(&policies, *open, nothing_to_decide("no check", &policies)).await
+            }
             Ok(Look::Preparing | Look::Moving) => {
                 // One without a single commit stays so: its first push is an event of its own.
                 let attempt = lane.claim.attempt;
@@ -189,7 +191,7 @@ impl Worker {
                     self.0.keep_quiet(*retry_after);
                 }
             }
-            Err(Failure::UrlsHidden | Failure::Unreadable(_)) => {}
+            Err(Failure::UrlsHidden | Failure::Unlisted(_) | Failure::Unreadable(_)) => {}
         }
     }
 
@@ -226,7 +228,7 @@ impl Worker {
                 let pause = error.retry_after().unwrap_or_else(|| pause(*attempt));
                 Settlement { undecided: true, ..again("undecided", pause, self.0.clock.now()) }
             }
-            Failure::Gitlab(_) | Failure::UrlsHidden | Failure::Unreadable(_) => {
+            Failure::Gitlab(_) | Failure::UrlsHidden | Failure::Unlisted(_) | Failure::Unreadable(_) => {
                 self.0.metrics.parked.inc();
                 tracing::error!(%project, %iid, %failure, "can't be decided before somebody mends this");
                 Settlement { undecided: true, ..again("parked", PARKED_FOR, self.0.clock.now()) }

@@ -27,8 +27,8 @@ pub struct NewDecision {
     pub decided_at: Timestamp,
     /// The head it speaks of.
     pub sha: CommitSha,
-    /// The check it speaks for.
-    pub check: StatusCheckId,
+    /// The check it speaks for; none where GitLab has no status checks.
+    pub check: Option<StatusCheckId>,
     /// Our name for the check.
     pub name: CheckName,
     /// The verdict in a word.
@@ -162,7 +162,7 @@ pub(super) fn insert(
         ":project": column(merge_request.project.get())?,
         ":iid": column(merge_request.iid.get())?,
         ":sha": decision.sha.as_str(),
-        ":check": column(decision.check.get())?,
+        ":check": column(decision.check.map_or(0, StatusCheckId::get))?,
         ":name": decision.name.as_str(),
         ":verdict": decision.verdict,
         ":record": decision.record,

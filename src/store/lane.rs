@@ -8,12 +8,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, named_params};
 
-use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
+use crate::merge_request::{CheckName, MergeRequestIid, MergeRequestRef, ProjectId};
 
 use super::column::{column, id, millis, timestamp};
 use super::decisions::{self, NewDecision};
 use super::error::StoreError;
 use super::memory::{LastLook, Observations, observe};
+use super::mirror::{self, KnownMirror};
 use super::revision;
 use super::status::{self, KnownStatus};
 
@@ -72,6 +73,8 @@ pub struct Settlement {
     pub observations: Observations,
     /// What GitLab shows from now on, as far as it is known.
     pub statuses: Vec<KnownStatus>,
+    /// What the other ways of answering say from now on, those of which anything was learned.
+    pub mirrors: Vec<KnownMirror>,
     /// What was said and replied, by decision.
     pub answers: Vec<decisions::NewAnswer>,
     /// What the look saw, if there was one and it got so far.
@@ -295,6 +298,10 @@ fn keep_answers(
         let write = if held { status::remember } else { status::leave_open };
         write(connection, claim.merge_request, known, claim.number, now)?;
     }
+    for known in &settlement.mirrors {
+        let write = if held { mirror::remember } else { mirror::leave_open };
+        write(connection, claim.merge_request, known, claim.number, now)?;
+    }
     Ok(())
 }
 
@@ -341,10 +348,13 @@ fn settle_lane(
                                              ELSE coalesce(min(look_at, recall_at), look_at, recall_at) END
                WHERE project_id = ?1 AND iid = ?2";
     connection.prepare_cached(sql)?.execute((key.0, key.1, claim.generation, millis(now)))?;
-    if let Some(LastLook { sha, target_branch, facts }) = &settlement.look {
-        let sql = "UPDATE lane SET sha = ?3, target_branch = ?4, facts = ?5, facts_format = ?6
+    if let Some(LastLook { sha, target_branch, facts, unlisted, dropped }) = &settlement.look {
+        let sql =
+            "UPDATE lane SET sha = ?3, target_branch = ?4, facts = ?5, facts_format = ?6, unlisted = ?7,
+                                   dropped = ?8
                    WHERE project_id = ?1 AND iid = ?2";
         let (digest, format) = facts.unzip();
+        let dropped: Vec<_> = dropped.iter().map(CheckName::as_str).collect();
         connection.prepare_cached(sql)?.execute((
             key.0,
             key.1,
@@ -352,6 +362,8 @@ fn settle_lane(
             target_branch,
             digest,
             format,
+            unlisted,
+            dropped.join(","),
         ))?;
     }
     if let Some(revision) = &settlement.revision {
@@ -365,6 +377,9 @@ fn rank(connection: &Connection, merge_request: MergeRequestRef) -> Result<(), S
     let sql = "UPDATE lane SET may_pass = EXISTS
                    (SELECT 1 FROM status WHERE status.project_id = lane.project_id AND status.iid = lane.iid
                        AND status.sha = coalesce(lane.sha, status.sha) AND (shown IS NULL OR shown = 'passed'))
+                   OR EXISTS
+                   (SELECT 1 FROM mirror WHERE mirror.project_id = lane.project_id AND mirror.iid = lane.iid
+                       AND mirror.sha IN ('', coalesce(lane.sha, mirror.sha)) AND mirror.may_pass)
                WHERE project_id = ?1 AND iid = ?2";
     let key = (column(merge_request.project.get())?, column(merge_request.iid.get())?);
     connection.prepare_cached(sql)?.execute(key)?;
@@ -404,7 +419,7 @@ mod tests {
     use super::super::status::Shown;
     use super::super::sweep;
     use super::*;
-    use crate::merge_request::{CheckName, CommitSha, StatusCheckId};
+    use crate::merge_request::{CommitSha, StatusCheckId};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + second).unwrap()

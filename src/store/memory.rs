@@ -1,6 +1,6 @@
 //! What is remembered of a merge request between two evaluations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
@@ -9,6 +9,7 @@ use crate::merge_request::{CheckName, CommitSha, MergeRequestRef, StatusCheckId,
 
 use super::column::{column, id, millis, timestamp};
 use super::error::StoreError;
+use super::mirror::{self, KnownMirror};
 use super::revision;
 use super::status::{self, KnownStatus};
 
@@ -17,6 +18,8 @@ use super::status::{self, KnownStatus};
 pub struct Memory {
     /// What GitLab shows, per SHA and check.
     pub statuses: Vec<KnownStatus>,
+    /// What the other ways of answering said.
+    pub mirrors: Vec<KnownMirror>,
     /// Users seen pushing.
     pub pushers: Vec<UserId>,
     /// Target branch by the version first seen under it.
@@ -44,6 +47,10 @@ pub struct LastLook {
     pub target_branch: String,
     /// The digest of the facts, which a decision brought into the store, and the version of their form.
     pub facts: Option<([u8; 32], u32)>,
+    /// Whether GitLab has no external status checks, so that it was decided as the default check.
+    pub unlisted: bool,
+    /// The checks that GitLab listed for this head and target branch before, and not any more.
+    pub dropped: BTreeSet<CheckName>,
 }
 
 /// How the lane was left by the last look.
@@ -135,6 +142,7 @@ pub(super) fn memory(
     let key = (project, iid);
     let mut memory = Memory {
         statuses: status::of(connection, merge_request, claims_before)?,
+        mirrors: mirror::of(connection, merge_request, claims_before)?,
         newest_delivery: newest_delivery(connection, key)?,
         asked: asked(connection, key)?,
         reopened: reopened(connection, key)?,
@@ -223,17 +231,21 @@ fn reopened(connection: &Connection, key: (i64, i64)) -> Result<bool, StoreError
 }
 
 fn last(connection: &Connection, key: (i64, i64)) -> Result<Option<LastDecision>, StoreError> {
-    let sql = "SELECT sha, target_branch, facts, facts_format, is_open,
+    let sql = "SELECT sha, target_branch, facts, facts_format, is_open, unlisted, dropped,
                       (SELECT revision.revision FROM revision WHERE revision.id = lane.revision AND engine = ?3) FROM lane
                WHERE project_id = ?1 AND iid = ?2 AND sha IS NOT NULL AND target_branch IS NOT NULL";
     let last = connection.prepare_cached(sql)?.query_row((key.0, key.1, revision::ENGINE), |row| {
         let (sha, target_branch): (String, String) = (row.get(0)?, row.get(1)?);
         let facts = row.get::<_, Option<[u8; 32]>>(2)?.zip(row.get(3)?);
-        Ok((sha, target_branch, facts, row.get(4)?, row.get(5)?))
+        let (unlisted, dropped): (bool, String) = (row.get(5)?, row.get(6)?);
+        Ok((sha, (target_branch, facts, unlisted, dropped), row.get(4)?, row.get(7)?))
     });
-    let Some((sha, target_branch, facts, is_open, revision)) = last.optional()? else { return Ok(None) };
+    let Some((sha, rest, is_open, revision)) = last.optional()? else { return Ok(None) };
+    let (target_branch, facts, unlisted, dropped) = rest;
     let sha = CommitSha::parse(&sha).map_err(|error| StoreError::Row(error.to_string()))?;
-    Ok(Some(LastDecision { look: LastLook { sha, target_branch, facts }, is_open, revision }))
+    let dropped = dropped.split(',').filter_map(|name| CheckName::parse(name).ok()).collect();
+    let look = LastLook { sha, target_branch, facts, unlisted, dropped };
+    Ok(Some(LastDecision { look, is_open, revision }))
 }
 
 #[cfg(test)]

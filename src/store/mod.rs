@@ -16,6 +16,7 @@ mod intake;
 mod lane;
 mod location;
 mod memory;
+mod mirror;
 mod queue;
 mod revision;
 mod schema;
@@ -41,6 +42,7 @@ pub use self::lane::{Claim, Depth, LEASE, Recorded, Settlement, Work};
 pub use self::memory::{
     Asked, LastDecision, LastLook, Memory, NewestDelivery, Observations, SightedApproval,
 };
+pub use self::mirror::{KnownMirror, Mirror};
 pub use self::queue::Queue;
 pub use self::status::{KnownStatus, PendingPeriod, Shown, UNCLEAR_FOR};
 

@@ -19,6 +19,7 @@ use super::hint::{Hint, Taken};
 use super::intake::{prune, take};
 use super::lane::{self, Claim, Depth, Recorded, Settlement, claim, depth, prove, release, renew, settle};
 use super::memory::{Memory, Observations, memory, observe};
+use super::mirror::{self, KnownMirror};
 use super::revision;
 use super::status::{self, KnownStatus};
 use super::sweep;
@@ -169,6 +170,20 @@ impl Queue {
         let claim = claim.clone();
         let recorded = self.write(move |connection, now| prove(connection, &claim, now)).await?;
         Ok(recorded == Recorded::Current)
+    }
+
+    /// Proves a claim as [`Self::is_current`] does, and in the same commit marks as not known what is about to be said in
+    /// another way than by a status: a crash in between leaves no false memory.
+    pub async fn leave_mirror_open(&self, claim: &Claim, open: KnownMirror) -> Result<Recorded, StoreError> {
+        let claim = claim.clone();
+        self.write(move |connection, now| {
+            let recorded = prove(connection, &claim, now)?;
+            if recorded == Recorded::Current {
+                mirror::remember(connection, claim.merge_request, &open, claim.number, now)?;
+            }
+            Ok(recorded)
+        })
+        .await
     }
 
     /// Renews the lease of a claim that is at work; false when it does not hold its lane any more.

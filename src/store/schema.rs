@@ -8,7 +8,11 @@ use rusqlite::config::DbConfig;
 use super::error::StoreError;
 
 /// The steps, one per release that changed the schema; a step is never edited once released.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
+];
 /// How long a connection waits for another one's lock (backups and the `sqlite3` shell take some).
 const BUSY: Duration = Duration::from_secs(5);
 

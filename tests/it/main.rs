@@ -31,6 +31,7 @@ mod life;
 mod long;
 mod lost_store;
 mod memory;
+mod mirrors;
 mod overload;
 mod payloads;
 mod policies;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
+use crate::decision::own::Own;
 use crate::gitlab::{Client, Error, VersionDetail};
 use crate::merge_request::{MergeRequestRef, UserId, VersionId};
 use crate::policy::fact::Approval;
@@ -23,8 +24,10 @@ pub struct ApprovalMemory {
 pub struct ReadApprovals {
     /// When, on GitLab's clock; none when GitLab did not say.
     pub read_at: Option<Timestamp>,
-    /// All of them.
+    /// All of them but our own.
     pub approvals: Vec<Approval>,
+    /// Whether our own user approves.
+    pub own: bool,
 }
 
 /// Another push showed up between two reads.
@@ -38,6 +41,8 @@ pub(in crate::decision) struct Reader<'a> {
     pub(in crate::decision) now: Timestamp,
     /// The newest version as it was read.
     pub(in crate::decision) newest: NewestVersion,
+    /// What this service itself says in GitLab.
+    pub(in crate::decision) own: Own,
 }
 
 /// The longest text of a version that is kept: a longer one is read again by whoever needs it again.

@@ -5,6 +5,9 @@ use crate::decision::doubt::{known, unknown};
 use crate::gitlab;
 use crate::policy::fact::{Award, Comment, Facts, Known, LabelEvent, Reviewer, Thread, Unknown};
 
+/// GitLab's word for a reviewer who says no.
+const REQUESTED_CHANGES: &str = "requested_changes";
+
 impl Reader<'_> {
     pub(super) async fn threads(&self, facts: &Facts) -> Known<Vec<Thread>> {
         let read = self.gitlab.discussions(facts.merge_request.merge_request).await;
@@ -13,7 +16,10 @@ impl Reader<'_> {
 
     pub(super) async fn comments(&self, facts: &Facts) -> Known<Vec<Comment>> {
         let read = self.gitlab.notes(facts.merge_request.merge_request).await;
-        let comments = |notes: Vec<_>| notes.into_iter().map(comment_of).collect();
+        let is_own = |note: &gitlab::ListedNote| self.own.wrote(&note.author, &note.body);
+        let comments = |notes: Vec<gitlab::ListedNote>| {
+            notes.into_iter().filter(|note| !is_own(note)).map(comment_of).collect()
+        };
         read.map_err(unknown).and_then(comments).into()
     }
 
@@ -35,7 +41,12 @@ impl Reader<'_> {
         known(read.map(|reviewers| {
             let reviewer =
                 |reviewer: gitlab::Reviewer| Reviewer { user: reviewer.user.user(), state: reviewer.state };
-            reviewers.into_iter().map(reviewer).collect()
+            // An approval makes a reviewer of whoever gives it. A no stays one, whoever said it by our user's hand.
+            let is_own = |reviewer: &gitlab::Reviewer| {
+                self.own.reviews_as(&reviewer.user) && reviewer.state != REQUESTED_CHANGES
+            };
+            let others = reviewers.into_iter().filter(|reviewer| !is_own(reviewer));
+            others.map(reviewer).collect()
         }))
     }
 
@@ -47,7 +58,10 @@ impl Reader<'_> {
             user: event.user.as_ref().map(gitlab::BasicUser::user),
         };
         let read = self.gitlab.label_events(facts.merge_request.merge_request).await;
-        known(read.map(|events| events.into_iter().map(event).collect()))
+        let is_own = |event: &gitlab::LabelEvent| {
+            event.label.as_ref().is_some_and(|label| self.own.labels.contains(&label.name))
+        };
+        known(read.map(|events| events.into_iter().filter(|event| !is_own(event)).map(event).collect()))
     }
 }
 

@@ -138,7 +138,7 @@ pub(super) fn pipeline(world: &World, run: &PipelineRun) -> Value {
         "project_id": run.project,
         "sha": run.sha,
         "ref": run.reference,
-        "status": run.status,
+        "status": world.pipeline_status(run),
         "source": run.source,
         "created_at": rest_time(run.created_at),
         "updated_at": rest_time(run.created_at),

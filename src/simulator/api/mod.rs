@@ -5,6 +5,7 @@
 
 mod call;
 mod checks;
+mod commit_statuses;
 mod entity;
 mod hooks;
 mod issues;

@@ -1,5 +1,5 @@
-//! What else a bot can do to a merge request: approve it, write notes, award emoji, set commit statuses. And what it can
-//! read of reviews: reviewers, label events.
+//! What else a bot can do to a merge request: approve it, write notes, award emoji, change its labels. And what it can read
+//! of reviews: reviewers, label events.
 
 use serde_json::{Value, json};
 
@@ -7,13 +7,11 @@ use super::call::{Answer, Body, Call};
 use super::entity;
 use super::merge_requests;
 use super::page::paginate;
-use super::projects::{find_project, project_as};
-use crate::merge_request::{CommitSha, MergeRequestRef};
+use super::projects::find_project;
+use crate::merge_request::MergeRequestRef;
 use crate::simulator::access::level;
 use crate::simulator::clock::rest_time;
-use crate::simulator::error::SimulatorError;
-use crate::simulator::merge_requests::{MergeRequest, Note, PipelineJob};
-use crate::simulator::namespaces::CommitStatus;
+use crate::simulator::merge_requests::{MergeRequest, Note};
 use crate::simulator::reviewing::NoteKind;
 use crate::simulator::world::World;
 
@@ -145,66 +143,24 @@ pub(super) fn label_events(world: &mut World, call: &Call) -> Result<Answer, Ans
     })
 }
 
-fn commit_status_json(world: &World, status: &CommitStatus) -> Value {
-    json!({
-        "id": status.id,
-        "sha": status.sha,
-        "status": status.state,
-        "name": status.name,
-        "target_url": status.target_url,
-        "description": status.description,
-        "author": entity::user(world, status.user),
-    })
-}
-
-/// The states that GitLab takes.
-const COMMIT_STATES: [&str; 6] = ["pending", "running", "success", "failed", "canceled", "skipped"];
-
-pub(super) fn set_commit_status(world: &mut World, call: &Call) -> Result<Answer, Answer> {
-    let project = project_as(world, call, level::DEVELOPER)?.id;
-    let state = call.field("state").ok_or_else(|| Answer::invalid("state is missing"))?;
-    if !COMMIT_STATES.contains(&state.as_str()) {
-        return Err(Answer::invalid("state does not have a valid value"));
-    }
-    let absent = || Answer::message(404, "404 Commit Not Found");
-    let sha = CommitSha::parse(call.param(1)).map_err(|_| absent())?;
-    find_project(world, call)?.repository.commit(sha.as_str()).ok_or_else(absent)?;
-    let name = call.field("name").or_else(|| call.field("context")).unwrap_or_else(|| "default".to_owned());
-    let (target_url, description) = (call.field("target_url"), call.field("description"));
-    let (id, user) = (world.fresh_id(), call.user);
-    let status = CommitStatus { id, sha, state, name, target_url, description, user };
-    let body = commit_status_json(world, &status);
-    let taken = world.set_commit_status(project, status);
-    taken.map_err(|error: SimulatorError| Answer::message(404, &error.to_string()))?;
-    Ok(Answer::json(201, body))
-}
-
-/// The newest status of each name, and the jobs that ran on the commit in this project.
-pub(super) fn commit_statuses(world: &mut World, call: &Call) -> Result<Answer, Answer> {
+/// Of what can be changed of a merge request, its labels. GitLab: Developers may, and authors their own.
+pub(super) fn change(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let project = find_project(world, call)?;
-    let of_commit = |status: &&CommitStatus| status.sha.as_str() == call.param(1);
-    let mut newest: Vec<&CommitStatus> = Vec::new();
-    for status in project.commit_statuses.iter().rev().filter(of_commit) {
-        if !newest.iter().any(|other| other.name == status.name) {
-            newest.push(status);
-        }
+    let merge_request = merge_requests::find_in(world, call, project)?;
+    let level = world.level_in_project(project, &call.account(world)?);
+    let may = level >= level::DEVELOPER || merge_request.author == call.user;
+    if !may || project.archived {
+        return Err(Answer::forbidden());
     }
-    let runs = world.merge_requests.values().flat_map(|merge_request| &merge_request.pipelines);
-    let runs = runs.filter(|run| run.project == project.id && run.sha.as_str() == call.param(1));
-    let jobs = runs.flat_map(|run| &run.jobs).filter(|job| !job.retried).map(job_status_json);
-    let statuses = newest.into_iter().map(|status| commit_status_json(world, status));
-    let all: Vec<Value> = statuses.chain(jobs).collect();
-    paginate(world, call, &all, Value::clone)
-}
-
-/// GitLab: a job has neither an address nor a description here.
-fn job_status_json(job: &PipelineJob) -> Value {
-    json!({
-        "id": job.id,
-        "status": job.status,
-        "name": job.name,
-        "target_url": null,
-        "description": null,
-        "author": null,
-    })
+    let which = merge_request.reference;
+    let (add, remove) = (call.list("add_labels"), call.list("remove_labels"));
+    if add.is_none() && remove.is_none() {
+        return Err(Answer::invalid(
+            "add_labels, remove_labels are missing, at least one parameter must be provided",
+        ));
+    }
+    let changed =
+        world.change_labels(which, call.user, &add.unwrap_or_default(), &remove.unwrap_or_default());
+    changed.map_err(|_| Answer::not_found())?;
+    Ok(Answer::ok(entity::merge_request(world, merge_requests::find(world, call)?).into()))
 }

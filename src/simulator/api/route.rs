@@ -2,7 +2,7 @@
 
 use super::call::{Answer, Call};
 use super::{checks, hooks, merge_requests, merge_trains, namespaces, projects, reviews, users};
-use super::{issues, pipelines};
+use super::{commit_statuses, issues, pipelines};
 use crate::simulator::release::Release;
 use crate::simulator::world::World;
 
@@ -175,8 +175,9 @@ static ROUTES: &[Route] = &[
     write("POST /projects/:id/merge_requests/:iid/award_emoji", reviews::create_award),
     write("DELETE /projects/:id/merge_requests/:iid/award_emoji/:award_id", reviews::delete_award),
     get("GET /projects/:id/merge_requests/:iid/resource_label_events", reviews::label_events),
-    write("POST /projects/:id/statuses/:sha", reviews::set_commit_status),
-    get("GET /projects/:id/repository/commits/:sha/statuses", reviews::commit_statuses),
+    write("PUT /projects/:id/merge_requests/:iid", reviews::change),
+    write("POST /projects/:id/statuses/:sha", commit_statuses::set),
+    get("GET /projects/:id/repository/commits/:sha/statuses", commit_statuses::list),
 ];
 
 /// The route of a method and a path below `/api/v4`.

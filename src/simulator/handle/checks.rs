@@ -128,12 +128,17 @@ impl Gitlab {
         self.world(|world| world.rows.all().to_vec())
     }
 
-    /// Every commit status that was ever taken in a project, oldest first.
+    /// The commit statuses of a project, oldest first; one that had not ended was changed in place.
     pub fn commit_statuses(&self, project: ProjectId) -> Result<Vec<CommitStatus>, SimulatorError> {
         self.world(|world| Ok(world.project(project)?.commit_statuses.clone()))
     }
 
-    /// Another system says something of the head. Nobody is told.
+    /// Every commit status that was ever taken, as it was said, oldest first.
+    pub fn reports(&self) -> Vec<CommitStatus> {
+        self.world(|world| world.reports.clone())
+    }
+
+    /// Another system says something of the head, beside all pipelines. Nobody is told.
     pub fn report_status(
         &self,
         which: MergeRequestRef,
@@ -146,8 +151,21 @@ impl Gitlab {
             let sha = head.ok_or(SimulatorError::NoHead(which))?;
             let (name, state) = (name.to_owned(), state.to_owned());
             let target_url = Some("https://ci.example/1".to_owned());
-            let status = CommitStatus { id, sha, state, name, target_url, description: None, user };
-            world.set_commit_status(which.project, status)
+            let (description, reference, pipeline) = (None, None, None);
+            let status = CommitStatus {
+                id,
+                sha,
+                state,
+                name,
+                target_url,
+                description,
+                user,
+                reference,
+                pipeline,
+                retried: false,
+            };
+            world.project_mut(which.project)?.commit_statuses.push(status);
+            Ok(())
         })
     }
 

@@ -6,7 +6,7 @@ use super::gitlab::Gitlab;
 use crate::merge_request::{CommitSha, MergeRequestRef, UserId, VersionId};
 use crate::simulator::diffs::DiffVersion;
 use crate::simulator::error::SimulatorError;
-use crate::simulator::merge_requests::{LabelEvent, MergeRequest, MergeRequestState};
+use crate::simulator::merge_requests::{MergeRequest, MergeRequestState};
 use crate::simulator::merge_trains::TrainStatus;
 use crate::simulator::payload::Happening;
 use crate::simulator::reviewing::NoteKind;
@@ -219,23 +219,6 @@ impl Gitlab {
         })
     }
 
-    /// GitLab remembers who added and removed which label.
-    fn note_labels(
-        &self,
-        world: &mut World,
-        which: MergeRequestRef,
-        before: &MergeRequest,
-    ) -> Result<(), SimulatorError> {
-        let user = self.actor(world, which)?;
-        let after = world.merge_request(which)?.labels.clone();
-        for label in before.labels.symmetric_difference(&after) {
-            let (id, created_at, added) = (world.fresh_id(), world.now(), after.contains(label));
-            let event = LabelEvent { id, user, created_at, label: label.clone(), added };
-            world.merge_request_mut(which)?.label_events.push(event);
-        }
-        Ok(())
-    }
-
     /// GitLab notes when the draft mark comes and goes.
     fn note_draft(
         &self,
@@ -263,7 +246,8 @@ impl Gitlab {
             let before = world.merge_request(which)?.clone();
             deed(world.merge_request_mut(which)?);
             let happening = difference(world, &before, world.merge_request(which)?);
-            self.note_labels(world, which, &before)?;
+            let user = self.actor(world, which)?;
+            world.note_labels(which, user, &before)?;
             self.note_draft(world, which, &before)?;
             if happening.changes.is_empty() {
                 return Ok(());

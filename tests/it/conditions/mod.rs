@@ -14,7 +14,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::decision::{Asking, Check, Decider, Failure, Listing, Open, Remembered, Sight};
+use countersign::decision::{
+    Asking, Check, Decider, Failure, Listing, Open, Own, Remembered, Sight, WithoutList,
+};
 use countersign::gitlab::Client;
 use countersign::merge_request::{CheckName, MergeRequestRef, StatusCheckId};
 use countersign::policy::{PolicySet, PolicySource, RuleEvaluation, RuleState, Verdict};
@@ -27,6 +29,8 @@ use crate::world::Ground;
 /// A GitLab and what decides; no service around it.
 pub struct Stage {
     pub ground: Ground,
+    /// What countersign itself says in GitLab.
+    pub own: Own,
     decider: Decider,
 }
 
@@ -52,7 +56,7 @@ impl Stage {
         let gitlab = Client::new(url, &token, Duration::from_secs(10), Arc::default()).unwrap();
         let address = CheckAddress::new(None);
         let scope = Arc::new(ProjectScope::compile(["**"]).unwrap());
-        Self { ground, decider: Decider { gitlab, address, scope } }
+        Self { ground, own: Own::default(), decider: Decider { gitlab, address, scope } }
     }
 
     /// Decides a policy of one rule that requires these conditions.
@@ -66,8 +70,9 @@ impl Stage {
     }
 
     async fn sight(&self, which: MergeRequestRef) -> Result<Sight, Failure> {
-        let known = |_: &_| vec![Check { id: StatusCheckId::new(1), name: CheckName::default() }];
-        let asking = Asking { merge_request: which, listing: Listing::UnlessKnown, known: &known };
+        let known = |_: &_| vec![Check { id: Some(StatusCheckId::new(1)), name: CheckName::default() }];
+        let (listing, own, without_list) = (Listing::UnlessKnown, self.own.clone(), WithoutList::Fails);
+        let asking = Asking { merge_request: which, listing, known: &known, own, without_list };
         self.decider.sight(&asking).await
     }
 
