@@ -5,6 +5,7 @@
 //! would travel): they are errors that name the remedy.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -59,6 +60,22 @@ pub struct Client {
     base: Url,
     timeout: Duration,
     metrics: Arc<Metrics>,
+}
+
+/// How many calls may still be made, by several readers at a time.
+#[derive(Debug)]
+pub struct CallAllowance(AtomicUsize);
+
+impl CallAllowance {
+    /// So many calls.
+    pub fn new(calls: usize) -> Self {
+        Self(AtomicUsize::new(calls))
+    }
+
+    fn take(&self) -> bool {
+        let less = |calls: usize| calls.checked_sub(1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
 }
 
 /// A value and the moment at which GitLab gave it, on GitLab's own clock (`Date`), to the second.
@@ -152,7 +169,18 @@ impl Client {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Vec<T>, Error> {
-        self.read_pages(route, path, query, |page| page < PER_PAGE).await
+        self.read_all(route, path, query, |page| page < PER_PAGE).await
+    }
+
+    /// The same with no more calls than are allowed; none if it takes more.
+    pub(super) async fn read_list_within<T: DeserializeOwned>(
+        &self,
+        route: &'static str,
+        path: &str,
+        query: &[(&str, &str)],
+        allowance: &CallAllowance,
+    ) -> Result<Option<Vec<T>>, Error> {
+        self.read_pages(route, path, query, |page| page < PER_PAGE, allowance).await
     }
 
     /// Reads a list of which GitLab may leave entries out of any page: only its own word says which page is the last.
@@ -162,7 +190,19 @@ impl Client {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Vec<T>, Error> {
-        self.read_pages(route, path, query, |_| false).await
+        self.read_all(route, path, query, |_| false).await
+    }
+
+    async fn read_all<T: DeserializeOwned>(
+        &self,
+        route: &'static str,
+        path: &str,
+        query: &[(&str, &str)],
+        ends: impl Fn(usize) -> bool,
+    ) -> Result<Vec<T>, Error> {
+        let read = self.read_pages(route, path, query, ends, &CallAllowance::new(MOST_PAGES)).await?;
+        let reason = || format!("the list has more than {MOST_PAGES} pages");
+        read.ok_or_else(|| Error::Malformed { route, reason: reason() })
     }
 
     /// Reads pages to the last one; `ends` tells it by its length where no header does.
@@ -172,12 +212,14 @@ impl Client {
         path: &str,
         query: &[(&str, &str)],
         ends: impl Fn(usize) -> bool,
-    ) -> Result<Vec<T>, Error> {
+        allowance: &CallAllowance,
+    ) -> Result<Option<Vec<T>>, Error> {
         let mut url = self.url(route, path)?;
         url.query_pairs_mut().append_pair("per_page", &PER_PAGE.to_string()).extend_pairs(query);
         let first = url.clone();
         let mut all = Vec::new();
-        for number in 1..=MOST_PAGES {
+        let mut number = 1;
+        while allowance.take() {
             let (headers, body) = self.fetch(route, &url).await?;
             let page: Vec<T> = parse(route, &body)?;
             let last = page.is_empty() || ends(page.len());
@@ -185,17 +227,29 @@ impl Client {
             match next_page(&headers, &self.base) {
                 Next::Page(next) => url = next,
                 Next::Unsaid if !last => {
+                    number += 1;
                     url = first.clone();
-                    url.query_pairs_mut().append_pair("page", &(number + 1).to_string());
+                    url.query_pairs_mut().append_pair("page", &number.to_string());
                 }
-                Next::None | Next::Unsaid => return Ok(all),
+                Next::None | Next::Unsaid => return Ok(Some(all)),
                 Next::Unreadable => {
                     let reason = "its `Link` to the next page can't be read".to_owned();
                     return Err(Error::Malformed { route, reason });
                 }
             }
         }
-        Err(Error::Malformed { route, reason: format!("the list has more than {MOST_PAGES} pages") })
+        Ok(None)
+    }
+
+    /// Asks by a POST that changes nothing. It is not tried again here: whoever needs the answer asks for all of it anew.
+    pub(super) async fn ask<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        route: &'static str,
+        path: &str,
+        body: &B,
+    ) -> Result<T, Error> {
+        let url = self.url(route, path)?;
+        parse(route, &self.call(route, self.http.post(url).json(body)).await?.body)
     }
 
     /// Reads the first page of a list, and says whether there is more.
