@@ -99,13 +99,15 @@ mod repository;
 mod reviewing;
 mod server;
 mod shared;
+mod snapshot;
 mod status_checks;
 mod throttle;
+mod trees;
 mod world;
 
 pub use accounts::{AccountState, NewToken, NewUser, Scope};
 pub use calls::{ApiCall, CallOutcome};
-pub use diffs::{Commit, DiffVersion, FileChange, NewCommit, Push, Signature};
+pub use diffs::{Commit, DiffLimits, DiffVersion, FileChange, NewCommit, Push, Signature};
 pub use envelope::Recipient;
 pub use error::SimulatorError;
 pub use faults::{Fault, FaultId, FaultKind, Moment};

@@ -61,7 +61,9 @@ fn keep_connection(io: &dyn Any, extensions: &mut Extensions) {
 async fn take(request: HttpRequest, body: web::Bytes, shared: web::Data<Shared>) -> HttpResponse {
     let shared = shared.into_inner();
     let method = request.method().as_str();
-    let found = request.uri().path().strip_prefix("/api/v4").and_then(|path| api::find(method, path));
+    let path = request.uri().path();
+    let rest = path.strip_prefix("/api/v4").or(Some(path).filter(|path| *path == "/api/graphql"));
+    let found = rest.and_then(|path| api::find(method, path));
     let route = found.as_ref().map_or(UNKNOWN, |found| found.route.name);
     let target = format!("{method} {}", request.uri());
     let index = shared.calls.begin(shared.clock.now(), route, target);

@@ -4,10 +4,12 @@
 //! `outbox` until the lock is released.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::accounts::{Account, Token};
+use super::diffs::DiffLimits;
 use super::digest;
 use super::envelope::Envelope;
 use super::error::SimulatorError;
@@ -17,6 +19,7 @@ use super::merge_requests::MergeRequest;
 use super::namespaces::{Group, Project};
 use super::pattern;
 use super::release::Release;
+use super::snapshot::Snapshot;
 use super::status_checks::{StatusCheck, StatusRows};
 use crate::clock::Clock;
 use crate::merge_request::{CommitSha, MergeRequestRef, ProjectId, StatusCheckId, User, UserId};
@@ -48,6 +51,12 @@ pub(super) struct World {
     /// Calls of a user in a minute.
     pub(super) observed: HashMap<UserId, (i64, u64)>,
     pub(super) outbox: Vec<Envelope>,
+    /// How much of a diff is listed.
+    pub(super) diff_limits: DiffLimits,
+    /// Fields of GraphQL's merge request that fail, with the message.
+    pub(super) failing_fields: BTreeMap<String, String>,
+    /// Trees that were asked for: see [`World::snapshot`].
+    pub(super) snapshots: HashMap<(ProjectId, CommitSha), Arc<Snapshot>>,
     next_id: u64,
     next_sha: u64,
 }
@@ -74,6 +83,9 @@ impl World {
             rate_limit: None,
             observed: HashMap::new(),
             outbox: Vec::new(),
+            diff_limits: DiffLimits::default(),
+            failing_fields: BTreeMap::new(),
+            snapshots: HashMap::new(),
             next_id: FIRST_ID,
             next_sha: 0,
         }

@@ -6,6 +6,7 @@
 mod call;
 mod checks;
 mod entity;
+mod graphql;
 mod hooks;
 mod issues;
 mod merge_requests;

@@ -1,7 +1,7 @@
 //! The table of routes.
 
 use super::call::{Answer, Call};
-use super::{checks, hooks, merge_requests, merge_trains, namespaces, projects, reviews, users};
+use super::{checks, graphql, hooks, merge_requests, merge_trains, namespaces, projects, reviews, users};
 use super::{issues, pipelines};
 use crate::simulator::release::Release;
 use crate::simulator::world::World;
@@ -62,7 +62,8 @@ const fn checked(name: &'static str, needs: Needs, handler: Handler) -> Route {
     Route { name, needs, handler, only_where: Release::has_status_checks }
 }
 
-static ROUTES: [Route; 62] = [
+static ROUTES: [Route; 63] = [
+    Route { name: "POST /api/graphql", needs: Needs::Read, handler: graphql::query, only_where: |_| true },
     any("GET /version", users::version),
     Route {
         name: "GET /metadata",
