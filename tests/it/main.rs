@@ -44,6 +44,7 @@ mod secrets;
 mod sender;
 mod shutdown;
 mod simulator;
+mod sizes;
 mod statuses;
 mod sweep;
 mod taking_back;
