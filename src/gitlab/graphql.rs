@@ -4,7 +4,7 @@
 //! nothing is taken from the answer (contract section 5.3).
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::merge_request::MergeRequestRef;
 
@@ -65,7 +65,8 @@ struct Summary {
 
 #[derive(Debug, Deserialize)]
 struct Reply {
-    data: Option<Data>,
+    // Read only where nothing failed: a field that did is null.
+    data: Option<Value>,
     #[serde(default)]
     errors: Vec<Complaint>,
 }
@@ -120,7 +121,8 @@ fn read(reply: Reply, project_id: &str) -> Result<DiffStats, Error> {
         });
     }
     let absent = |what: &str| Error::NotFound { route: ROUTE, message: format!("no {what}") };
-    let project = reply.data.ok_or_else(|| malformed("it has no data"))?.project;
+    let data = reply.data.ok_or_else(|| malformed("it has no data"))?;
+    let Data { project } = serde_json::from_value(data).map_err(|error| malformed(&error.to_string()))?;
     let project = project.ok_or_else(|| absent("project"))?;
     if project.id != project_id {
         return Err(malformed(&format!("it is about {}", project.id)));

@@ -82,13 +82,13 @@ impl Trees<'_> {
                 stream::iter(level).map(async |folder: Folder| (folder.sides(), self.compare(folder).await));
             let mut below = Vec::new();
             let mut unread = 0;
-            for (sides, compared) in read.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+            for compared in read.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
                 match compared.map_err(unknown)? {
-                    Some(changes) => {
+                    Ok(changes) => {
                         files.extend(changes.files);
                         below.extend(changes.folders);
                     }
-                    None => unread += sides,
+                    Err(sides) => unread += sides,
                 }
             }
             if unread > 0 {
@@ -103,8 +103,8 @@ impl Trees<'_> {
         Ok(files)
     }
 
-    /// What differs between the two sides of a folder; none if that takes more calls than are left.
-    async fn compare(&self, folder: Folder) -> Result<Option<Changes>, Error> {
+    /// What differs between the two sides of a folder, or how many of them take more calls than are left.
+    async fn compare(&self, folder: Folder) -> Result<Result<Changes, usize>, Error> {
         // What lies on one side alone differs wholly.
         let whole = folder.before != folder.after;
         let read = async |there: bool, sha| {
@@ -116,7 +116,8 @@ impl Trees<'_> {
         };
         let (before, after) =
             future::try_join(read(folder.before, self.base), read(folder.after, self.head)).await?;
-        let (Some(before), Some(after)) = (before, after) else { return Ok(None) };
+        let unread = usize::from(before.is_none()) + usize::from(after.is_none());
+        let (Some(before), Some(after)) = (before, after) else { return Ok(Err(unread)) };
         let (mut before, after) = (by_path(&folder, before)?, by_path(&folder, after)?);
         let mut changes = Changes::default();
         for (path, entry) in after {
@@ -125,7 +126,7 @@ impl Trees<'_> {
         for (_, entry) in before {
             changes.add(Some(entry), None, whole);
         }
-        Ok(Some(changes))
+        Ok(Ok(changes))
     }
 }
 
