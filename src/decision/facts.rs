@@ -7,12 +7,14 @@
 mod code_owners;
 mod commits;
 mod composite;
+mod diff_stats;
 mod people;
 mod pipeline;
 mod project;
 mod reader;
 mod relations;
 mod review;
+mod trees;
 
 use std::collections::BTreeSet;
 
@@ -22,7 +24,7 @@ use jiff::Timestamp;
 
 use crate::gitlab::{self, Error};
 use crate::merge_request::{CommitSha, UserId, VersionId};
-use crate::policy::fact::{Approval, FactKey, Facts, Known, LinePattern, Unknown, Version};
+use crate::policy::fact::{Approval, ChangedFile, FactKey, Facts, Known, LinePattern, Unknown, Version};
 
 pub use self::reader::{ApprovalMemory, ReadApprovals};
 pub(super) use self::reader::{Moved, NewestVersion, Reader};
@@ -150,6 +152,19 @@ fn settle(facts: &mut Facts, answers: impl Iterator<Item = Answer>) -> Result<Op
     Ok(approvals)
 }
 
+/// The files that GitLab did not list stand after those that it did; then they are all.
+fn complete(facts: &mut Facts, found: Result<Vec<ChangedFile>, Unknown>) {
+    let found = match (found, &mut facts.code) {
+        (Ok(files), Some(Known::Value(code))) => {
+            code.files.extend(files);
+            code.complete = true;
+            Ok(())
+        }
+        (found, _) => found.map(drop),
+    };
+    facts.unlisted_files = Some(found.into());
+}
+
 /// A group and its members are read at the same time; a 404 for a member proves nothing unless the group was read too.
 fn doubt_members_of_unread_groups(facts: &mut Facts) {
     for (path, members) in &mut facts.group_members {
@@ -259,6 +274,14 @@ impl Reader<'_> {
             FactKey::Signature(sha) => {
                 let signature = self.signature(facts, &sha).await;
                 fact(|facts| drop(facts.signatures.insert(sha, signature)))
+            }
+            FactKey::UnlistedFiles => {
+                let found = self.unlisted_files(facts).await;
+                fact(|facts| complete(facts, found))
+            }
+            FactKey::DiffStats => {
+                let stats = self.diff_stats(facts).await;
+                fact(|facts| facts.diff_stats = Some(stats))
             }
             // Approvals, versions and what depends on them are read together: see `code_family`.
             FactKey::Now

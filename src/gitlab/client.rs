@@ -5,6 +5,7 @@
 //! would travel): they are errors that name the remedy.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -59,6 +60,22 @@ pub struct Client {
     base: Url,
     timeout: Duration,
     metrics: Arc<Metrics>,
+}
+
+/// How many calls may still be made, by several readers at a time.
+#[derive(Debug)]
+pub struct CallAllowance(AtomicUsize);
+
+impl CallAllowance {
+    /// So many calls.
+    pub fn new(calls: usize) -> Self {
+        Self(AtomicUsize::new(calls))
+    }
+
+    fn take(&self) -> bool {
+        let less = |calls: usize| calls.checked_sub(1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
 }
 
 /// A value and the moment at which GitLab gave it, on GitLab's own clock (`Date`), to the second.
@@ -152,18 +169,18 @@ impl Client {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Vec<T>, Error> {
-        whole(route, self.read_pages(route, path, query, MOST_PAGES, |page| page < PER_PAGE).await?)
+        self.read_all(route, path, query, |page| page < PER_PAGE).await
     }
 
-    /// Reads so many pages of a list, and says whether that is all of it.
-    pub(super) async fn read_list_up_to<T: DeserializeOwned>(
+    /// Reads as much of a list as there may be calls, and says whether that is all of it.
+    pub(super) async fn read_list_within<T: DeserializeOwned>(
         &self,
         route: &'static str,
         path: &str,
         query: &[(&str, &str)],
-        pages: usize,
+        allowance: &CallAllowance,
     ) -> Result<(Vec<T>, bool), Error> {
-        self.read_pages(route, path, query, pages, |page| page < PER_PAGE).await
+        self.read_pages(route, path, query, |page| page < PER_PAGE, allowance).await
     }
 
     /// Reads a list of which GitLab may leave entries out of any page: only its own word says which page is the last.
@@ -173,24 +190,38 @@ impl Client {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Vec<T>, Error> {
-        whole(route, self.read_pages(route, path, query, MOST_PAGES, |_| false).await?)
+        self.read_all(route, path, query, |_| false).await
     }
 
-    /// Reads pages to the last one, or so many, and says whether that is all; `ends` tells the last one by its length where
-    /// no header does.
+    async fn read_all<T: DeserializeOwned>(
+        &self,
+        route: &'static str,
+        path: &str,
+        query: &[(&str, &str)],
+        ends: impl Fn(usize) -> bool,
+    ) -> Result<Vec<T>, Error> {
+        let (all, complete) =
+            self.read_pages(route, path, query, ends, &CallAllowance::new(MOST_PAGES)).await?;
+        let reason = || format!("the list has more than {MOST_PAGES} pages");
+        if complete { Ok(all) } else { Err(Error::Malformed { route, reason: reason() }) }
+    }
+
+    /// Reads pages to the last one, or as many as there may be, and says whether that is all; `ends` tells the last one by
+    /// its length where no header does.
     async fn read_pages<T: DeserializeOwned>(
         &self,
         route: &'static str,
         path: &str,
         query: &[(&str, &str)],
-        most: usize,
         ends: impl Fn(usize) -> bool,
+        allowance: &CallAllowance,
     ) -> Result<(Vec<T>, bool), Error> {
         let mut url = self.url(route, path)?;
         url.query_pairs_mut().append_pair("per_page", &PER_PAGE.to_string()).extend_pairs(query);
         let first = url.clone();
         let mut all = Vec::new();
-        for number in 1..=most {
+        let mut number = 1;
+        while allowance.take() {
             let (headers, body) = self.fetch(route, &url).await?;
             let page: Vec<T> = parse(route, &body)?;
             let last = page.is_empty() || ends(page.len());
@@ -198,8 +229,9 @@ impl Client {
             match next_page(&headers, &self.base) {
                 Next::Page(next) => url = next,
                 Next::Unsaid if !last => {
+                    number += 1;
                     url = first.clone();
-                    url.query_pairs_mut().append_pair("page", &(number + 1).to_string());
+                    url.query_pairs_mut().append_pair("page", &number.to_string());
                 }
                 Next::None | Next::Unsaid => return Ok((all, true)),
                 Next::Unreadable => {
@@ -209,6 +241,17 @@ impl Client {
             }
         }
         Ok((all, false))
+    }
+
+    /// Asks by a POST that changes nothing. It is not tried again here: whoever needs the answer asks for all of it anew.
+    pub(super) async fn ask<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        route: &'static str,
+        path: &str,
+        body: &B,
+    ) -> Result<T, Error> {
+        let url = self.url(route, path)?;
+        parse(route, &self.call(route, self.http.post(url).json(body)).await?.body)
     }
 
     /// Reads the first page of a list, and says whether there is more.
@@ -356,12 +399,6 @@ fn judge(route: &'static str, status: StatusCode, headers: &HeaderMap, body: &[u
         408 | 425 | 500.. => Err(Error::Unavailable { route, status: code, retry_after: retry_after() }),
         _ => Err(Error::Refused { route, status: code, message: error::message(body) }),
     }
-}
-
-/// A list that was read to its end.
-fn whole<T>(route: &'static str, (all, complete): (Vec<T>, bool)) -> Result<Vec<T>, Error> {
-    let reason = || format!("the list has more than {MOST_PAGES} pages");
-    if complete { Ok(all) } else { Err(Error::Malformed { route, reason: reason() }) }
 }
 
 /// Reads an answer; what can't be read is said with the field. Finding its name costs, so only what failed is read again.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::merge_request::{CommitSha, ProjectId};
 
-use super::client::Client;
+use super::client::{CallAllowance, Client};
 use super::error::Error;
 
 const LIST: &str = "GET /projects/:id/repository/commits";
@@ -56,7 +56,8 @@ impl Client {
         pages: usize,
     ) -> Result<(Vec<ListedCommit>, bool), Error> {
         let range = format!("{base}..{head}");
-        self.read_list_up_to(LIST, &listing_path(project), &[("ref_name", &range)], pages).await
+        let allowance = CallAllowance::new(pages);
+        self.read_list_within(LIST, &listing_path(project), &[("ref_name", &range)], &allowance).await
     }
 
     /// Reads the SHA of the commit at which two commits part: one of the two, if the other one has it. What it says never

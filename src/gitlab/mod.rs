@@ -1,4 +1,4 @@
-//! GitLab's REST API and webhooks as they are, and nothing of policy.
+//! GitLab's REST API, one question to its GraphQL API, and webhooks as they are, and nothing of policy.
 //!
 //! One file per REST resource, each with the shapes that the product reads and one function per call. A field is optional here
 //! only where GitLab leaves it out, in some version or where it does not apply; one that GitLab always sends is required even if
@@ -14,6 +14,7 @@ mod dependencies;
 mod discussions;
 mod error;
 mod external_status_checks;
+mod graphql;
 mod groups;
 mod hooks;
 mod issues;
@@ -37,13 +38,14 @@ pub mod webhook;
 
 pub use self::approvals::{Approvals, ApprovedBy};
 pub use self::award_emoji::AwardEmoji;
-pub use self::client::{Client, ClientError, Dated};
+pub use self::client::{CallAllowance, Client, ClientError, Dated};
 pub use self::commit_statuses::{CommitStatus, NewCommitStatus};
 pub use self::commits::{CommitSignature, ListedCommit};
 pub use self::dependencies::Block;
 pub use self::discussions::{Discussion, Note};
 pub use self::error::Error;
 pub use self::external_status_checks::{ExternalStatusCheck, StatusCheckSettings};
+pub use self::graphql::{DiffRefs, DiffStats, FileDiffStats};
 pub use self::groups::Group;
 pub use self::hooks::{Hook, HookDelivery, HookPlace, HookSettings, Trigger};
 pub use self::issues::{ExternalIssue, GitlabIssue, Issue};
@@ -56,7 +58,7 @@ pub use self::notes::ListedNote;
 pub use self::pipelines::{Commit, Pipeline};
 pub use self::projects::{CheckedProject, ListedProject, Project};
 pub use self::protected_branches::ProtectedBranch;
-pub use self::repository::{Branch, BranchHead};
+pub use self::repository::{Branch, BranchHead, TreeEntry};
 pub use self::reviewers::Reviewer;
 pub use self::status_checks::{Status, StatusCheck};
 pub use self::tokens::OwnToken;

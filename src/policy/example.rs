@@ -60,6 +60,8 @@ pub(super) fn facts() -> Facts {
             facts.emails.insert(address, Known::Value(Some(UserId::new(id))));
         }
     }
+    // Beyond what GitLab lists and shows nothing can be had, unless a test says otherwise.
+    (facts.unlisted_files, facts.diff_stats) = (Some(unknown(false)), Some(unknown(false)));
     facts
 }
 

@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 use crate::merge_request::{CommitSha, UserId, VersionId};
 
 pub use self::code::{
-    ChangeKind, ChangedFile, Code, CodeOwnersFile, Commit, LineCount, LinePattern, LineSide, MatchingLines,
-    Parentage, Signature, Version,
+    ChangeKind, ChangedFile, Code, CodeOwnersFile, Commit, DiffStats, LineCount, LinePattern, LineSide,
+    MatchingLines, Parentage, Signature, TreeChange, Version,
 };
 pub use self::family::Family;
 pub use self::key::FactKey;
@@ -119,6 +119,12 @@ pub struct Facts {
     pub signatures: BTreeMap<CommitSha, Known<Option<Signature>>>,
     /// See [`FactKey::MatchingLines`], by the pattern's own words.
     pub matching_lines: BTreeMap<String, Known<MatchingLines>>,
+    /// See [`FactKey::UnlistedFiles`]: they were found, and stand in [`Code::files`] of the newest version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlisted_files: Option<Known<()>>,
+    /// See [`FactKey::DiffStats`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff_stats: Option<Known<DiffStats>>,
 }
 
 impl Facts {
@@ -160,6 +166,8 @@ impl Facts {
             parentage: None,
             signatures: BTreeMap::new(),
             matching_lines: BTreeMap::new(),
+            unlisted_files: None,
+            diff_stats: None,
         }
     }
 }

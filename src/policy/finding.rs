@@ -35,6 +35,14 @@ impl Finding {
         self
     }
 
+    /// An open finding that more knowledge might settle: that is asked for, and where it can't be had, the finding says why.
+    pub(super) fn open_for(mut self, more: Stop) -> Result<Self, Stop> {
+        let Stop::Unknown(Unknown { why, curable }) = more else { return Err(more) };
+        self.reason.truth = Truth::Unknown { curable };
+        self.reason.sentence = format!("{}; {why}", self.reason.sentence);
+        Ok(self)
+    }
+
     /// Both must hold.
     pub(super) fn and(self, other: Self) -> Self {
         let truth = Truth::all([self.truth(), other.truth()]);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::code_owners::CodeOwners;
 use super::expression::value::Memory;
-use super::fact::{ChangedFile, Code, Commit, FactKey, Facts, Known, Unknown, Version};
+use super::fact::{ChangedFile, Code, Commit, DiffStats, FactKey, Facts, Known, Unknown, Version};
 use super::finding::{Stop, both, known};
 use super::pattern::{GlobIds, PathGlobs, PathMatches};
 
@@ -93,6 +93,29 @@ impl<'a> View<'a> {
         } else {
             Err(unknown("GitLab does not list the commits of the newest push"))
         }
+    }
+
+    /// That the files of the code are all that change; else what tells the others, or why they can't be had.
+    pub(super) fn prove_whole(&self, code: &Code) -> Result<(), Stop> {
+        if code.complete {
+            return Ok(());
+        }
+        match known(self.facts.unlisted_files.as_ref(), FactKey::UnlistedFiles) {
+            Ok(()) => Err(unknown("a push came while the facts were read")),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// How many lines change in each file of the code, listed or not.
+    pub(super) fn diff_stats(&self, code: &Code) -> Result<&'a DiffStats, Stop> {
+        let stats = known(self.facts.diff_stats.as_ref(), FactKey::DiffStats)?;
+        let same = stats.version == code.version;
+        same.then_some(stats).ok_or_else(|| unknown("a push came while the facts were read"))
+    }
+
+    /// Whether one of these patterns matches a path that is none of [`View::touched`].
+    pub(super) fn matches_path(&self, path: &str, globs: &GlobIds) -> bool {
+        self.globs.matches(path).any(globs)
     }
 
     /// The newest diff version.

@@ -4,6 +4,22 @@ use jiff::Timestamp;
 
 use crate::merge_request::{CommitSha, VersionId};
 
+/// GitLab's diff limits: what goes beyond them is not listed, or not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiffLimits {
+    /// How many files are listed.
+    pub files: usize,
+    /// Of how many of them the text is shown.
+    pub with_text: usize,
+}
+
+impl Default for DiffLimits {
+    /// What a fresh GitLab has for the files of a diff version.
+    fn default() -> Self {
+        Self { files: 1000, with_text: 1000 }
+    }
+}
+
 /// One file of a diff, as GitLab lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -37,11 +53,11 @@ pub(super) enum LeftOut {
 /// The mode of an ordinary file.
 const PLAIN: &str = "100644";
 /// The mode of a file that is not there.
-const ABSENT: &str = "0";
+pub(super) const ABSENT: &str = "0";
 /// The mode of a symbolic link.
 const SYMLINK: &str = "120000";
 /// The mode of a submodule.
-const SUBMODULE: &str = "160000";
+pub(super) const SUBMODULE: &str = "160000";
 
 impl FileChange {
     fn new(old_path: &str, new_path: &str, kind: Kind, modes: (&str, &str), diff: String) -> Self {
@@ -233,8 +249,23 @@ pub struct DiffVersion {
 
 impl DiffVersion {
     /// `real_size` of the version, `changes_count` of the merge request.
-    pub(super) fn size(&self) -> String {
-        self.said_size.clone().unwrap_or_else(|| self.files.len().to_string())
+    pub(super) fn size(&self, limits: DiffLimits) -> String {
+        let counted = || match self.files.len() {
+            more if more > limits.files => format!("{}+", limits.files),
+            all => all.to_string(),
+        };
+        self.said_size.clone().unwrap_or_else(counted)
+    }
+
+    /// The files that are listed, those beyond the safe limit without their text.
+    pub(super) fn listed(&self, limits: DiffLimits) -> Vec<FileChange> {
+        let files = self.files.iter().take(limits.files).enumerate();
+        files
+            .map(|(number, file)| match file.left_out {
+                LeftOut::No if number >= limits.with_text => file.clone().collapsed(),
+                _ => file.clone(),
+            })
+            .collect()
     }
 }
 

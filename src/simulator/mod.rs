@@ -9,8 +9,8 @@
 //! repeat their mistakes; where it knows that it differs from GitLab it says so below.
 //!
 //! Inside, from the bottom up: plain state (`accounts`, `namespaces`, `diffs`, `issues`, `merge_requests`, `merge_trains`, `status_checks`,
-//! `hooks`, `repository`); `world` holds all of it behind one lock, with what can happen in it beside (`founding`, `access`,
-//! `pushing`, `answering`, `reporting`, `reviewing`, `boarding`, `linking`, `payload`, `announce`); `post_office` sends, `faults` and `calls` look on,
+//! `hooks`, `repository`, `snapshot`); `world` holds all of it behind one lock, with what can happen in it beside (`founding`, `access`,
+//! `pushing`, `answering`, `reporting`, `reviewing`, `boarding`, `linking`, `trees`, `payload`, `announce`); `post_office` sends, `faults` and `calls` look on,
 //! `shared` ties them together; `handle` and `api` are the two ways in, and `server` is the HTTP around `api`.
 //!
 //! # What it does of the contract's section 7
@@ -37,7 +37,8 @@
 //! | 8 lists of what changed, and what changes `updated_at` | `api/merge_requests.rs`, `reviewing` | `a_sweep_asks_for_what_changed_since`, `what_gitlab_touches_moves_to_the_end_of_the_list_and_nothing_else_does` |
 //! | 8 partial diffs, `changes_count` as text | `diffs`, `api/entity.rs` | `a_version_holds_its_own_files_and_commits_whatever_was_pushed_later` |
 //! | 8 as a client that others wrote expects it | `api` | `python_gitlab_finds_what_it_expects_of_gitlab` |
-//! | 9 GraphQL | not there | |
+//! | 8 diff limits of a version, trees whose ids say what is the same | `diffs`, `snapshot`, `trees` | `beyond_the_diff_limits_files_are_counted_and_not_listed`, `a_folder_has_the_same_id_exactly_if_all_in_it_is_the_same`, `a_tree_is_read_to_its_end_by_the_link_alone` |
+//! | 9 GraphQL, for questions about one merge request | `api/graphql.rs` | `graphql_answers_200_and_says_what_failed`, `what_graphql_does_not_say_is_unknown` |
 //! | 10 tokens | `api/mod.rs` | `tokens_that_are_not_good_enough_say_why`, `a_bearer_token_is_as_good` |
 //! | beyond it: parents, merge bases and signatures of commits | `repository`, `api/projects.rs` | `the_repository_lists_a_range_with_parents_and_a_signature_has_a_verdict` |
 //! | beyond it: a place on a merge train (15.6) | `boarding`, `api/merge_trains.rs` | `a_train_shows_a_place_on_it_until_a_push_takes_it_off`, `a_train_s_pipeline_is_listed_and_is_not_the_head_s` |
@@ -52,7 +53,8 @@
 //!
 //! # What is not there, or not so
 //!
-//! - No GraphQL, no emoji on notes and no emoji hooks, no approval rules with names, no OAuth, and CODEOWNERS is a file like others. A milestone is its title alone.
+//! - GraphQL knows the fields in `api/graphql.rs` and no fragments, aliases or mutations. Diff limits are of files, not of lines or bytes.
+//! - No emoji on notes and no emoji hooks, no approval rules with names, no OAuth, and CODEOWNERS is a file like others. A milestone is its title alone.
 //! - Conflicts are said by the test, and do not follow from what was pushed. A merge request says nothing of how far it is behind
 //!   its target (`include_diverged_commits_count`); the commits say it.
 //! - Quick actions in notes are plain text. A review is no batch of drafts: its state is said by the test.
@@ -68,7 +70,7 @@
 //! - Every call needs a token: what is public to strangers on the web is not shown to them here.
 //! - Explicit pending fails right after two minutes; GitLab's cron takes up to a minute more.
 //! - A push to a closed merge request makes a diff version at once; GitLab waits for the reopening.
-//! - Every list pages by offset, `pagination=keyset` too. `GET /users` finds by username and whole public address.
+//! - Every list but that of a tree pages by offset, `pagination=keyset` too. `GET /users` finds by username and whole public address.
 //! - Commits are listed by branch, SHA or `base..head` alone, and with totals. Signatures are said by the test.
 //! - `compare` knows base to head of a version; for other pairs it lists which files of the trees differ.
 //! - A status check's blocked local addresses, silent mode and the 25 MB limit are not played.
@@ -105,13 +107,15 @@ mod repository;
 mod reviewing;
 mod server;
 mod shared;
+mod snapshot;
 mod status_checks;
 mod throttle;
+mod trees;
 mod world;
 
 pub use accounts::{AccountState, NewToken, NewUser, Scope};
 pub use calls::{ApiCall, CallOutcome};
-pub use diffs::{Commit, DiffVersion, FileChange, NewCommit, Push, Signature};
+pub use diffs::{Commit, DiffLimits, DiffVersion, FileChange, NewCommit, Push, Signature};
 pub use envelope::Recipient;
 pub use error::SimulatorError;
 pub use faults::{Fault, FaultId, FaultKind, Moment};

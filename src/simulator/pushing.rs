@@ -81,6 +81,7 @@ impl World {
             (Some(commits), _) => self.new_commits(commits, &head, &base, pusher)?,
         };
         self.keep_commits(merge_request, &commits)?;
+        self.snapshots.clear();
         Ok(DiffVersion {
             id: VersionId::new(self.fresh_id()),
             head,

@@ -62,8 +62,9 @@ async fn take(request: HttpRequest, body: web::Bytes, shared: web::Data<Shared>)
     let shared = shared.into_inner();
     let method = request.method().as_str();
     let path = request.uri().path();
-    let path = path.strip_prefix("/api/v4").or_else(|| path.starts_with("/oauth/").then_some(path));
-    let found = path.and_then(|path| api::find(method, path));
+    let elsewhere = path == "/api/graphql" || path.starts_with("/oauth/");
+    let rest = path.strip_prefix("/api/v4").or_else(|| elsewhere.then_some(path));
+    let found = rest.and_then(|path| api::find(method, path));
     let route = found.as_ref().map_or(UNKNOWN, |found| found.route.name);
     let target = format!("{method} {}", request.uri());
     let index = shared.calls.begin(shared.clock.now(), route, target);

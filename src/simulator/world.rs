@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::accounts::{Account, Token};
+use super::diffs::DiffLimits;
 use super::digest;
 use super::envelope::Envelope;
 use super::error::SimulatorError;
@@ -19,6 +20,7 @@ use super::namespaces::{CommitStatus, Group, Project};
 use super::pattern;
 use super::post_office::PostOffice;
 use super::release::Release;
+use super::snapshot::Snapshot;
 use super::status_checks::{StatusCheck, StatusRows};
 use crate::clock::Clock;
 use crate::merge_request::{CommitSha, MergeRequestRef, ProjectId, StatusCheckId, User, UserId};
@@ -53,6 +55,12 @@ pub(super) struct World {
     pub(super) observed: HashMap<UserId, (i64, u64)>,
     pub(super) outbox: Vec<Envelope>,
     pub(super) post_office: Arc<PostOffice>,
+    /// How much of a diff is listed.
+    pub(super) diff_limits: DiffLimits,
+    /// Fields of GraphQL's merge request that fail, with the message.
+    pub(super) failing_fields: BTreeMap<String, String>,
+    /// Trees that were asked for: see [`World::snapshot`].
+    pub(super) snapshots: HashMap<(ProjectId, CommitSha), Arc<Snapshot>>,
     next_id: u64,
     next_sha: u64,
 }
@@ -87,6 +95,9 @@ impl World {
             observed: HashMap::new(),
             outbox: Vec::new(),
             post_office,
+            diff_limits: DiffLimits::default(),
+            failing_fields: BTreeMap::new(),
+            snapshots: HashMap::new(),
             next_id: FIRST_ID,
             next_sha: 0,
         }

@@ -46,6 +46,7 @@ mod sender;
 mod setup;
 mod shutdown;
 mod simulator;
+mod sizes;
 mod statuses;
 mod sweep;
 mod taking_back;

@@ -488,6 +488,8 @@ impl World {
             FactKey::OtherMergeRequest("shop/web!5".to_owned()),
             FactKey::OtherMergeRequest("shop/api!6".to_owned()),
             FactKey::Group("shop/nobody".to_owned()),
+            FactKey::UnlistedFiles,
+            FactKey::DiffStats,
         ];
         for id in (1..5).map(UserId::new) {
             keys.push(FactKey::GroupMember("g".to_owned(), id));

@@ -154,7 +154,7 @@ impl CodeOwned {
 
     /// Whether each path has an owner.
     fn judge_owned(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
-        let Some(owned) = view.owned_paths()? else { return Ok(nothing_to_approve(true)) };
+        let Some(owned) = view.owned_paths()? else { return Ok(nothing_to_approve()) };
         let (mut unowned, mut doubt) = (Paths::default(), None);
         for (path, winners) in owned.paths {
             let mut unread = None;
@@ -177,7 +177,7 @@ impl CodeOwned {
                 Finding::new(WORD, Truth::Violated, "no file changes, so none is owned")
             }
             (0, Some(why)) => unread(&why),
-            (0, None) if !owned.code.complete => unlisted(),
+            (0, None) if !owned.code.complete => unlisted(view.prove_whole(owned.code))?,
             (0, None) => {
                 let sentence = format!("every changed path has an owner by `{}`", owned.file.path);
                 Finding::new(WORD, Truth::True, sentence)
@@ -207,10 +207,13 @@ impl CodeOwned {
         if let Ok(Some(owned)) = &owned
             && hits.is_empty()
         {
-            return Ok(nothing_to_approve(owned.code.complete));
+            return match view.prove_whole(owned.code) {
+                Ok(()) => Ok(nothing_to_approve()),
+                rest => unlisted(rest),
+            };
         }
         let (owned, voices) = both(owned, approvals(view))?;
-        let Some(owned) = owned else { return Ok(nothing_to_approve(true)) };
+        let Some(owned) = owned else { return Ok(nothing_to_approve()) };
         let judged: Vec<_> = voices.iter().map(|voice| approved.weighing.judge(voice, view)).collect();
         let shortages =
             hits.iter().map(|hit| hit.judge_shortage(approved.weighing.barred(view), view, wanted));
@@ -222,12 +225,17 @@ impl CodeOwned {
             .collect();
         // What is not met in any case is not, whatever is learnt of the other entries.
         let unmet = entered.iter().flatten().any(|finding| finding.truth().is_false());
-        let needs: BTreeSet<FactKey> =
+        let mut needs: BTreeSet<FactKey> =
             entered.iter().filter_map(|entered| entered.as_ref().err()).flatten().cloned().collect();
+        let rest = view.prove_whole(owned.code);
+        if let Err(Stop::Needs(more)) = &rest {
+            needs.extend(more.iter().cloned());
+        }
         if !unmet && !needs.is_empty() {
             return Err(Stop::Needs(needs));
         }
-        Ok(tell(&hits, entered, &owned).with_distinct_remedies(wanted))
+        let rest = rest.is_err().then(|| unlisted(rest).unwrap_or_else(|_| not_looked_at(UNLISTED)));
+        Ok(tell(&hits, entered, rest, &owned).with_distinct_remedies(wanted))
     }
 
     fn hits<'a>(&self, approved: Approved, owned: &OwnedPaths<'a>) -> Vec<Hit<'a>> {
@@ -272,7 +280,7 @@ impl Hit<'_> {
     fn judge(&self, file: &CodeOwners, judged: &[Worth<'_>], view: &View<'_>, wanted: bool) -> Entered {
         match &self.entry.owned {
             Owned::By(owners) => self.weigh(owners, judged, view, wanted),
-            Owned::ByNobody => Ok(nothing_to_approve(true)),
+            Owned::ByNobody => Ok(nothing_to_approve()),
             Owned::Unreadable(why) => {
                 let why = format!("`{}`: {why}; it may say who owns `{}`", file.path, self.path);
                 Ok(unread(&why))
@@ -321,17 +329,12 @@ impl Hit<'_> {
 }
 
 /// All entries together: those that are not met are told, the first ones in the sentence.
-fn tell(hits: &[Hit<'_>], entered: Vec<Entered>, owned: &OwnedPaths<'_>) -> Finding {
+fn tell(hits: &[Hit<'_>], entered: Vec<Entered>, rest: Option<Finding>, owned: &OwnedPaths<'_>) -> Finding {
     let findings: Vec<_> = hits
         .iter()
         .zip(entered)
-        .map(|(hit, entered)| {
-            entered.unwrap_or_else(|_| {
-                let sentence = format!("{}: not looked at: other entries are not met anyway", hit.in_words());
-                Finding::new(WORD, Truth::Unsettled, sentence)
-            })
-        })
-        .chain((!owned.code.complete).then(unlisted))
+        .map(|(hit, entered)| entered.unwrap_or_else(|_| not_looked_at(&hit.in_words())))
+        .chain(rest)
         .collect();
     let truth = Truth::all(findings.iter().map(Finding::truth));
     let mut decisive = findings.iter().filter(|finding| finding.truth() == truth);
@@ -390,17 +393,22 @@ fn join(outcomes: Vec<Outcome>, wanted: bool) -> Result<Finding, Stop> {
 }
 
 /// No entry asks for an approval; of a list that is not complete that proves nothing.
-fn nothing_to_approve(complete: bool) -> Finding {
-    if complete {
-        Finding::new(WORD, Truth::True, "nothing changes that an owner must approve")
-    } else {
-        unlisted()
-    }
+fn nothing_to_approve() -> Finding {
+    Finding::new(WORD, Truth::True, "nothing changes that an owner must approve")
 }
 
-fn unlisted() -> Finding {
+fn not_looked_at(what: &str) -> Finding {
+    let sentence = format!("{what}: not looked at: other entries are not met anyway");
+    Finding::new(WORD, Truth::Unsettled, sentence)
+}
+
+const UNLISTED: &str = "the files that GitLab does not list";
+
+/// What is not known of the files that GitLab does not list, unless more can be asked for.
+fn unlisted(rest: Result<(), Stop>) -> Result<Finding, Stop> {
     let truth = Truth::Unknown { curable: false };
-    Finding::new(WORD, truth, "not known: GitLab does not list all of the changed files")
+    let finding = Finding::new(WORD, truth, "not known: GitLab does not list all of the changed files");
+    rest.map_or_else(|stop| finding.clone().open_for(stop), |()| Ok(finding.clone()))
 }
 
 /// A line that can't be read: only whoever keeps the file can mend that.

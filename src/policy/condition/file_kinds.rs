@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::policy::fact::{ChangeKind, ChangedFile, Code, LineCount};
+use crate::policy::fact::{ChangeKind, ChangedFile, Code, LineCount, TreeChange};
 use crate::policy::view::{TouchedPath, View};
 
 /// Files of one kind.
@@ -96,6 +96,9 @@ impl Selection {
         let sure = |is: bool| is.then_some(Certainty::Sure);
         let twice = |certainty| (certainty, certainty);
         let renamed = file.kind == ChangeKind::Renamed;
+        if let ChangeKind::Unlisted(change) = file.kind {
+            return twice(self.certainty_by_trees(change));
+        }
         match self {
             Self::Changed => twice(sure(true)),
             Self::Added => {
@@ -109,6 +112,21 @@ impl Selection {
             Self::Modified => twice(sure(file.kind == ChangeKind::Modified)),
             Self::Binary => twice(told(file.binary)),
             Self::Generated => twice(told(file.generated)),
+        }
+    }
+
+    /// The same of a path of which only the trees tell. A rename adds one path and deletes another, so those two kinds are sure;
+    /// whether it is a rename, and whether its text was altered then, nobody said.
+    fn certainty_by_trees(self, change: TreeChange) -> Option<Certainty> {
+        let (sure, open) = (Some(Certainty::Sure), Some(Certainty::Open));
+        match (self, change) {
+            (Self::Changed, _)
+            | (Self::Added, TreeChange::Appears)
+            | (Self::Deleted, TreeChange::Disappears)
+            | (Self::Modified, TreeChange::Differs) => sure,
+            (Self::Added | Self::Deleted, _) | (Self::Renamed, TreeChange::Differs) => None,
+            (Self::Modified | Self::Renamed, TreeChange::Appears | TreeChange::Disappears)
+            | (Self::Binary | Self::Generated, _) => open,
         }
     }
 }

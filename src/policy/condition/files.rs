@@ -182,7 +182,12 @@ impl Test for ChangedFiles {
         let to = self.tests.iter().map(Demand::wish).collect::<Vec<_>>().join(" and ");
         let to = if wanted { to } else { format!("not {to}") };
         let finding = Finding::new(self.selection.key(), truth, sentence);
-        Ok(finding.mended_by(wanted, [Remedy::ChangeFiles { to }]))
+        let finding = finding.mended_by(wanted, [Remedy::ChangeFiles { to }]);
+        match view.prove_whole(code) {
+            // What lies beyond the list is asked for only if the list does not settle it.
+            Err(stop) if truth.is_open() => finding.open_for(stop),
+            Ok(()) | Err(_) => Ok(finding),
+        }
     }
 }
 

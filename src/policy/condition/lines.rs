@@ -4,7 +4,7 @@
 //! it counts. Where GitLab shows no lines of a file (it left the text out, or git holds the file to be binary) or did not
 //! list every file, the number is only known from below, and decides only what more could not change.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::bounds::{Bounds, Count};
 use super::files::build_globs;
@@ -14,7 +14,9 @@ use super::vocabulary::{AT_LEAST, AT_MOST, PATHS};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::{Code, FactKey, Family, LinePattern, LineSide, MatchingLines, Unknown};
+use crate::policy::fact::{
+    ChangeKind, ChangedFile, Code, FactKey, Family, LinePattern, LineSide, MatchingLines, Unknown,
+};
 use crate::policy::finding::{Finding, Stop, all, both, known};
 use crate::policy::pattern::{GlobIds, partial_regex};
 use crate::policy::view::{Touched, View};
@@ -90,8 +92,8 @@ impl Lines {
         Some(Self { patterns: sides.iter().map(pattern).collect(), side, files, except, bounds })
     }
 
-    /// The new paths of the files that count.
-    fn counted<'a>(&self, view: &View<'_>, code: &'a Code) -> BTreeSet<&'a str> {
+    /// The new paths of the files that count, and whether GitLab lists them.
+    fn counted<'a>(&self, view: &View<'_>, code: &'a Code) -> BTreeMap<&'a str, bool> {
         let counts = |touched: Touched<'_>| {
             let meant = self.files.as_ref();
             touched
@@ -99,7 +101,10 @@ impl Lines {
                 .any(|path| meant.is_none_or(|files| path.matches(files)) && !path.matches(&self.except))
         };
         let files = code.files.iter().zip(view.touched(code));
-        files.filter_map(|(file, touched)| counts(touched).then_some(file.new_path.as_str())).collect()
+        let listed = |file: &ChangedFile| !matches!(file.kind, ChangeKind::Unlisted(_));
+        files
+            .filter_map(|(file, touched)| counts(touched).then_some((file.new_path.as_str(), listed(file))))
+            .collect()
     }
 
     /// How often each pattern was found.
@@ -113,11 +118,13 @@ impl Lines {
     /// `counts` has the new path of each file that counts.
     fn judge<'a>(
         &self,
+        view: &View<'_>,
         code: &Code,
         counts: impl Iterator<Item = (&'a str, Count)>,
         wanted: bool,
-    ) -> Finding {
-        let (mut count, mut unseen) = (Count { low: 0, high: code.complete.then_some(0) }, Unseen::of(code));
+    ) -> Result<Finding, Stop> {
+        let (mut count, mut unseen) =
+            (Count { low: 0, high: code.complete.then_some(0) }, Unseen::of(code, code.complete));
         for (path, in_file) in counts {
             if in_file.high.is_none() {
                 unseen.add_lines(path);
@@ -141,8 +148,14 @@ impl Lines {
             format!("have a number of {side} that match `{regex}` other than {bounds}")
         };
         let policy = unseen.remedy().filter(|_| truth.is_open());
-        Finding::new("matching_lines", truth, sentence)
-            .mended_by(wanted, [Remedy::ChangeFiles { to }].into_iter().chain(policy))
+        let finding = Finding::new("matching_lines", truth, sentence)
+            .mended_by(wanted, [Remedy::ChangeFiles { to }].into_iter().chain(policy));
+        // No line is shown of a file that GitLab does not list: to know its path helps only if it may not count.
+        let is_narrow = self.files.is_some() || !self.except.is_empty();
+        match view.prove_whole(code) {
+            Err(stop) if truth.is_open() && is_narrow => finding.open_for(stop),
+            Ok(()) | Err(_) => Ok(finding),
+        }
     }
 }
 
@@ -152,7 +165,7 @@ impl Test for Lines {
         if let Ok(code) = view.code()
             && self.counted(view, code).is_empty()
         {
-            return Ok(self.judge(code, std::iter::empty(), wanted));
+            return self.judge(view, code, std::iter::empty(), wanted);
         }
         let (code, found) = both(view.code(), self.read(view))?;
         if found.iter().any(|found| found.version != code.version) {
@@ -160,15 +173,16 @@ impl Test for Lines {
             return Err(Stop::Unknown(Unknown { why, curable: true }));
         }
         let paths = self.counted(view, code);
-        let counts = paths.iter().map(|path| {
+        let counts = paths.iter().map(|(path, listed)| {
             let sides = found.iter().map(|found| match found.files.get(*path) {
+                None if !listed => Count { low: 0, high: None },
                 None => Count::exactly(0),
                 Some(Some(count)) => Count::exactly(*count),
                 Some(None) => Count { low: 0, high: None },
             });
             (*path, sides.fold(Count::exactly(0), Count::plus))
         });
-        Ok(self.judge(code, counts, wanted))
+        self.judge(view, code, counts, wanted)
     }
 }
 

@@ -4,6 +4,8 @@
 //! or git holds the file to be binary) or did not list every file, the number is only known from below, and decides only
 //! what more could not change.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::bounds::{Bounds, Count};
 use super::files::build_globs;
 use super::kind::{Kind, Test, test};
@@ -12,7 +14,7 @@ use super::vocabulary::{AT_LEAST, AT_MOST, BOUNDS, NUMBER_HINT, PATHS};
 use crate::policy::builder::Builder;
 use crate::policy::document::Node;
 use crate::policy::evaluation::{Remedy, Truth};
-use crate::policy::fact::{ChangedFile, Code, Family, LineCount};
+use crate::policy::fact::{ChangeKind, ChangedFile, Code, DiffStats, Family, LineCount, TreeChange};
 use crate::policy::finding::{Finding, Stop};
 use crate::policy::pattern::GlobIds;
 use crate::policy::view::{Touched, View};
@@ -97,12 +99,12 @@ impl ChangedFilesCount {
 
 impl Test for ChangedFilesCount {
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
-        let code = view.code()?;
-        let files = self.except.counted(view)?;
-        let low = files.iter().filter(|file| file.sure).count() as u64;
-        let count = Count { low, high: code.complete.then_some(files.len() as u64) };
-        let unseen = unseen(code, &files);
-        Ok(judge("changed_files_count", "files", &[(self.bounds, count)], &unseen, wanted))
+        self.except.settle(view, |code, files, all_known| {
+            let low = files.iter().filter(|file| file.sure()).count() as u64;
+            let count = Count { low, high: all_known.then_some(files.len() as u64) };
+            let unseen = unseen(code, files, all_known);
+            (judge("changed_files_count", "files", &[(self.bounds, count)], &unseen, wanted), !all_known)
+        })
     }
 }
 
@@ -124,34 +126,50 @@ impl ChangedLines {
 
 impl Test for ChangedLines {
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
-        let code = view.code()?;
-        let files = self.except.counted(view)?;
-        let rest = Count { low: 0, high: code.complete.then_some(0) };
-        let count = |part: fn(LineCount) -> u64| {
-            files.iter().map(|counted| counted.lines(part)).fold(rest, Count::plus)
-        };
-        let (added, removed) = (count(|lines| lines.added), count(|lines| lines.removed));
-        let parts = [(self.total, added.plus(removed)), (self.added, added), (self.removed, removed)];
-        let bounded: Vec<_> =
-            parts.into_iter().filter_map(|(bounds, count)| Some((bounds?, count))).collect();
-        let mut unseen = unseen(code, &files);
-        for counted in files.iter().filter(|counted| counted.file.lines.is_none()) {
-            unseen.add_lines(&counted.file.new_path);
-        }
-        Ok(judge("changed_lines", "lines", &bounded, &unseen, wanted))
+        self.except.settle(view, |code, files, all_known| {
+            let rest = Count { low: 0, high: all_known.then_some(0) };
+            let count = |part: fn(LineCount) -> u64| {
+                files.iter().map(|counted| counted.lines(part)).fold(rest, Count::plus)
+            };
+            let (added, removed) = (count(|lines| lines.added), count(|lines| lines.removed));
+            let parts = [(self.total, added.plus(removed)), (self.added, added), (self.removed, removed)];
+            let bounded: Vec<_> =
+                parts.into_iter().filter_map(|(bounds, count)| Some((bounds?, count))).collect();
+            let mut unseen = unseen(code, files, all_known);
+            for counted in files.iter().filter(|counted| counted.lines.is_none()) {
+                unseen.add_lines(counted.path);
+            }
+            let uncounted = files.iter().any(|file| file.lines.is_none() && !file.binary);
+            (judge("changed_lines", "lines", &bounded, &unseen, wanted), !all_known || uncounted)
+        })
     }
 }
 
 /// A file that counts, or may count.
 struct Counted<'a> {
-    file: &'a ChangedFile,
-    sure: bool,
+    path: &'a str,
+    lines: Option<LineCount>,
+    binary: bool,
+    doubt: Option<Doubt>,
+}
+
+/// Why a file may not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    /// It may be generated.
+    Generated,
+    /// It lies where nothing counts, and may have moved there from where it does.
+    Moved,
 }
 
 impl Counted<'_> {
+    fn sure(&self) -> bool {
+        self.doubt.is_none()
+    }
+
     fn lines(&self, part: fn(LineCount) -> u64) -> Count {
-        let lines = self.file.lines.map(part);
-        Count { low: lines.filter(|_| self.sure).unwrap_or(0), high: lines }
+        let lines = self.lines.map(part);
+        Count { low: lines.filter(|_| self.sure()).unwrap_or(0), high: lines }
     }
 }
 
@@ -161,24 +179,93 @@ impl Uncounted {
         Self { globs, generated: node.get("except_generated").and_then(Node::flag) == Some(true) }
     }
 
-    /// The files that count: one is left out when every path it touches is excepted, or when it is generated.
-    fn counted<'a>(&self, view: &View<'a>) -> Result<Vec<Counted<'a>>, Stop> {
+    /// Judges by what GitLab lists; where that leaves it open and the judgement says that they would help, by what git
+    /// counts; and where a file may have moved to where it does not count, by the trees.
+    fn settle(
+        &self,
+        view: &View<'_>,
+        judge: impl Fn(&Code, &[Counted<'_>], bool) -> (Finding, bool),
+    ) -> Result<Finding, Stop> {
         let code = view.code()?;
+        let (finding, numbers_help) = judge(code, &self.listed(view, code, None), code.is_listed());
+        if !finding.truth().is_open() || !numbers_help {
+            return Ok(finding);
+        }
+        let stats = match view.diff_stats(code) {
+            Ok(stats) => stats,
+            Err(stop) => return finding.open_for(stop),
+        };
+        let mut files = self.listed(view, code, Some(stats));
+        if !code.is_listed() {
+            files.extend(self.unlisted(view, code, stats));
+        }
+        let (finding, _) = judge(code, &files, true);
+        let may_have_moved = files.iter().any(|file| file.doubt == Some(Doubt::Moved));
+        match view.prove_whole(code) {
+            Err(stop) if finding.truth().is_open() && may_have_moved => finding.open_for(stop),
+            Ok(()) | Err(_) => Ok(finding),
+        }
+    }
+
+    /// Those of the listed files that count: one is left out when every path it touches is excepted, or when it is
+    /// generated.
+    fn listed<'a>(&self, view: &View<'a>, code: &'a Code, stats: Option<&'a DiffStats>) -> Vec<Counted<'a>> {
         let excepted = |touched: Touched<'_>| touched.paths().all(|path| path.matches(&self.globs));
+        let mut once = BTreeMap::new();
+        for file in code.listed().filter(|_| stats.is_some()) {
+            *once.entry(file.new_path.as_str()).or_insert(0_usize) += 1;
+        }
+        // git counts a path once that the list has twice, where one kind of file replaces another.
+        let counted = |file: &ChangedFile| {
+            let path = file.new_path.as_str();
+            let of_this_file = file.binary != Some(true) && once.get(path) == Some(&1);
+            stats?.files.get(path).copied().flatten().filter(|_| of_this_file)
+        };
         let files = code.files.iter().zip(view.touched(code)).filter_map(|(file, touched)| {
             let generated = if self.generated { file.generated } else { Some(false) };
-            let counts = generated != Some(true) && !excepted(touched);
-            counts.then_some(Counted { file, sure: generated.is_some() })
+            let listed = !matches!(file.kind, ChangeKind::Unlisted(_));
+            (listed && generated != Some(true) && !excepted(touched)).then(|| Counted {
+                path: &file.new_path,
+                lines: file.lines.or_else(|| counted(file)),
+                binary: file.binary == Some(true),
+                doubt: generated.is_none().then_some(Doubt::Generated),
+            })
         });
-        Ok(files.collect())
+        files.collect()
+    }
+
+    /// Those of the other files that count, or may.
+    fn unlisted<'a>(&self, view: &View<'a>, code: &'a Code, stats: &'a DiffStats) -> Vec<Counted<'a>> {
+        let listed: BTreeSet<_> = code.listed().map(|file| file.new_path.as_str()).collect();
+        let leaves = |file: &ChangedFile| {
+            file.kind == ChangeKind::Unlisted(TreeChange::Disappears)
+                && !view.matches_path(&file.old_path, &self.globs)
+        };
+        // What comes from where files count still counts, wherever it went.
+        let may_move = !code.complete || code.files.iter().any(leaves);
+        let rest = stats.files.iter().filter(|(path, _)| !listed.contains(path.as_str()));
+        let files = rest.filter_map(|(path, lines)| {
+            let excepted = view.matches_path(path, &self.globs);
+            let doubt = match (excepted, self.generated) {
+                (true, _) => Some(Doubt::Moved),
+                (false, true) => Some(Doubt::Generated),
+                (false, false) => None,
+            };
+            (!excepted || may_move).then_some(Counted { path, lines: *lines, binary: false, doubt })
+        });
+        files.collect()
     }
 }
 
 /// What is not shown of which files there are that count.
-fn unseen(code: &Code, files: &[Counted<'_>]) -> Unseen {
-    let mut unseen = Unseen::of(code);
-    for counted in files.iter().filter(|counted| !counted.sure) {
-        unseen.add_generated(&counted.file.new_path);
+fn unseen(code: &Code, files: &[Counted<'_>], all_known: bool) -> Unseen {
+    let mut unseen = Unseen::of(code, all_known);
+    for counted in files {
+        match counted.doubt {
+            Some(Doubt::Generated) => unseen.add_generated(counted.path),
+            Some(Doubt::Moved) => unseen.add_moved(counted.path),
+            None => {}
+        }
     }
     unseen
 }

@@ -12,12 +12,15 @@ pub(super) struct Unseen {
     lines: Paths,
     /// Files of which it is not said whether they are generated.
     generated: Paths,
+    /// Files of which it is not said whether they moved to where they are.
+    moved: Paths,
 }
 
 impl Unseen {
-    pub(super) fn of(code: &Code) -> Self {
-        let listed = (!code.complete).then_some(code.files.len());
-        Self { listed, lines: Paths::default(), generated: Paths::default() }
+    /// Of a code of which all files are known, or not.
+    pub(super) fn of(code: &Code, all_known: bool) -> Self {
+        let listed = (!all_known).then(|| code.listed().count());
+        Self { listed, lines: Paths::default(), generated: Paths::default(), moved: Paths::default() }
     }
 
     pub(super) fn add_lines(&mut self, path: &str) {
@@ -26,6 +29,10 @@ impl Unseen {
 
     pub(super) fn add_generated(&mut self, path: &str) {
         self.generated.add(path);
+    }
+
+    pub(super) fn add_moved(&mut self, path: &str) {
+        self.moved.add(path);
     }
 
     pub(super) fn describe(&self) -> String {
@@ -38,6 +45,9 @@ impl Unseen {
         }
         if self.generated.count > 0 {
             parts.push(format!("does not say whether {} is generated", self.generated.describe()));
+        }
+        if self.moved.count > 0 {
+            parts.push(format!("does not say whether {} moved there", self.moved.describe()));
         }
         format!("GitLab {}", parts.join(" and "))
     }

@@ -462,7 +462,10 @@ fn what_gitlab_left_out_makes_what_speaks_of_it_unknown() {
         "draft || touches('a') || true",
     ] {
         assert_eq!(comes_to(expression, &part), UNKNOWN, "{expression}");
-        assert_eq!(sentence(expression, &part), "not known: GitLab lists only 1 of the changed files");
+        assert_eq!(
+            sentence(expression, &part),
+            "not known: GitLab lists only 1 of the changed files; GitLab did not answer"
+        );
     }
     assert_eq!(comes_to("commits.size() == 1", &part), Truth::True, "commits are listed apart");
 }

@@ -5,7 +5,7 @@
 
 use super::value::{Content, Field, Item, Kind, Missing, Record, Type, number};
 use crate::policy::fact::{
-    ChangeKind, ChangedFile, Code, Commit, FactKey, MergeRequestFacts, Pipeline, Unknown,
+    ChangeKind, ChangedFile, Code, Commit, FactKey, MergeRequestFacts, Pipeline, TreeChange, Unknown,
 };
 use crate::policy::finding::{Stop, known};
 use crate::policy::view::View;
@@ -93,7 +93,8 @@ impl Item for ChangedFile {
                 ChangeKind::Added => "added".into(),
                 ChangeKind::Deleted => "deleted".into(),
                 ChangeKind::Renamed => "renamed".into(),
-                ChangeKind::Modified => "modified".into(),
+                ChangeKind::Modified | ChangeKind::Unlisted(TreeChange::Differs) => "modified".into(),
+                ChangeKind::Unlisted(TreeChange::Appears | TreeChange::Disappears) => return None,
             },
             "mode" => self.new_mode.as_str().into(),
             "added_lines" => number(self.lines?.added),
@@ -157,14 +158,16 @@ fn has_conflicts<'a>(view: &View<'a>) -> Reading<'a> {
     request(view).has_conflicts.map(Content::Flag).ok_or_else(unsettled)
 }
 
-/// The code, if GitLab listed all of its files: an expression can say "no file" in too many ways to let it guess.
+/// The code, if all of its files are known: an expression can say "no file" in too many ways to let it guess.
 pub(super) fn complete<'a>(view: &View<'a>) -> Result<&'a Code, Stop> {
     let code = view.code()?;
-    if code.complete {
-        return Ok(code);
-    }
-    let why = format!("GitLab lists only {} of the changed files", code.files.len());
-    Err(Stop::Unknown(Unknown { why, curable: false }))
+    view.prove_whole(code).map(|()| code).map_err(|stop| match stop {
+        Stop::Unknown(Unknown { why, curable }) => {
+            let why = format!("GitLab lists only {} of the changed files; {why}", code.files.len());
+            Stop::Unknown(Unknown { why, curable })
+        }
+        needs @ Stop::Needs(_) => needs,
+    })
 }
 
 fn changed_paths<'a>(view: &View<'a>) -> Reading<'a> {

@@ -29,7 +29,8 @@ pub struct Version {
 pub struct Code {
     /// Of which version.
     pub version: VersionId,
-    /// The files that GitLab listed.
+    /// The files that GitLab listed, and after them those that it did not, if they were found
+    /// ([`super::FactKey::UnlistedFiles`]).
     pub files: Vec<ChangedFile>,
     /// Whether that is all of them: only then does an absent file prove anything.
     pub complete: bool,
@@ -60,6 +61,18 @@ pub struct ChangedFile {
     pub hunks_sha256: Option<String>,
 }
 
+impl Code {
+    /// The files that GitLab listed.
+    pub fn listed(&self) -> impl Iterator<Item = &ChangedFile> {
+        self.files.iter().filter(|file| !matches!(file.kind, ChangeKind::Unlisted(_)))
+    }
+
+    /// Whether GitLab listed all of them: what was found beyond its list shows no text.
+    pub fn is_listed(&self) -> bool {
+        self.complete && self.listed().count() == self.files.len()
+    }
+}
+
 /// What happened to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -72,6 +85,20 @@ pub enum ChangeKind {
     Renamed,
     /// Its text or mode changed.
     Modified,
+    /// GitLab did not list it: this is what the trees of base and head show.
+    Unlisted(TreeChange),
+}
+
+/// What became of a path between two trees. Nothing tells a file that moved from one that goes and another that comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TreeChange {
+    /// It is there after, and not before: added, or renamed from another path.
+    Appears,
+    /// It is there before, and not after: deleted, or renamed to another path.
+    Disappears,
+    /// It is there before and after, with other content or another mode: modified.
+    Differs,
 }
 
 /// Lines of one file's change.
@@ -140,6 +167,15 @@ pub struct MatchingLines {
     pub version: VersionId,
     /// By new path.
     pub files: BTreeMap<String, Option<u64>>,
+}
+
+/// How many lines change in each file of the newest version, listed or not, as git counts them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiffStats {
+    /// Of which version.
+    pub version: VersionId,
+    /// By new path; none where git counts no line, which it does of binary files, too.
+    pub files: BTreeMap<String, Option<LineCount>>,
 }
 
 /// A commit with its parents: more than one makes it a merge.

@@ -67,6 +67,10 @@ pub enum FactKey {
     Signature(CommitSha),
     /// Lines of the newest version that match ([`super::Facts::matching_lines`]).
     MatchingLines(LinePattern),
+    /// Files of the newest version that GitLab did not list ([`super::Facts::unlisted_files`]).
+    UnlistedFiles,
+    /// Lines that change in each file of the newest version ([`super::Facts::diff_stats`]).
+    DiffStats,
 }
 
 impl FactKey {
@@ -75,7 +79,7 @@ impl FactKey {
         match self {
             Self::Now => Family::Time,
             Self::Versions => Family::Versions,
-            Self::Code | Self::MatchingLines(_) => Family::Code,
+            Self::Code | Self::MatchingLines(_) | Self::UnlistedFiles | Self::DiffStats => Family::Code,
             Self::Patch(_) => Family::OlderCode,
             Self::Approvals => Family::Approvals,
             Self::Pipeline => Family::Pipeline,
@@ -102,7 +106,8 @@ impl FactKey {
         }
     }
 
-    /// Whether a question is one of many of its kind (one for each person, commit or pipeline): those are asked last.
+    /// Whether a question is one of many of its kind (one for each person, commit or pipeline) or needs many calls: those are
+    /// asked last.
     pub fn is_one_of_many(&self) -> bool {
         match self {
             Self::Patch(_)
@@ -115,7 +120,8 @@ impl FactKey {
             | Self::Account(_)
             | Self::Email(_)
             | Self::OtherMergeRequest(_)
-            | Self::Signature(_) => true,
+            | Self::Signature(_)
+            | Self::UnlistedFiles => true,
             Self::Now
             | Self::Versions
             | Self::Code
@@ -134,7 +140,8 @@ impl FactKey {
             | Self::BlockingMergeRequests
             | Self::CodeOwners
             | Self::Parentage
-            | Self::MatchingLines(_) => false,
+            | Self::MatchingLines(_)
+            | Self::DiffStats => false,
         }
     }
 }

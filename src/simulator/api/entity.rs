@@ -94,7 +94,7 @@ pub(super) fn merge_request(world: &World, merge_request: &MergeRequest) -> Map<
             "head_sha": version.head,
             "start_sha": version.start,
         })),
-        "changes_count": version.map(DiffVersion::size),
+        "changes_count": version.map(|version| version.size(world.diff_limits)),
         "head_pipeline": head_pipeline.map(|run| pipeline(world, run)),
         "merge_error": null,
         "subscribed": false,
@@ -147,8 +147,12 @@ pub(super) fn pipeline(world: &World, run: &PipelineRun) -> Value {
 }
 
 /// A diff version in the list.
-pub(super) fn version(merge_request: &MergeRequest, version: &DiffVersion) -> Map<String, Value> {
-    let size = version.size();
+pub(super) fn version(
+    world: &World,
+    merge_request: &MergeRequest,
+    version: &DiffVersion,
+) -> Map<String, Value> {
+    let size = version.size(world.diff_limits);
     let state = match () {
         () if size.ends_with('+') => "overflow",
         () if version.files.is_empty() => "empty",

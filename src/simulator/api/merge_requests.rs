@@ -110,7 +110,7 @@ pub(super) fn versions(world: &mut World, call: &Call) -> Result<Answer, Answer>
     let merge_request = find(world, call)?;
     let shown = if merge_request.preparing { &[][..] } else { merge_request.versions.as_slice() };
     let newest_first: Vec<_> = shown.iter().rev().collect();
-    paginate(world, call, &newest_first, |version| entity::version(merge_request, version).into())
+    paginate(world, call, &newest_first, |version| entity::version(world, merge_request, version).into())
 }
 
 pub(super) fn version(world: &mut World, call: &Call) -> Result<Answer, Answer> {
@@ -118,10 +118,11 @@ pub(super) fn version(world: &mut World, call: &Call) -> Result<Answer, Answer> 
     let wanted = call.number(2);
     let version = merge_request.versions.iter().find(|version| Some(version.id.get()) == wanted);
     let version = version.ok_or_else(Answer::not_found)?;
-    let mut fields = entity::version(merge_request, version);
+    let mut fields = entity::version(world, merge_request, version);
     let commits: Vec<Value> =
         version.commits.iter().map(|commit| entity::commit(world, commit, false)).collect();
-    let diffs: Vec<Value> = version.files.iter().map(|file| entity::diff(world, file)).collect();
+    let diffs: Vec<Value> =
+        version.listed(world.diff_limits).iter().map(|file| entity::diff(world, file)).collect();
     fields.insert("commits".to_owned(), commits.into());
     fields.insert("diffs".to_owned(), diffs.into());
     Ok(Answer::ok(fields.into()))
@@ -129,8 +130,8 @@ pub(super) fn version(world: &mut World, call: &Call) -> Result<Answer, Answer> 
 
 pub(super) fn diffs(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let newest = find(world, call)?.newest_version();
-    let files = newest.map_or(&[][..], |version| version.files.as_slice());
-    paginate(world, call, files, |file| entity::diff(world, file))
+    let files = newest.map_or_else(Vec::new, |version| version.listed(world.diff_limits));
+    paginate(world, call, &files, |file| entity::diff(world, file))
 }
 
 pub(super) fn commits(world: &mut World, call: &Call) -> Result<Answer, Answer> {

@@ -7,6 +7,7 @@ mod call;
 mod checks;
 mod commit_statuses;
 mod entity;
+mod graphql;
 mod hooks;
 mod issues;
 mod merge_requests;

@@ -56,6 +56,36 @@ pub(super) fn paginate<T>(
     Ok(answer)
 }
 
+/// One page after the entry whose key stands in `page_token`: only the way to the next page is told.
+pub(super) fn paginate_by_key<T>(
+    world: &World,
+    call: &Call,
+    entries: &[T],
+    key: impl Fn(&T) -> &str,
+    json: impl FnMut(&T) -> Value,
+) -> Answer {
+    let per_page = call.query("per_page").and_then(|text| text.parse::<usize>().ok());
+    let per_page = per_page.filter(|number| *number > 0).unwrap_or(DEFAULT_PER_PAGE).min(MAX_PER_PAGE);
+    let last =
+        call.query("page_token").map(|token| String::from_utf8(hex::decode(token).unwrap_or_default()));
+    let after =
+        last.and_then(Result::ok).and_then(|last| entries.iter().position(|entry| key(entry) == last));
+    let rest = entries.get(after.map_or(0, |after| after + 1)..).unwrap_or_default();
+    let shown: Vec<&T> = rest.iter().take(per_page).collect();
+    let link = shown.last().filter(|_| rest.len() > per_page).map(|last| {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(call.query.iter().filter(|(name, _)| name != "page_token"));
+        query.append_pair("page_token", &hex::encode(key(last)));
+        format!("<{}{}?{}>; rel=\"next\"", world.url, call.path, query.finish())
+    });
+    let answer = Answer::ok(shown.into_iter().map(json).collect()).header("x-per-page", per_page.to_string());
+    match link {
+        Some(link) => answer.header("Link", link),
+        // GitLab: the list of headers says that it was asked for, not that there is another page.
+        None => answer.header("x-next-page", String::new()),
+    }
+}
+
 fn page_url(world: &World, call: &Call, page: usize, per_page: usize) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     for (key, value) in &call.query {

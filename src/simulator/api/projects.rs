@@ -4,13 +4,14 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Body, Call};
 use super::entity;
-use super::page::paginate;
+use super::page::{paginate, paginate_by_key};
 use crate::merge_request::ProjectId;
 use crate::simulator::access::level;
 use crate::simulator::diffs::{DiffVersion, FileChange};
 use crate::simulator::namespaces::Project;
 use crate::simulator::pattern;
 use crate::simulator::payload::into_map;
+use crate::simulator::snapshot::Entry;
 use crate::simulator::world::World;
 
 /// The project of the first parameter (id or full path), if the caller sees it.
@@ -181,22 +182,20 @@ pub(super) fn raw_file(world: &mut World, call: &Call) -> Result<Answer, Answer>
     Ok(Answer { status: 200, headers: vec![("X-Gitlab-Commit-Id", commit)], body })
 }
 
+/// What lies in a folder at a commit; by offset, or after a key.
 pub(super) fn tree(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let project = find_project(world, call)?;
     let reference = call.query("ref").unwrap_or(&project.default_branch);
-    let tree =
-        project.repository.tree(reference).ok_or_else(|| Answer::message(404, "404 Tree Not Found"))?;
-    let folder = call.query("path").filter(|path| !path.is_empty()).map(|path| format!("{path}/"));
+    let absent = || Answer::message(404, "404 invalid revision or path Not Found");
+    let sha = project.repository.commit(reference).ok_or_else(absent)?.sha.clone();
+    let snapshot = world.snapshot(project.id, &sha);
     let deep = call.query("recursive") == Some("true");
-    let inside = |path: &&String| {
-        let rest = folder.as_ref().map_or(Some(path.as_str()), |folder| path.strip_prefix(folder.as_str()));
-        rest.is_some_and(|rest| deep || !rest.contains('/'))
-    };
-    let paths: Vec<&String> = tree.keys().filter(inside).collect();
-    paginate(world, call, &paths, |path| {
-        let name = path.rsplit('/').next();
-        json!({ "name": name, "type": "blob", "path": path, "mode": "100644" })
-    })
+    let entries = snapshot.list(call.query("path").unwrap_or_default(), deep).ok_or_else(absent)?;
+    let json = |entry: &&Entry| json!({ "id": entry.id, "name": entry.name, "type": entry.kind, "path": entry.path, "mode": entry.mode });
+    if call.query("pagination") == Some("keyset") {
+        return Ok(paginate_by_key(world, call, &entries, |entry| &entry.path, json));
+    }
+    paginate(world, call, &entries, json)
 }
 
 /// Where two commits part.
@@ -227,7 +226,7 @@ pub(super) fn compare(world: &mut World, call: &Call) -> Result<Answer, Answer> 
     let mut versions = world.merge_requests.values().flat_map(|merge_request| &merge_request.versions);
     let fits = |version: &&DiffVersion| version.head == to.sha && version.base == from.sha;
     let (files, commits) = match versions.find(fits) {
-        Some(version) => (version.files.clone(), version.commits.clone()),
+        Some(version) => (version.listed(world.diff_limits), version.commits.clone()),
         None => (differing_files(project, from.sha.as_str(), to.sha.as_str()), vec![to.clone()]),
     };
     let same = from.sha == to.sha;

@@ -1,7 +1,7 @@
 //! The table of routes.
 
 use super::call::{Answer, Call};
-use super::{checks, hooks, merge_requests, merge_trains, namespaces, projects, reviews, users};
+use super::{checks, graphql, hooks, merge_requests, merge_trains, namespaces, projects, reviews, users};
 use super::{commit_statuses, issues, pipelines};
 use crate::simulator::release::Release;
 use crate::simulator::world::World;
@@ -67,6 +67,7 @@ const fn of_group(name: &'static str, needs: Needs, handler: Handler) -> Route {
 }
 
 static ROUTES: &[Route] = &[
+    Route { name: "POST /api/graphql", needs: Needs::Read, handler: graphql::query, only_where: |_| true },
     any("GET /version", users::version),
     Route {
         name: "GET /metadata",

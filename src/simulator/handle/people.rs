@@ -236,6 +236,7 @@ impl Gitlab {
             world.branch_head(project, branch)?;
             let sha = world.commit_on(project, branch, &format!("Write {path}"), "root@example.com")?;
             world.project_mut(project)?.repository.write(&sha, path, content.map(str::as_bytes));
+            world.snapshots.clear();
             Ok(sha)
         })
     }

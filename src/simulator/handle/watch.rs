@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::gitlab::Gitlab;
 use crate::simulator::calls::{ApiCall, CallOutcome};
+use crate::simulator::diffs::DiffLimits;
 use crate::simulator::error::SimulatorError;
 use crate::simulator::faults::{Fault, FaultId, Moment};
 use crate::simulator::post_office::{Delivery, Weather};
@@ -40,6 +41,21 @@ impl Gitlab {
     /// Turns on the feature flag `status_checks_add_status_field` (14.9 and 14.10).
     pub fn set_status_field_flag(&self, on: bool) {
         self.world(|world| world.release.status_field_flag = on);
+    }
+
+    /// How much of a diff this GitLab lists, and of how much of that it shows the text.
+    pub fn set_diff_limits(&self, limits: DiffLimits) {
+        self.world(|world| world.diff_limits = limits);
+    }
+
+    /// Lets a field of GraphQL's merge request fail with a message, or ends that.
+    pub fn fail_field(&self, name: &str, message: Option<&str>) {
+        self.world(|world| {
+            match message {
+                Some(message) => world.failing_fields.insert(name.to_owned(), message.to_owned()),
+                None => world.failing_fields.remove(name),
+            };
+        });
     }
 
     /// Answers 429 to what goes beyond so many calls per minute and user.

@@ -2,10 +2,10 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use countersign::merge_request::UserId;
+use countersign::merge_request::{UserId, VersionId};
 use countersign::policy::fact::{
-    CodeOwnersFile, Dependency, Distance, Issue, LabelEvent, LinePattern, LineSide, MatchingLines, Parentage,
-    ProjectFacts, Signature,
+    ChangeKind, ChangedFile, CodeOwnersFile, Dependency, DiffStats, Distance, Issue, Known, LabelEvent,
+    LineCount, LinePattern, LineSide, MatchingLines, Parentage, ProjectFacts, Signature, TreeChange, Unknown,
 };
 use countersign::policy::{FactKey, Facts};
 
@@ -46,9 +46,50 @@ impl World {
         })
     }
 
+    /// Files that GitLab does not list where it does not list all.
+    fn unlisted(&self) -> Vec<ChangedFile> {
+        let file = |path: &str, change| ChangedFile {
+            old_path: path.to_owned(),
+            new_path: path.to_owned(),
+            old_mode: "100644".to_owned(),
+            new_mode: "100644".to_owned(),
+            kind: ChangeKind::Unlisted(change),
+            lines: None,
+            binary: None,
+            generated: None,
+            hunks_sha256: None,
+        };
+        let all = [file("src/z.rs", TreeChange::Differs), file("docs/z.md", TreeChange::Appears)];
+        let count = usize::try_from(self.draw(&FactKey::UnlistedFiles, 0, 3)).unwrap();
+        all.into_iter().take(count).collect()
+    }
+
     /// Answers a question truly, unless the mask hides the answer.
     pub(super) fn answer_further(&self, key: &FactKey, mask: Mask, facts: &mut Facts) {
         match key.clone() {
+            FactKey::UnlistedFiles => {
+                let mut found = mask.veil(key, ());
+                match &mut facts.code {
+                    Some(Known::Value(code)) if !code.complete => {
+                        if found == Known::Value(()) {
+                            code.files.extend(self.unlisted());
+                            code.complete = true;
+                        }
+                    }
+                    _ => found = Known::Unknown(Unknown { why: "no list".to_owned(), curable: true }),
+                }
+                facts.unlisted_files = Some(found);
+            }
+            FactKey::DiffStats => {
+                let lines = |binary: bool| (!binary).then_some(LineCount { added: 3, removed: 1 });
+                let code = self.code(self.pushes);
+                let listed = code.files.iter().map(|file| (file.new_path.clone(), lines(false)));
+                let rest = self.unlisted().into_iter().filter(|_| !self.complete);
+                let rest = rest.map(|file| (file.new_path.clone(), lines(self.seed.is_multiple_of(2))));
+                let files = listed.chain(rest).collect();
+                let stats = DiffStats { version: VersionId::new(self.pushes), files };
+                facts.diff_stats = Some(mask.veil(key, stats));
+            }
             FactKey::Username(name) => {
                 let id = name.strip_prefix('u').and_then(|id| id.parse().ok()).map(UserId::new);
                 facts.usernames.insert(name, mask.veil(key, id));
@@ -108,7 +149,7 @@ impl World {
                     (count != Some(0)).then(|| ((*path).to_owned(), count))
                 };
                 let files = self.paths.iter().filter_map(found).collect();
-                let version = countersign::merge_request::VersionId::new(self.pushes);
+                let version = VersionId::new(self.pushes);
                 let lines = MatchingLines { version, files };
                 facts.matching_lines.insert(pattern.to_string(), mask.veil(key, lines));
             }

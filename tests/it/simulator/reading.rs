@@ -2,8 +2,8 @@
 
 use countersign::merge_request::CommitSha;
 use countersign::simulator::{
-    CheckStatus, FileChange, Gitlab, Membership, NewCommit, NewGroup, NewMergeRequest, NewProject, NewUser,
-    PipelineKind, Push, Visibility,
+    CheckStatus, DiffLimits, Edition, FileChange, Gitlab, Membership, NewCommit, NewGroup, NewMergeRequest,
+    NewProject, NewUser, PipelineKind, Push, Visibility,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -400,6 +400,63 @@ async fn version_and_edition_can_be_asked() {
     assert_eq!(scene.get("/version").await["version"], "18.3.0-ee");
     assert_eq!(scene.get("/metadata").await["enterprise"], true);
     assert_eq!(scene.get("/personal_access_tokens/self").await["scopes"], json!(["api"]));
-    scene.gitlab.install("15.1.0", countersign::simulator::Edition::Community);
+    scene.gitlab.install("15.1.0", Edition::Community);
     assert_eq!(scene.get_as(&scene.token, "/metadata").await.0, 404);
+}
+
+#[tokio::test]
+async fn beyond_the_diff_limits_files_are_counted_and_not_listed() {
+    let scene = scene().await;
+    scene.gitlab.set_diff_limits(DiffLimits { files: 3, with_text: 2 });
+    let files = ["a", "b", "c", "d"].into_iter().map(FileChange::modified);
+    scene.gitlab.push(scene.merge_request, files.fold(Push::new(), Push::file)).unwrap();
+    let newest = scene.get(&scene.below("/versions")).await[0].clone();
+    assert_eq!((&newest["real_size"], &newest["state"]), (&json!("3+"), &json!("overflow")));
+    assert_eq!(scene.get(&scene.below("")).await["changes_count"], "3+");
+    let version = scene.get(&scene.below(&format!("/versions/{}", newest["id"]))).await;
+    let shown: Vec<_> = version["diffs"].as_array().unwrap().iter().map(|diff| &diff["collapsed"]).collect();
+    assert_eq!(shown, [false, false, true]);
+    assert_eq!(version["diffs"][2]["diff"], "");
+}
+
+#[tokio::test]
+async fn graphql_answers_200_and_says_what_failed() {
+    let scene = scene().await;
+    let iid = scene.merge_request.iid.to_string();
+    let send = async |query: &str, iid: Value| {
+        let body = json!({ "query": query, "variables": { "path": "shop/web", "iid": iid } });
+        let url = format!("{}/api/graphql", scene.simulator.url());
+        let request = scene.http.post(url).bearer_auth(&scene.token).json(&body);
+        super::taken_apart(request.send().await.unwrap()).await
+    };
+    let ask = async |fields: &str, iid: &Value| {
+        let query = format!(
+            "query($path: ID!, $iid: String!) {{ project(fullPath: $path) {{ id mergeRequest(iid: $iid) {{ {fields} }} }} queryComplexity {{ limit }} }}"
+        );
+        send(&query, iid.clone()).await
+    };
+    let (status, good) = ask("iid diffHeadSha diffStats { path additions }", &json!(iid)).await;
+    let found = &good["data"]["project"];
+    assert_eq!((status, &found["id"]), (200, &json!(format!("gid://gitlab/Project/{}", scene.project))));
+    assert_eq!(found["mergeRequest"]["diffHeadSha"], scene.head());
+    assert_eq!(found["mergeRequest"]["diffStats"], json!([{ "path": "README.md", "additions": 1 }]));
+    let message = async |fields: &str, iid: Value| {
+        let (status, answer) = ask(fields, &iid).await;
+        assert_eq!((status, &answer["data"]), (200, &Value::Null));
+        answer["errors"][0]["message"].as_str().unwrap().to_owned()
+    };
+    let unknown = message("nonsense", json!(iid)).await;
+    assert_eq!(unknown, "Field 'nonsense' doesn't exist on type 'MergeRequest'");
+    let many = message(&"title ".repeat(250), json!(iid)).await;
+    assert!(many.contains("exceeds max complexity of 250"), "{many}");
+    assert!(message("iid", json!(1)).await.contains("Variable $iid of type String!"));
+    scene.gitlab.fail_field("diffStats", Some("Timeout"));
+    let (_, failed) = ask("iid diffStats { path }", &json!(iid)).await;
+    assert_eq!(failed["data"]["project"]["mergeRequest"], json!({ "iid": iid, "diffStats": null }));
+    assert_eq!(failed["errors"][0]["path"], json!(["project", "mergeRequest", "diffStats"]));
+    assert!(ask("approvalsLeft", &json!(iid)).await.1["errors"].is_null());
+    scene.gitlab.install("18.3.0", Edition::Community);
+    assert!(message("approvalsLeft", json!(iid)).await.contains("doesn't exist"));
+    let (_, hidden) = send("{ project(fullPath: \"shop/none\") { id } }", json!(iid)).await;
+    assert_eq!(hidden, json!({ "data": { "project": null } }));
 }
