@@ -52,6 +52,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitStatus {
     let selection = if arguments.projects.is_empty() { Selection::Joined { most: MOST } } else { named() };
     let policies = bundle::load(&config.policies.path);
     let patient = Patient {
+        configuration: file.as_deref(),
         installation: &installation,
         policies: &policies,
         store: &config.store.url,

@@ -15,8 +15,6 @@ const PROJECTS: &str = "GET /groups/:id/projects";
 pub struct Group {
     /// The numeric id.
     pub id: u64,
-    /// The full path.
-    pub full_path: String,
 }
 
 impl Client {

@@ -6,7 +6,7 @@ use std::fmt;
 use secrecy::SecretString;
 
 use super::finding::Finding;
-use super::trigger::listed;
+use super::trigger::{beside, listed};
 use crate::gitlab::{HookPlace, ProtectedBranch, Trigger};
 use crate::merge_request::{ProjectId, StatusCheckId};
 
@@ -186,14 +186,14 @@ impl Change {
             Self::CreateHook { triggers, .. } => {
                 let what = format!(
                     "no webhook tells of {}, which the policies read: what changes there is seen late",
-                    listed(triggers)
+                    beside(triggers)
                 );
                 Finding::warning("webhook", subject, what, install)
             }
             Self::TellMore { hook, triggers, .. } => {
                 let what = format!(
                     "webhook {hook} does not tell of {}, which the policies read: what changes there is seen late",
-                    listed(triggers)
+                    beside(triggers)
                 );
                 Finding::warning("webhook-events", subject, what, install)
             }

@@ -2,6 +2,7 @@
 //! call of GitLab is a `GET`.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::checks;
@@ -21,6 +22,8 @@ use crate::store::Inspection;
 
 /// Whom the doctor examines.
 pub struct Patient<'a> {
+    /// The configuration file, which was read without a mistake.
+    pub configuration: Option<&'a Path>,
     /// What the configuration says.
     pub installation: &'a Installation,
     /// The policies, or why there are none.
@@ -47,7 +50,7 @@ pub async fn examine(patient: &Patient<'_>) -> Diagnosis {
     let Patient { installation, selection, .. } = *patient;
     let gitlab = &installation.gitlab;
     let inspection = Inspection::open(patient.store);
-    let mut findings = vec![policies::examine(patient.policies)];
+    let mut findings = vec![configuration(patient.configuration), policies::examine(patient.policies)];
     findings.extend(storage::examine(&inspection));
     let (address, instance, myself, own) = tokio::join!(
         address::examine(installation.public_url.as_ref()),
@@ -73,6 +76,14 @@ pub async fn examine(patient: &Patient<'_>) -> Diagnosis {
         left_out = room.examine_all(selection, myself, &mut findings).await;
     }
     Diagnosis { findings, left_out }
+}
+
+fn configuration(file: Option<&Path>) -> Finding {
+    let what = match file {
+        Some(file) => format!("`{}` and the environment are understood", file.display()),
+        None => "no file is named; the environment is understood".to_owned(),
+    };
+    Finding::fine("configuration", "configuration", what)
 }
 
 /// What all projects are examined with.
@@ -101,11 +112,6 @@ impl Room<'_> {
             }
         };
         findings.extend(selected.findings);
-        if selected.projects.is_empty() && findings.iter().all(|finding| finding.topic != "project") {
-            let what = "the token's user is a member of no project within `gitlab.projects`";
-            let remedy = "make it a Developer of the projects or of their group";
-            findings.push(Finding::wrong("project", "projects", what, remedy));
-        }
         let mut survey = Survey::new(self.installation, myself);
         for project in selected.projects {
             self.examine(&mut survey, project, findings).await;

@@ -6,7 +6,7 @@ use super::change::{Change, HookCredential};
 use super::finding::Finding;
 use super::grounds::{Grounds, Part};
 use super::installation::{Installation, address_of};
-use super::trigger::{listed, needed};
+use super::trigger::{beside, listed, needed};
 use super::wording::moment;
 use crate::gitlab::{CheckedProject, ExternalStatusCheck, Hook, HookPlace, Trigger};
 use crate::merge_request::CheckName;
@@ -69,7 +69,7 @@ pub(super) fn plan(
         (None, None) => {
             let what = format!(
                 "no webhook tells of {}, which the policies read, and there is nothing that one could prove itself with",
-                listed(&untold)
+                beside(&untold)
             );
             let remedy = if grounds.installation.credentials.signing.is_some() {
                 format!("{} can't sign webhooks: set `webhooks.tokens`", grounds.gitlab())

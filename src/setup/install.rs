@@ -124,7 +124,7 @@ pub async fn install(
         close(settle(gitlab, sight.project.path_with_namespace, plan, order.dry_run).await);
     }
     if let HookOrder::Group(path) = &order.hooks {
-        close(group_hook(&grounds, path, triggers, order.dry_run).await?);
+        close(group_hook(&grounds, path, triggers, order.dry_run).await);
     }
     Ok(accounts)
 }
@@ -179,23 +179,24 @@ async fn group_hook(
     path: &str,
     triggers: BTreeSet<Trigger>,
     dry_run: bool,
-) -> Result<Account, Error> {
+) -> Account {
     let gitlab = &grounds.installation.gitlab;
-    let group = gitlab.group(path).await?;
-    let place = HookPlace::Group(group.id);
-    let subject = group.full_path;
-    let part = match gitlab.hooks(place).await {
-        Ok(own) => {
+    let found = async {
+        let place = HookPlace::Group(gitlab.group(path).await?.id);
+        Ok::<_, Error>((place, gitlab.hooks(place).await?))
+    };
+    let part = match found.await {
+        Ok((place, own)) => {
             let wish = hooks::wish(grounds.installation, triggers);
-            hooks::plan(grounds, &subject, place, wish, &own, &[])
+            hooks::plan(grounds, path, place, wish, &own, &[])
         }
         Err(error) => {
             let remedy = "webhooks of a group are for its Owners, in GitLab Premium and above";
-            let finding = Finding::wrong("webhook", &subject, error.to_string(), remedy);
+            let finding = Finding::wrong("webhook", path, error.to_string(), remedy);
             Part { changes: Vec::new(), findings: vec![finding] }
         }
     };
-    Ok(settle(gitlab, subject, part, dry_run).await)
+    settle(gitlab, path.to_owned(), part, dry_run).await
 }
 
 /// Makes the changes in their order; what fails ends it, since later ones may lean on earlier ones.

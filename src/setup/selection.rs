@@ -8,6 +8,9 @@ use crate::gitlab::{self, CheckedProject, ListedProject};
 use crate::merge_request::ProjectId;
 use crate::scope::{ProjectScope, ScopeError};
 
+/// What helps where nothing is seen.
+const UNSEEN: &str = "look for a slip in the path, or make the token's user a member";
+
 /// Which projects are meant.
 #[derive(Debug, Clone)]
 pub enum Selection {
@@ -65,9 +68,15 @@ pub(super) async fn select(
     let mut selected = Selected { projects: Vec::new(), findings: Vec::new(), left_out: 0 };
     let mut listed = match selection {
         Selection::Joined { .. } => within(gitlab.joined_projects().await?, &installation.scope),
-        Selection::Group { path, deep } => {
-            within(gitlab.group_projects(path, *deep).await?, &installation.scope)
-        }
+        Selection::Group { path, deep } => match gitlab.group_projects(path, *deep).await {
+            Ok(listed) => within(listed, &installation.scope),
+            Err(gitlab::Error::NotFound { .. }) => {
+                let what = "there is no such group, or the token's user does not see it";
+                selected.findings.push(Finding::wrong("group", path, what, UNSEEN));
+                Vec::new()
+            }
+            Err(error) => return Err(error),
+        },
         Selection::Named(namings) => {
             let mut found = Vec::new();
             for naming in namings {
@@ -100,6 +109,10 @@ pub(super) async fn select(
             Err(error) => selected.findings.push(unread(&project.path_with_namespace, &error)),
         }
     }
+    if selected.projects.is_empty() && selected.findings.is_empty() {
+        let what = "none is found within `gitlab.projects` of which the token's user is a member";
+        selected.findings.push(Finding::wrong("project", "projects", what, UNSEEN));
+    }
     Ok(selected)
 }
 
@@ -125,8 +138,7 @@ fn unread(name: &str, error: &gitlab::Error) -> Finding {
     match error {
         gitlab::Error::NotFound { .. } => {
             let what = "there is no such project, or the token's user does not see it";
-            let remedy = "look for a slip in its path, or make the user a member";
-            Finding::wrong("project", name, what, remedy)
+            Finding::wrong("project", name, what, UNSEEN)
         }
         gitlab::Error::Refused { status: 301, .. } => {
             let what = "the project was moved to another path";

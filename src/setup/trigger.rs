@@ -49,6 +49,13 @@ fn tells(family: Family) -> &'static [Trigger] {
     }
 }
 
+/// What of these the status check is not told, in words; where it is told all of them, they.
+pub(super) fn beside(triggers: &BTreeSet<Trigger>) -> String {
+    let untold: BTreeSet<_> =
+        triggers.iter().copied().filter(|trigger| *trigger != Trigger::MergeRequests).collect();
+    listed(if untold.is_empty() { triggers } else { &untold })
+}
+
 /// Triggers in words.
 pub(super) fn listed(triggers: &BTreeSet<Trigger>) -> String {
     triggers.iter().map(|trigger| trigger.word()).collect::<Vec<_>>().join(", ")

@@ -31,6 +31,7 @@
 //! | 4 the list | `api/checks.rs` | `the_list_hides_urls_by_role_and_says_when_to_come_back` |
 //! | 5 merge gate, old rows revive | `payload`, `status_checks` | `gitlab_merges_only_what_passed_for_the_head`, `a_push_makes_all_pending_again_and_pushing_back_revives_the_old_rows` |
 //! | 6 races, preparing, transient states | `faults`, `handle` | `something_can_happen_before_a_call_is_processed_or_after_it`, `a_merge_request_that_is_being_prepared_has_no_head_to_answer`, `transient_merge_states_can_be_said` |
+//! | 7 what became of a hook's deliveries (17.3), hooks of groups, a local network that is not called | `api/hooks.rs`, `post_office` | `what_became_of_a_hook_s_deliveries_is_listed_newest_first`, `a_group_s_hooks_are_for_its_owners`, `an_address_of_the_local_network_is_called_only_where_that_is_allowed` |
 //! | 7 hook headers, signing, system hooks, redaction | `announce`, `post_office` | `hooks_carry_the_headers_of_their_version`, `group_and_system_hooks_hear_what_they_want_to_hear`, `addresses_that_are_not_public_are_redacted_and_people_are_listed_when_there_are_some` |
 //! | 8 pages, paths, moves, tags, dates | `api/page.rs`, `server` | `lists_come_in_pages_that_say_where_the_next_one_is`, `a_moved_project_sends_readers_on_and_writers_away`, `every_answer_carries_the_date_the_rate_and_a_tag_that_saves_the_body` |
 //! | 8 limits, proxies, resets, hangs, garbage, fields that are gone | `faults`, `throttle`, `server` | `a_field_can_be_missing_or_say_something_else`, `faults_skip_and_end_and_look_like_proxies_and_limits`, `a_rate_limit_is_kept_per_user_and_ends_with_the_minute`, `a_reset_connection_is_an_error_of_transport_and_nothing_was_done`, `an_answer_can_be_taken_without_the_caller_ever_learning`, `what_was_taken_in_is_done_later_although_the_caller_has_gone` |
@@ -39,7 +40,7 @@
 //! | 8 as a client that others wrote expects it | `api` | `python_gitlab_finds_what_it_expects_of_gitlab` |
 //! | 8 diff limits of a version, trees whose ids say what is the same | `diffs`, `snapshot`, `trees` | `beyond_the_diff_limits_files_are_counted_and_not_listed`, `a_folder_has_the_same_id_exactly_if_all_in_it_is_the_same`, `a_tree_is_read_to_its_end_by_the_link_alone` |
 //! | 9 GraphQL, for questions about one merge request | `api/graphql.rs` | `graphql_answers_200_and_says_what_failed`, `what_graphql_does_not_say_is_unknown` |
-//! | 10 tokens | `api/mod.rs` | `tokens_that_are_not_good_enough_say_why`, `a_bearer_token_is_as_good` |
+//! | 10 tokens | `api/mod.rs`, `api/users.rs` | `tokens_that_are_not_good_enough_say_why`, `a_bearer_token_is_as_good`, `each_kind_of_token_says_what_it_is_where_gitlab_tells` (in `tests/it/setup/token.rs`) |
 //! | beyond it: parents, merge bases and signatures of commits | `repository`, `api/projects.rs` | `the_repository_lists_a_range_with_parents_and_a_signature_has_a_verdict` |
 //! | beyond it: a place on a merge train (15.6) | `boarding`, `api/merge_trains.rs` | `a_train_shows_a_place_on_it_until_a_push_takes_it_off`, `a_train_s_pipeline_is_listed_and_is_not_the_head_s` |
 //! | beyond it: reviewers' states, ticks, conflicts | `api/merge_requests.rs`, `api/entity.rs` | `reviewers_are_listed_with_their_states`, `ticks_and_conflicts_are_shown_as_gitlab_shows_them` |
@@ -49,12 +50,12 @@
 //! | beyond it: issues that a merge closes or mentions (related ones since 17.x) | `linking`, `api/issues.rs` | `a_merge_closes_the_issues_that_its_description_says` |
 //! | beyond it: merge requests that block (Premium, 17.x) | `api/issues.rs` | `what_blocks_is_listed_and_what_is_hidden_is_not_named` |
 //! | beyond it: notes of a draft that comes and goes | `handle/edits.rs` | `gitlab_notes_when_a_draft_becomes_ready` |
-//! | 11 version and edition | `release` | `without_ultimate_the_routes_answer_401_and_in_the_community_edition_there_are_none`, `version_and_edition_can_be_asked` |
+//! | 11 version and edition | `release` | `without_ultimate_the_routes_answer_401_and_in_the_community_edition_there_are_none`, `version_and_edition_can_be_asked`, `what_a_version_does_not_know_it_passes_over_without_a_word` |
 //!
 //! # What is not there, or not so
 //!
 //! - GraphQL knows the fields in `api/graphql.rs` and no fragments, aliases or mutations. Diff limits are of files, not of lines or bytes.
-//! - No emoji on notes and no emoji hooks, no approval rules with names, no OAuth, and CODEOWNERS is a file like others. A milestone is its title alone.
+//! - No emoji on notes and no emoji hooks, no approval rules with names, of OAuth only tokens that were given, and CODEOWNERS is a file like others. A milestone is its title alone.
 //! - Conflicts are said by the test, and do not follow from what was pushed. A merge request says nothing of how far it is behind
 //!   its target (`include_diverged_commits_count`); the commits say it.
 //! - Quick actions in notes are plain text. A review is no batch of drafts: its state is said by the test.
@@ -66,14 +67,15 @@
 //! - A status that a test reports without the API (`report_status`) belongs to no pipeline. One for a commit that no merge
 //!   request shows makes none.
 //! - Which merge requests block is kept whatever is paid for, and read everywhere but in the Community Edition.
-//! - Hooks are not disabled after failures, have no list of events, no templates and no custom headers.
+//! - Hooks are not disabled after failures, but when the test says so; nothing is sent anew by API; a template is only
+//!   shown, and there are no custom headers.
 //! - Every call needs a token: what is public to strangers on the web is not shown to them here.
 //! - Explicit pending fails right after two minutes; GitLab's cron takes up to a minute more.
 //! - A push to a closed merge request makes a diff version at once; GitLab waits for the reopening.
 //! - Every list but that of a tree pages by offset, `pagination=keyset` too. `GET /users` finds by username and whole public address.
 //! - Commits are listed by branch, SHA or `base..head` alone, and with totals. Signatures are said by the test.
 //! - `compare` knows base to head of a version; for other pairs it lists which files of the trees differ.
-//! - A status check's blocked local addresses, silent mode and the 25 MB limit are not played.
+//! - Silent mode and the 25 MB limit are not played. Local addresses are called unless the test says otherwise.
 
 mod access;
 mod accounts;

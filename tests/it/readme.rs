@@ -23,6 +23,36 @@ fn its_policy_compiles() {
 }
 
 #[test]
+fn its_configuration_is_one() {
+    let text = blocks("toml").concat();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("countersign.toml");
+    std::fs::write(&file, &text).unwrap();
+    let config = countersign::config::Config::load(Some(&file), []).unwrap();
+    assert!(config.server.public_url.is_some() && config.gitlab.required_url().is_ok());
+}
+
+#[test]
+fn its_lines_are_understood_by_the_command_line() {
+    let lines = blocks("sh").into_iter().flat_map(str::lines).filter_map(|line| {
+        let line = line.split('#').next().unwrap().trim();
+        let arguments = line
+            .strip_prefix("cargo run --release -- ")
+            .or(line.split_once("countersign ").map(|it| it.1))?;
+        Some(arguments.split_whitespace().collect::<Vec<_>>())
+    });
+    let mut tried = 0;
+    for arguments in lines {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        // A flag that asks for nothing else: whatever stands before it is parsed, and nothing is done.
+        let parsed = command.args(&arguments).arg("--help").output().unwrap();
+        assert!(parsed.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&parsed.stderr));
+        tried += 1;
+    }
+    assert!(tried >= 6, "{tried} lines");
+}
+
+#[test]
 fn it_names_every_command_and_no_other() {
     let help = Command::new(env!("CARGO_BIN_EXE_countersign")).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();

@@ -1,6 +1,6 @@
 //! Checks and hooks as the API lists and configures them.
 
-use countersign::simulator::{Edition, Visibility};
+use countersign::simulator::{DeliveryState, Edition, Membership, NewHook, NewToken, Visibility};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -74,4 +74,108 @@ async fn maintainers_hang_hooks_and_a_signing_token_is_ignored_before_19() {
     assert_eq!((changed.0, &changed.1["merge_requests_events"]), (200, &json!(true)));
     assert_eq!(scene.send(Method::DELETE, &one, &maintainer, None).await.status(), 204);
     assert_eq!(scene.get_as(&maintainer, &path).await, (200, json!([])));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_became_of_a_hook_s_deliveries_is_listed_newest_first() {
+    let scene = scene().await;
+    let maintainer = scene.member("maintainer", 40);
+    let (url, _) = super::receiver(418);
+    let hook = scene.gitlab.create_hook(NewHook::of(scene.project, &url).token("sesame"));
+    let dead = scene.gitlab.create_hook(NewHook::of(scene.project, "http://127.0.0.1:9/"));
+    for title in ["one", "two"] {
+        scene.gitlab.edit_title(scene.merge_request, title).unwrap();
+        scene.gitlab.deliveries_settled().await.unwrap();
+    }
+    let path = |hook: u64| format!("/projects/{}/hooks/{hook}/events", scene.project);
+    let (code, events) = scene.get_as(&maintainer, &path(hook)).await;
+    assert_eq!((code, events.as_array().unwrap().len()), (200, 2));
+    assert_eq!(events[0]["request_data"]["object_attributes"]["title"], "two");
+    assert_eq!(
+        (&events[0]["response_status"], &events[0]["trigger"]),
+        (&json!("418"), &json!("merge_request_hooks"))
+    );
+    assert_eq!(events[0]["request_headers"]["X-Gitlab-Token"], "[REDACTED]");
+    let (_, events) = scene.get_as(&maintainer, &path(dead)).await;
+    assert_eq!(
+        (&events[0]["response_status"], &events[0]["response_body"]),
+        (&json!("internal error"), &json!(""))
+    );
+    assert_eq!(scene.get_as(&scene.token, &path(hook)).await.0, 403);
+    scene.gitlab.advance(std::time::Duration::from_hours(8 * 24));
+    assert_eq!(scene.get_as(&maintainer, &path(hook)).await, (200, json!([])), "for seven days");
+    scene.gitlab.install("17.2.0-ee", Edition::Ultimate);
+    assert_eq!(scene.get_as(&maintainer, &path(hook)).await.0, 404);
+}
+
+#[tokio::test]
+async fn a_group_s_hooks_are_for_its_owners() {
+    let scene = scene().await;
+    let owner = scene.gitlab.create_user("owner");
+    scene.gitlab.add_member("shop", Membership::new(owner, 50)).unwrap();
+    let owner = scene.gitlab.create_token(NewToken::of(owner)).unwrap();
+    let maintainer = scene.member("maintainer", 40);
+    let body = json!({ "url": "https://hook.test/", "push_events": false, "enable_ssl_verification": false });
+    let path = "/groups/shop/hooks";
+    let refused = scene.send(Method::POST, path, &maintainer, Some(body.clone())).await;
+    assert_eq!(refused.status(), 403);
+    let (code, made) = taken_apart(scene.send(Method::POST, path, &owner, Some(body)).await).await;
+    assert_eq!((code, &made["enable_ssl_verification"]), (201, &json!(false)));
+    let change = json!({ "pipeline_events": true, "enable_ssl_verification": true });
+    let one = format!("{path}/{}", made["id"]);
+    let (code, changed) = taken_apart(scene.send(Method::PUT, &one, &owner, Some(change)).await).await;
+    assert_eq!((code, &changed["pipeline_events"]), (200, &json!(true)));
+    assert_eq!(changed["enable_ssl_verification"], true);
+    assert_eq!(scene.get_as(&owner, path).await.1.as_array().unwrap().len(), 1);
+    assert_eq!(scene.get_as(&maintainer, &format!("/projects/{}/hooks", scene.project)).await.1, json!([]));
+    scene.gitlab.install("18.3.0", Edition::Community);
+    assert_eq!(scene.get_as(&owner, path).await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_of_the_local_network_is_called_only_where_that_is_allowed() {
+    let scene = scene().await;
+    let (url, received) = super::receiver(200);
+    scene.gitlab.create_hook(NewHook::of(scene.project, &url));
+    scene.gitlab.allow_local_network(false);
+    scene.gitlab.edit_title(scene.merge_request, "one").unwrap();
+    scene.gitlab.deliveries_settled().await.unwrap();
+    let sent = scene.gitlab.deliveries();
+    assert_eq!(sent.len(), 2, "to the check and to the hook");
+    assert!(
+        sent.iter()
+            .all(|it| it.state == DeliveryState::Failed("URL is blocked".to_owned()) && it.attempts == 0)
+    );
+    scene.gitlab.allow_local_network(true);
+    scene.gitlab.edit_title(scene.merge_request, "two").unwrap();
+    scene.gitlab.deliveries_settled().await.unwrap();
+    assert_eq!(received.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_version_does_not_know_it_passes_over_without_a_word() {
+    let scene = scene().await;
+    let maintainer = scene.member("maintainer", 40);
+    let (project, key) =
+        (format!("/projects/{}", scene.project), "only_allow_merge_if_all_status_checks_passed");
+    let put = async |path: &str, body: Value| {
+        taken_apart(scene.send(Method::PUT, path, &maintainer, Some(body)).await).await
+    };
+    let check = format!("{project}/external_status_checks/{}", scene.check);
+    for (version, edition, known) in [
+        ("15.5.0-ee", Edition::Ultimate, true),
+        ("15.4.0-ee", Edition::Ultimate, false),
+        ("18.3.0-ee", Edition::Unlicensed, false),
+    ] {
+        scene.gitlab.install(version, edition);
+        let (code, body) = put(&project, json!({ key: known })).await;
+        assert_eq!((code, body.get(key)), (200, known.then_some(&json!(true))), "{version}");
+    }
+    scene.gitlab.install("17.2.0-ee", Edition::Ultimate);
+    assert_eq!(put(&check, json!({ "shared_secret": "s" })).await.1.get("hmac"), None);
+    scene.gitlab.install("17.3.0-ee", Edition::Ultimate);
+    assert_eq!(put(&check, json!({ "name": "x" })).await.1["hmac"], false, "it was not kept");
+    assert_eq!(put(&check, json!({ "shared_secret": "s".repeat(300) })).await.1["hmac"], true);
+    scene.gitlab.install("19.0.0-ee", Edition::Ultimate);
+    assert_eq!(put(&check, json!({ "shared_secret": "s".repeat(300) })).await.0, 422);
 }
