@@ -204,62 +204,66 @@ impl Default for Metrics {
             token_expiry: Family::default(),
             registry: Registry::default(),
         };
-        registry.register("deliveries", "Deliveries by outcome", metrics.deliveries.clone());
-        registry.register("evaluations", "Decided checks by verdict", metrics.evaluations.clone());
-        registry.register(
-            "gitlab_calls",
-            "Calls of GitLab's API by route and status",
-            metrics.gitlab_calls.clone(),
-        );
-        registry.register("answers", "Answers to GitLab by status", metrics.answers.clone());
-        registry.register(
-            "mirrors",
-            "What was said in other ways than by status checks, by way and outcome",
-            metrics.mirrors.clone(),
-        );
-        registry.register(
-            "delivery_to_answer_seconds",
-            "From the oldest unserved delivery of a merge request to its settlement",
-            metrics.delivery_to_answer.clone(),
-        );
-        registry.register(
-            "queue_length",
-            "Merge requests that are due or being decided",
-            metrics.queue_length.clone(),
-        );
-        registry.register(
-            "queue_oldest_seconds",
-            "Age of the oldest unserved delivery",
-            metrics.queue_oldest.clone(),
-        );
-        registry.register(
-            "policies_broken",
-            "1 while the policies on disk do not compile",
-            metrics.policies_broken.clone(),
-        );
-        registry.register(
-            "lanes_parked",
-            "Answers that GitLab refused (401, 403, 404)",
-            metrics.parked.clone(),
-        );
-        registry.register(
-            "revision_remaining",
-            "Open merge requests that were not yet decided under the policies in force",
-            metrics.revision_remaining.clone(),
-        );
-        registry.register("sweeps", "Sweeps that came to their end", metrics.sweeps.clone());
-        registry.register("swept_merge_requests", "Merge requests that sweeps queued", metrics.swept.clone());
-        registry.register(
-            "gitlab_token_expires_timestamp_seconds",
-            "From when on GitLab does not accept the token any more",
-            metrics.token_expiry.clone(),
-        );
-        registry.register("evaluation_panics", "Evaluations that panicked", metrics.panics.clone());
+        metrics.register_counts(&mut registry);
+        metrics.register_states(&mut registry);
         Self { registry, ..metrics }
     }
 }
 
 impl Metrics {
+    fn register_counts(&self, registry: &mut Registry) {
+        registry.register("deliveries", "Deliveries by outcome", self.deliveries.clone());
+        registry.register("evaluations", "Decided checks by verdict", self.evaluations.clone());
+        registry.register(
+            "gitlab_calls",
+            "Calls of GitLab's API by route and status",
+            self.gitlab_calls.clone(),
+        );
+        registry.register("answers", "Answers to GitLab by status", self.answers.clone());
+        registry.register(
+            "mirrors",
+            "What was said in other ways than by status checks, by way and outcome",
+            self.mirrors.clone(),
+        );
+        registry.register("lanes_parked", "Answers that GitLab refused (401, 403, 404)", self.parked.clone());
+        registry.register("sweeps", "Sweeps that came to their end", self.sweeps.clone());
+        registry.register("swept_merge_requests", "Merge requests that sweeps queued", self.swept.clone());
+        registry.register("evaluation_panics", "Evaluations that panicked", self.panics.clone());
+    }
+
+    fn register_states(&self, registry: &mut Registry) {
+        registry.register(
+            "delivery_to_answer_seconds",
+            "From the oldest unserved delivery of a merge request to its settlement",
+            self.delivery_to_answer.clone(),
+        );
+        registry.register(
+            "queue_length",
+            "Merge requests that are due or being decided",
+            self.queue_length.clone(),
+        );
+        registry.register(
+            "queue_oldest_seconds",
+            "Age of the oldest unserved delivery",
+            self.queue_oldest.clone(),
+        );
+        registry.register(
+            "policies_broken",
+            "1 while the policies on disk do not compile",
+            self.policies_broken.clone(),
+        );
+        registry.register(
+            "revision_remaining",
+            "Open merge requests that were not yet decided under the policies in force",
+            self.revision_remaining.clone(),
+        );
+        registry.register(
+            "gitlab_token_expires_timestamp_seconds",
+            "From when on GitLab does not accept the token any more",
+            self.token_expiry.clone(),
+        );
+    }
+
     /// Counts a delivery.
     pub fn count_delivery(&self, outcome: DeliveryOutcome) {
         self.deliveries.get_or_create(&DeliveryLabels { outcome: outcome.as_str() }).inc();

@@ -23,6 +23,7 @@ use crate::setup::{
 
 /// Where to install what.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that a person types or does not")]
 pub(super) struct Arguments {
     /// Projects, by path, id or glob
     #[arg(value_name = "PROJECT", required_unless_present = "group", value_parser = Naming::parse)]

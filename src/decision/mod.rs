@@ -93,6 +93,9 @@ pub enum WithoutList {
 /// Which checks are remembered for a head and target branch; none where the list must tell.
 pub type KnownChecks<'a> = dyn Fn(&MergeRequestFacts) -> Vec<Check> + Sync + 'a;
 
+/// What GitLab's list showed for our checks.
+pub type Listed = Vec<(StatusCheckId, gitlab::Status)>;
+
 /// One of our checks on the merge request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
@@ -134,7 +137,7 @@ pub struct Open {
     /// Our checks that apply to its target branch; empty only where it has none.
     pub checks: Vec<Check>,
     /// What GitLab shows for them, if the list was read.
-    pub listed: Option<Vec<(StatusCheckId, gitlab::Status)>>,
+    pub listed: Option<Listed>,
     /// GitLab's clock at the read: one clock dates pushes, approvals and the present.
     pub now: Timestamp,
     /// What this service itself says in GitLab.
@@ -151,7 +154,7 @@ pub struct Decided {
     /// The facts, of one SHA.
     pub facts: Facts,
     /// What GitLab showed for our checks, if the list was read.
-    pub listed: Option<Vec<(StatusCheckId, gitlab::Status)>>,
+    pub listed: Option<Listed>,
     /// The approvals as read, if they were.
     pub approvals: Option<ReadApprovals>,
     /// What shows of what this service itself says.
@@ -244,7 +247,7 @@ impl Decider {
         &self,
         listed: Result<Vec<gitlab::StatusCheck>, Failure>,
         without_list: WithoutList,
-    ) -> Result<(Vec<Check>, Option<Vec<(StatusCheckId, gitlab::Status)>>), Failure> {
+    ) -> Result<(Vec<Check>, Option<Listed>), Failure> {
         let listed = match (listed, without_list) {
             (Err(Failure::Gitlab(error)), WithoutList::TakesBack | WithoutList::IsDefault)
                 if is_without_list(&error) =>
@@ -287,7 +290,7 @@ async fn decide(
     policies: &PolicySet,
     checks: Vec<Check>,
     mut facts: Facts,
-    listed: Option<Vec<(StatusCheckId, gitlab::Status)>>,
+    listed: Option<Listed>,
 ) -> Result<Decided, Moved> {
     let mut approvals = None;
     for _ in 0..ROUNDS {

@@ -104,8 +104,8 @@ fn missing_check(
     let url = address_of(public_url, name);
     // GitLab takes a name once only.
     let Some(namesake) = present.iter().find(|check| check.name == name.as_str()) else {
-        if let Some(secret) = signed_with(grounds, project, name, part) {
-            let name = name.to_string();
+        if let Some(signing) = signed_with(grounds, project, name, part) {
+            let (name, secret) = (name.to_string(), signing.secret());
             part.changes.push(Change::CreateCheck { project: project.id, name, url, branches, secret });
         }
         return;
@@ -125,7 +125,7 @@ fn missing_check(
         from,
         to: url,
     });
-    if let Some(Some(secret)) = signed_with(grounds, project, name, part) {
+    if let Some(Signing::Signed(secret)) = signed_with(grounds, project, name, part) {
         let first = namesake.hmac != Some(true);
         part.changes.push(Change::SetSecret {
             project: project.id,
@@ -138,19 +138,34 @@ fn missing_check(
     bind(project, namesake, branches, part);
 }
 
-/// What a new check is to be signed with; none if no delivery of it would be taken.
+/// How the deliveries of a check are to be signed.
+enum Signing {
+    Signed(SecretString),
+    Unsigned,
+}
+
+impl Signing {
+    fn secret(self) -> Option<SecretString> {
+        match self {
+            Self::Signed(secret) => Some(secret),
+            Self::Unsigned => None,
+        }
+    }
+}
+
+/// How a new check is to be signed; none if no delivery of it would be taken.
 fn signed_with(
     grounds: &Grounds<'_>,
     project: &CheckedProject,
     name: &CheckName,
     part: &mut Part,
-) -> Option<Option<SecretString>> {
+) -> Option<Signing> {
     if grounds.is_before(17, 3) {
-        return unsigned(grounds, project, part).then_some(None);
+        return unsigned(grounds, project, part).then_some(Signing::Unsigned);
     }
     match grounds.installation.credentials.shared_secret(project.id, name) {
-        Some(secret) => Some(Some(secret)),
-        None => without_secret(grounds, project, name, part).then_some(None),
+        Some(secret) => Some(Signing::Signed(secret)),
+        None => without_secret(grounds, project, name, part).then_some(Signing::Unsigned),
     }
 }
 

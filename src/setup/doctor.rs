@@ -133,10 +133,11 @@ impl Room<'_> {
             tell(merging::plan(grounds, &sight.project), &subject, findings);
             self.examine_hooks(grounds, &sight, findings).await;
         }
-        match self.inspection.map(|inspection| inspection.received(sight.project.id)) {
-            Some(Ok(Some(received))) => findings.push(deliveries::received(&subject, received, applies)),
-            // There is no database yet, or the store's own finding says what is wrong with it.
-            Some(Ok(None) | Err(_)) | None => {}
+        // Where there is no database yet, or what is wrong with it, the store's own finding says.
+        if let Some(Ok(Some(received))) =
+            self.inspection.map(|inspection| inspection.received(sight.project.id))
+        {
+            findings.push(deliveries::received(&subject, received, applies));
         }
     }
 

@@ -52,7 +52,7 @@ impl<'a> Survey<'a> {
             gitlab.hooks(HookPlace::Project(id)),
         );
         let level = role.clone().ok();
-        let checks = checks.map_err(|error| self.checks_unread(&path, level, &error));
+        let checks = checks.map_err(|error| checks_unread(&path, level, &error));
         let protected = protected.map_err(|error| unread("protected-branches", &path, level, &error));
         let hooks = hooks.map_err(|error| unread("webhook", &path, level, &error));
         let above = self.hooks_above(&path).await;
@@ -93,15 +93,15 @@ impl<'a> Survey<'a> {
         }
         found
     }
+}
 
-    /// 401 has two meanings (contract section 8): who calls is known by now, so it is the role or the licence.
-    fn checks_unread(&self, path: &str, level: Option<u8>, error: &Error) -> Finding {
-        match error {
-            Error::Unauthorized { .. } if level.is_some_and(|level| level >= MAINTAINER) => unlicensed(path),
-            Error::Unauthorized { .. } => hidden("status-check", path, level),
-            Error::NotFound { .. } => no_such_route(path),
-            other => unread("status-check", path, level, other),
-        }
+/// 401 has two meanings (contract section 8): who calls is known by now, so it is the role or the licence.
+fn checks_unread(path: &str, level: Option<u8>, error: &Error) -> Finding {
+    match error {
+        Error::Unauthorized { .. } if level.is_some_and(|level| level >= MAINTAINER) => unlicensed(path),
+        Error::Unauthorized { .. } => hidden("status-check", path, level),
+        Error::NotFound { .. } => no_such_route(path),
+        other => unread("status-check", path, level, other),
     }
 }
 

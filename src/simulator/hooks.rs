@@ -68,8 +68,7 @@ pub(super) struct Hook {
     pub(super) verifies: bool,
     /// What is sent instead of GitLab's body.
     pub(super) template: Option<String>,
-    /// Whether GitLab stopped sending after failures: until an instant, or for good.
-    pub(super) disabled: Option<Option<Timestamp>>,
+    pub(super) disabled: Option<HookDisabled>,
 }
 
 impl Hook {
@@ -77,8 +76,27 @@ impl Hook {
     pub(super) fn alert_status(&self) -> &'static str {
         match self.disabled {
             None => "executable",
-            Some(Some(_)) => "temporarily_disabled",
-            Some(None) => "disabled",
+            Some(HookDisabled::Until(_)) => "temporarily_disabled",
+            Some(HookDisabled::ForGood) => "disabled",
+        }
+    }
+}
+
+/// How long GitLab sends nothing more after failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookDisabled {
+    /// Until then.
+    Until(Timestamp),
+    /// Until somebody enables it again.
+    ForGood,
+}
+
+impl HookDisabled {
+    /// GitLab's `disabled_until`.
+    pub(super) fn until(self) -> Option<Timestamp> {
+        match self {
+            Self::Until(instant) => Some(instant),
+            Self::ForGood => None,
         }
     }
 }
@@ -90,8 +108,8 @@ pub enum HookSetting {
     Verifies(bool),
     /// What is sent instead of GitLab's body.
     Template(Option<String>),
-    /// Whether GitLab stopped sending after failures: until an instant, or for good.
-    Disabled(Option<Option<Timestamp>>),
+    /// Whether GitLab stopped sending after failures.
+    Disabled(Option<HookDisabled>),
     /// The secret token.
     Token(Option<String>),
     /// Whether it wants an event.

@@ -122,7 +122,7 @@ pub use envelope::Recipient;
 pub use error::SimulatorError;
 pub use faults::{Fault, FaultId, FaultKind, Moment};
 pub use handle::{Gitlab, ProjectSetting};
-pub use hooks::{HookEvent, HookSetting, NewHook};
+pub use hooks::{HookDisabled, HookEvent, HookSetting, NewHook};
 pub use issues::{Issue, NewIssue};
 pub use merge_requests::{
     Approved, Award, Discussion, LabelEvent, MergeRequest, MergeRequestState, NewJob, Note, PipelineJob,

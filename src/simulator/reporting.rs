@@ -27,7 +27,6 @@ impl World {
     /// Takes a commit status. It goes into the newest pipeline of the commit that fits; where there is none, GitLab makes
     /// one. What has not ended is changed, and can't become what it is.
     pub(super) fn report(&mut self, report: Report) -> Result<CommitStatus, Refusal> {
-        let internal = |error: SimulatorError| (404, error.to_string());
         let Report { project, sha, state, name, reference, pipeline: wanted, target_url, description, user } =
             report;
         let fitting = self.fitting_run(project, &sha, reference.as_deref(), wanted);
@@ -38,65 +37,34 @@ impl World {
             (Some(reference), _) => reference,
             (None, Some((_, run))) => run.reference.clone(),
             (None, None) => {
-                let branches = &self.project(project).map_err(internal)?.repository;
+                let branches = &self.project(project)?.repository;
                 let found = branches.branch_at(&sha).map(str::to_owned);
                 found.ok_or((404, "404 References for commit Not Found".to_owned()))?
             }
         };
         let (owner, pipeline) = match fitting {
             Some((owner, run)) => (Some(owner), Some(run.id)),
-            None => self.external_run(project, &sha, &reference).map_err(internal)?,
+            None => self.external_run(project, &sha, &reference)?,
         };
-        let id = self.fresh_id();
-        let statuses = &mut self.project_mut(project).map_err(internal)?.commit_statuses;
-        let same = |status: &&mut CommitStatus| {
-            status.sha == sha && status.pipeline == pipeline && status.name == name && !status.retried
+        let said = CommitStatus {
+            id: self.fresh_id(),
+            sha,
+            state,
+            name,
+            target_url,
+            description,
+            user,
+            reference: Some(reference),
+            pipeline,
+            retried: false,
         };
-        let before = statuses.iter_mut().find(same);
-        let is_open = |status: &CommitStatus| {
-            status.user == user && matches!(status.state.as_str(), "pending" | "running")
-        };
-        let taken = match before {
-            Some(before) if is_open(before) => {
-                if before.state == state {
-                    let event = if state == "pending" { "enqueue" } else { "run" };
-                    let why = format!(
-                        "Cannot transition status via :{event} from :{state} (Reason(s): Status cannot transition via \"{event}\")"
-                    );
-                    return Err((400, why));
-                }
-                before.state = state;
-                before.target_url = target_url.or(before.target_url.take());
-                before.description = description.or(before.description.take());
-                before.clone()
-            }
-            before => {
-                if let Some(before) = before {
-                    before.retried = true;
-                }
-                let reference = Some(reference);
-                let status = CommitStatus {
-                    id,
-                    sha,
-                    state,
-                    name,
-                    target_url,
-                    description,
-                    user,
-                    reference,
-                    pipeline,
-                    retried: false,
-                };
-                statuses.push(status.clone());
-                status
-            }
-        };
+        let taken = said.put(&mut self.project_mut(project)?.commit_statuses)?;
         self.reports.push(taken.clone());
         if let (Some(owner), Some(pipeline)) = (owner, pipeline) {
-            let run = self.merge_request(owner).map_err(internal)?.pipelines.iter();
+            let run = self.merge_request(owner)?.pipelines.iter();
             let run = run.into_iter().find(|run| run.id == pipeline).cloned();
             if let Some(run) = run {
-                self.announce_pipeline(owner, user, &run).map_err(internal)?;
+                self.announce_pipeline(owner, user, &run)?;
             }
         }
         Ok(taken)
@@ -169,5 +137,51 @@ impl World {
             () => "failed",
         };
         status.to_owned()
+    }
+}
+
+impl From<SimulatorError> for Refusal {
+    fn from(error: SimulatorError) -> Self {
+        (404, error.to_string())
+    }
+}
+
+impl CommitStatus {
+    /// Puts it among those of the project, as what it replaces allows.
+    fn put(self, statuses: &mut Vec<Self>) -> Result<Self, Refusal> {
+        let same = |status: &&mut Self| {
+            status.sha == self.sha
+                && status.pipeline == self.pipeline
+                && status.name == self.name
+                && !status.retried
+        };
+        let before = statuses.iter_mut().find(same);
+        let is_open = |status: &Self| {
+            status.user == self.user && matches!(status.state.as_str(), "pending" | "running")
+        };
+        if let Some(before) = before {
+            if is_open(before) {
+                return before.go_on(self);
+            }
+            before.retried = true;
+        }
+        statuses.push(self.clone());
+        Ok(self)
+    }
+
+    /// What has not ended is changed, and can't become what it is.
+    fn go_on(&mut self, said: Self) -> Result<Self, Refusal> {
+        let state = &said.state;
+        if self.state == *state {
+            let event = if state == "pending" { "enqueue" } else { "run" };
+            let why = format!(
+                "Cannot transition status via :{event} from :{state} (Reason(s): Status cannot transition via \"{event}\")"
+            );
+            return Err((400, why));
+        }
+        self.state = said.state;
+        self.target_url = said.target_url.or(self.target_url.take());
+        self.description = said.description.or(self.description.take());
+        Ok(self.clone())
     }
 }

@@ -167,7 +167,7 @@ impl Lane<'_> {
         let evaluation =
             Evaluation::without_policies(Verdict::Waiting, format!("a pass is taken back: {why}"));
         let checks: Vec<_> = passed.into_iter().map(|check| (check, evaluation.clone())).collect();
-        let weighed = self.weigh(&open.subject, &checks, &open.listed).await;
+        let weighed = self.weigh(&open.subject, &checks, open.listed.as_ref()).await;
         let mut statements = self.state(&shared, &open.subject.sha, &checks, &weighed)?;
         let mut statuses: Vec<_> = weighed.into_iter().filter_map(|weighed| weighed.known).collect();
         if statements.iter().all(|statement| statement.status.is_none()) {
@@ -250,7 +250,7 @@ impl Lane<'_> {
     pub(super) async fn answer(self, policies: &PolicySet, decided: Decided) -> Result<(), StoreError> {
         let subject = &decided.facts.merge_request;
         self.resources.metrics.panics.inc_by(decided.panics.try_into().unwrap_or(u64::MAX));
-        let weighed = self.weigh(subject, &decided.checks, &decided.listed).await;
+        let weighed = self.weigh(subject, &decided.checks, decided.listed.as_ref()).await;
         let shared = Shared::new(&decided.facts, policies)?;
         let statements = self.state(&shared, &subject.sha, &decided.checks, &weighed)?;
         let checks = decided.checks.iter().map(|(check, _)| check);

@@ -36,7 +36,7 @@ impl Lane<'_> {
         if checks.is_empty() || checks.iter().any(|(_, evaluation)| is_undecided(evaluation.verdict)) {
             return Ok(Recalled::Look);
         }
-        let weighed = self.weigh(&facts.merge_request, &checks, &None).await;
+        let weighed = self.weigh(&facts.merge_request, &checks, None).await;
         if !weighed.iter().all(|weighed| self.is_sayable_from_memory(weighed, &facts)) {
             return Ok(Recalled::Look);
         }

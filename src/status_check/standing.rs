@@ -61,7 +61,7 @@ impl Lane<'_> {
     pub(super) fn dropped<'c>(
         &self,
         subject: &MergeRequestFacts,
-        checks: impl Iterator<Item = &'c Check> + Clone,
+        checks: impl Iterator<Item = &'c Check>,
         is_listed: bool,
     ) -> BTreeSet<CheckName> {
         let last = self.memory.last.as_ref().map(|last| &last.look);
@@ -70,7 +70,9 @@ impl Lane<'_> {
         if is_listed {
             dropped.extend(self.of_head(subject).map(|known| known.name.clone()));
         }
-        dropped.retain(|name| checks.clone().all(|check| check.name != *name));
+        for check in checks {
+            dropped.remove(&check.name);
+        }
         dropped
     }
 

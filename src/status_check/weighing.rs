@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::decision::Check;
+use crate::decision::{Check, Listed};
 use crate::gitlab::Status;
 use crate::merge_request::{CheckName, CommitSha, StatusCheckId};
 use crate::policy::evaluation::{Evaluation, Verdict};
@@ -20,16 +20,13 @@ const PENDING_RUNS_OUT_AFTER: Duration = Duration::from_secs(120);
 /// How long after it was said a `pending` is said again at the earliest.
 const HEARTBEAT_AT_LEAST: Duration = Duration::from_secs(60);
 
-/// What GitLab showed for our checks, if the list was read.
-pub(super) type Listed = Option<Vec<(StatusCheckId, Status)>>;
-
 impl Lane<'_> {
     /// What each verdict means for what GitLab shows.
     pub(super) async fn weigh(
         &self,
         subject: &MergeRequestFacts,
         checks: &[(Check, Evaluation)],
-        listed: &Listed,
+        listed: Option<&Listed>,
     ) -> Vec<Weighed> {
         // Who can't say anything but passed need not ask which words there are.
         let only_passes = checks
@@ -87,7 +84,7 @@ impl Lane<'_> {
         subject: &MergeRequestFacts,
         check: StatusCheckId,
         name: &CheckName,
-        listed: &Listed,
+        listed: Option<&Listed>,
     ) -> KnownStatus {
         let remembered = self.remembered(&subject.sha, check);
         let shown = match listed {

@@ -297,8 +297,8 @@ async fn a_push_in_between_never_lends_its_facts() {
             gitlab.on_call(moment, move |gitlab| drop(gitlab.push(which, second).unwrap()));
             let policy = text("{changed_files: {none: ['pay/']}}");
             let played = stage.attempt(which, &policy, &Remembered::default()).await;
-            let state = played.map(|played| played.state());
-            assert!(state.is_none() || state == Some(expected), "{state:?}");
+            let found = played.map(|played| played.state());
+            assert!(found.is_none() || found == Some(expected), "{found:?}");
         }
     }
     // What is counted is of the newest push, and counts for no other one.
@@ -308,8 +308,8 @@ async fn a_push_in_between_never_lends_its_facts() {
         gitlab.on_call(Moment::before(GRAPHQL), move |gitlab| drop(gitlab.push(which, second).unwrap()));
         let policy = text("{changed_files_count: {at_most: 5}}");
         let played = stage.attempt(which, &policy, &Remembered::default()).await;
-        let state = played.map(|played| played.state());
-        assert!(state.is_none() || state == Some(DOUBTED), "{state:?}");
+        let found = played.map(|played| played.state());
+        assert!(found.is_none() || found == Some(DOUBTED), "{found:?}");
     }
 }
 

@@ -71,9 +71,9 @@ pub(super) enum Method {
 }
 
 /// What of comments and emoji none of these ways needs.
-pub(super) fn left_out<'a>(methods: impl Iterator<Item = &'a Method> + Clone) -> Vec<Family> {
+pub(super) fn left_out<'a>(mut methods: impl Iterator<Item = &'a Method> + Clone) -> Vec<Family> {
     let written = methods.clone().any(Method::is_written);
-    let emoji = methods.clone().any(|method| matches!(method, Method::Emoji(_)));
+    let emoji = methods.any(|method| matches!(method, Method::Emoji(_)));
     let needless = [(!written).then_some(Family::Comments), (!emoji).then_some(Family::Emoji)];
     needless.into_iter().flatten().collect()
 }

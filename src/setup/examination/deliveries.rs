@@ -63,7 +63,7 @@ fn trouble(delivery: &HookDelivery, local: bool) -> Option<(String, &'static str
             "we refused it: its token or signature is another one",
             "`countersign install --rotate` sets it again; or add the one that GitLab has to `webhooks.tokens`",
         ),
-        403 | 404 | 405 => (
+        403..=405 => (
             "something else answers at this address",
             "let `server.public_url` and the proxy lead to the service itself",
         ),

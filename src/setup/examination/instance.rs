@@ -76,8 +76,8 @@ fn clock(date: Timestamp, now: Timestamp) -> Finding {
     let what = format!("its clock and ours are {off} s apart");
     let remedy = "let both keep their time (NTP)";
     match off {
-        ..=FAR => Finding::fine("clock", SUBJECT, what),
-        ..=TOO_FAR => Finding::warning("clock", SUBJECT, what, remedy),
+        off if off <= FAR => Finding::fine("clock", SUBJECT, what),
+        off if off <= TOO_FAR => Finding::warning("clock", SUBJECT, what, remedy),
         _ => Finding::wrong("clock", SUBJECT, format!("{what}: signed webhooks are refused"), remedy),
     }
 }

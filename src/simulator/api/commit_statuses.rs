@@ -92,7 +92,7 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     };
     let mut newest: Vec<&CommitStatus> = Vec::new();
     for status in project.commit_statuses.iter().rev().filter(of_commit) {
-        let same = |other: &&CommitStatus| other.name == status.name && other.pipeline == status.pipeline;
+        let same = |other: &CommitStatus| other.name == status.name && other.pipeline == status.pipeline;
         if !newest.iter().any(|other| same(other)) {
             newest.push(status);
         }

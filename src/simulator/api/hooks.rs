@@ -10,7 +10,7 @@ use super::projects::project_as;
 use crate::simulator::access::level;
 use crate::simulator::clock::rest_time;
 use crate::simulator::envelope::Recipient;
-use crate::simulator::hooks::{Hook, HookEvent, HookPlace};
+use crate::simulator::hooks::{Hook, HookDisabled, HookEvent, HookPlace};
 use crate::simulator::namespaces::Place;
 use crate::simulator::post_office::{Delivery, DeliveryState};
 use crate::simulator::world::World;
@@ -38,7 +38,7 @@ fn hook_json(world: &World, hook: &Hook) -> Value {
         "signing_token_present": hook.signing_token.is_some(),
         "enable_ssl_verification": hook.verifies,
         "alert_status": hook.alert_status(),
-        "disabled_until": hook.disabled.flatten().map(rest_time),
+        "disabled_until": hook.disabled.and_then(HookDisabled::until).map(rest_time),
         "custom_webhook_template": hook.template,
     });
     let Some(fields) = body.as_object_mut() else { return body };

@@ -53,7 +53,7 @@ fn write_check(check: &CheckStanding<'_>, note: &mut String) {
     for (index, rule) in rules.iter().enumerate() {
         // Between rules alone: what is cut within one could end outside of its code.
         if index == RULES_SHOWN || note.len() > LONG_NOTE {
-            note.push_str(&format!("- and {} more\n", rules.len() - index));
+            note.extend(["- and ", &(rules.len() - index).to_string(), " more\n"]);
             return;
         }
         write_rule(rule, note);

@@ -113,19 +113,17 @@ async fn write_note(
             Err(error) => return Err(error),
         }
     }
-    let kept = match kept {
-        Some(note) => note,
-        None => {
-            let created = gitlab.create_note(merge_request, body).await?;
-            let notes: Vec<_> =
-                own_notes(resources, merge_request).await?.iter().map(|note| note.id).collect();
-            let oldest = notes.first().copied().unwrap_or(created);
-            if oldest != created {
-                gitlab.change_note(merge_request, oldest, body).await?;
-            }
-            doubles = notes.into_iter().filter(|note| *note != oldest).collect();
-            oldest
+    let kept = if let Some(note) = kept {
+        note
+    } else {
+        let created = gitlab.create_note(merge_request, body).await?;
+        let notes: Vec<_> = own_notes(resources, merge_request).await?.iter().map(|note| note.id).collect();
+        let oldest = notes.first().copied().unwrap_or(created);
+        if oldest != created {
+            gitlab.change_note(merge_request, oldest, body).await?;
         }
+        doubles = notes.into_iter().filter(|note| *note != oldest).collect();
+        oldest
     };
     for double in doubles {
         match gitlab.delete_note(merge_request, double).await {

@@ -196,7 +196,7 @@ async fn a_head_that_moves_under_an_approval_is_not_approved_unseen() {
     });
     assert_eq!(world.open(world.merge_request()), which);
     let refused = "countersign_mirrors_total{mirror=\"approval\",outcome=\"failed\"}";
-    until("it is refused", || world.metric(refused) == 1.0).await;
+    until("it is refused", || world.count(refused) == 1).await;
     assert!(!approves(&world, which));
     world.gitlab.release_deliveries();
     world.expect(which, Passed, "decided anew").await;
@@ -219,7 +219,7 @@ async fn who_may_not_approve_answers_all_the_same() {
     let fault = world.gitlab.fault(fault);
     let which = world.open(world.merge_request());
     world.expect(which, Passed, "answered").await;
-    assert_eq!((approves(&world, which), world.metric(PARKED)), (false, 1.0));
+    assert_eq!((approves(&world, which), world.count(PARKED)), (false, 1));
     for label in ["a", "b"] {
         world.gitlab.add_label(which, label).unwrap();
         world.settle().await;

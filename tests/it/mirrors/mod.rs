@@ -1,4 +1,4 @@
-//! Other ways to answer: a commit status, a note, an approval, labels, and GitLabs without external status checks.
+//! Other ways to answer: a commit status, a note, an approval, labels, and instances of GitLab without external status checks.
 
 mod approval;
 mod commit_status;

@@ -218,8 +218,8 @@ async fn who_may_not_write_a_note_answers_all_the_same_and_does_not_ask_at_every
     let fault = world.gitlab.fault(Fault::error_page(CREATE_NOTE, 403));
     let which = world.open(world.merge_request());
     world.expect(which, Passed, "answered").await;
-    assert_eq!((world.calls(CREATE_NOTE), world.metric(PARKED)), (1, 1.0));
-    assert_eq!(world.metric("countersign_mirrors_total{mirror=\"note\",outcome=\"refused\"}"), 1.0);
+    assert_eq!((world.calls(CREATE_NOTE), world.count(PARKED)), (1, 1));
+    assert_eq!(world.count("countersign_mirrors_total{mirror=\"note\",outcome=\"refused\"}"), 1);
     for title in ["bad", "good", "bad"] {
         world.gitlab.edit_title(which, title).unwrap();
         world.settle().await;

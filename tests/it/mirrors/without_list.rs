@@ -1,4 +1,4 @@
-//! GitLabs without external status checks, and checks that are not there any more.
+//! Instances of GitLab without external status checks, and checks that are not there any more.
 
 use std::time::Duration;
 

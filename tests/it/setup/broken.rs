@@ -3,8 +3,8 @@
 use std::fs;
 
 use countersign::simulator::{
-    Edition, HookEvent, HookSetting, Membership, NewHook, NewStatusCheck, NewToken, NewUser, ProjectSetting,
-    Scope,
+    Edition, HookDisabled, HookEvent, HookSetting, Membership, NewHook, NewStatusCheck, NewToken, NewUser,
+    ProjectSetting, Scope,
 };
 use jiff::SignedDuration;
 
@@ -353,7 +353,9 @@ async fn the_webhook() {
             "it is disabled",
             |scene, parts| {
                 let until = scene.gitlab.now() + SignedDuration::from_hours(1);
-                scene.gitlab.configure_hook(parts.hook, HookSetting::Disabled(Some(Some(until))));
+                scene
+                    .gitlab
+                    .configure_hook(parts.hook, HookSetting::Disabled(Some(HookDisabled::Until(until))));
                 none()
             },
             &["wrong webhook-disabled"],

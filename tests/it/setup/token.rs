@@ -1,5 +1,7 @@
 //! What a token says of itself, and how a running service tells that it expires.
 
+use std::sync::Arc;
+
 use countersign::gitlab::{Client, Error, OwnToken};
 use countersign::simulator::{NewToken, Scope, SimulatorOptions};
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +11,7 @@ use crate::world::{BOUND, Ground, PLAIN_POLICY, Process, World, metric, until, u
 const EXPIRY: &str = "countersign_gitlab_token_expires_timestamp_seconds{}";
 
 async fn own_token(ground: &Ground, token: &str) -> Result<Option<OwnToken>, Error> {
-    Client::new(ground.simulator.url(), &token.into(), BOUND, Default::default()).unwrap().own_token().await
+    Client::new(ground.simulator.url(), &token.into(), BOUND, Arc::default()).unwrap().own_token().await
 }
 
 #[tokio::test]

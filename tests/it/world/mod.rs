@@ -380,6 +380,13 @@ impl World {
         metric(&self.app().metrics().render(), name)
     }
 
+    /// The value of a counter.
+    pub fn count(&self, name: &str) -> u64 {
+        let exposition = self.app().metrics().render();
+        let line = exposition.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0, |value| value.parse().unwrap())
+    }
+
     /// Every call that GitLab saw, for a test that gives up.
     pub fn history(&self) -> String {
         let calls: Vec<_> = self.gitlab.calls().iter().map(|call| format!("{call:?}")).collect();
