@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use crate::bundle::Bundle;
 use crate::clock::Clock;
@@ -18,6 +18,7 @@ use crate::store::{Decisions, Queue, Store};
 use crate::telemetry::Metrics;
 
 use super::answer::Vocabulary;
+use super::drift::Book;
 use super::outage::Outage;
 use super::rate::Rate;
 use super::settings::Settings;
@@ -56,6 +57,10 @@ pub struct Resources {
     pub(super) background: Rate,
     /// Whether GitLab can be reached.
     pub(super) outage: Outage,
+    /// What was found to be otherwise than it should be.
+    pub(super) drift: Book,
+    /// Sweeps that somebody wants now.
+    pub(super) wanted: Wanted,
     version: Mutex<Version>,
     /// Whose the token is, and until when that is believed.
     own_user: Mutex<Option<(UserId, Timestamp)>>,
@@ -65,6 +70,13 @@ pub struct Resources {
     ahead_millis: AtomicI64,
     /// Until when GitLab wants to hear nothing.
     quiet_until: SyncMutex<Option<Timestamp>>,
+}
+
+/// Sweeps that somebody wants now.
+#[derive(Default)]
+pub(super) struct Wanted {
+    pub(super) recent: Notify,
+    pub(super) full: Notify,
 }
 
 /// What is known of GitLab's version.
@@ -99,6 +111,8 @@ impl Resources {
             heartbeats,
             background: Rate::new(looks_per_minute, LOOKS_AT_ONCE),
             outage: Outage::default(),
+            drift: Book::default(),
+            wanted: Wanted::default(),
             version: Mutex::default(),
             own_user: Mutex::default(),
             trains: SyncMutex::default(),

@@ -56,8 +56,8 @@ pub struct Store {
     queue: Queue,
     clock: Clock,
     threads: Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
-    // INVARIANT: held for as long as the store is open; dropping it lets another process in.
-    _lock: File,
+    // INVARIANT: held for as long as the store is open, by the one process that decides; dropping it lets another one in.
+    _lock: Option<File>,
 }
 
 impl Store {
@@ -72,14 +72,46 @@ impl Store {
         schema::migrate(&mut connection)?;
         let claims_before = lane::void_leases(&connection, clock.now())?;
         let last_written = sweep::last_written(&connection)?;
-        let reading = Connection::open_with_flags(
+        let reading = schema::open_to_read(path)?;
+        let known = (claims_before, last_written);
+        Self::begin((connection, reading), clock, known, Some(lock))
+    }
+
+    /// Opens the database beside the process that owns it, to read what is remembered and to ask for looks. Nothing of it is
+    /// believed to show, and no lane may be claimed: the owner alone decides.
+    pub fn visit(url: &str, clock: Clock) -> Result<Self, StoreError> {
+        let path = path_of(url)?;
+        let writing = Connection::open_with_flags(
             path,
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
-        schema::keep_plans(&reading)?;
-        let (writer, writing) = Thread::writing(connection, clock.clone())?;
+        schema::keep_plans(&writing)?;
+        let reading = schema::open_to_read(path)?;
+        Self::begin((writing, reading), clock, (i64::MAX, None), None)
+    }
+
+    /// Opens the database, owned or not, to read what is remembered; every write fails. Where there is none, nothing is
+    /// remembered, and none is made.
+    pub fn read(url: &str, clock: Clock) -> Result<Self, StoreError> {
+        let path = path_of(url)?;
+        let both = if path.try_exists().unwrap_or(true) {
+            (schema::open_to_read(path)?, schema::open_to_read(path)?)
+        } else {
+            (schema::nothing()?, schema::nothing()?)
+        };
+        Self::begin(both, clock, (i64::MAX, None), None)
+    }
+
+    /// Starts the threads; `known` is the last claim before this process, and when anything was last made durable.
+    fn begin(
+        (writing, reading): (Connection, Connection),
+        clock: Clock,
+        known: (i64, Option<jiff::Timestamp>),
+        lock: Option<File>,
+    ) -> Result<Self, StoreError> {
+        let (writer, writing) = Thread::writing(writing, clock.clone())?;
         let (reader, reading) = Thread::reading(reading)?;
-        let queue = Queue::new(writer.clone(), reader.clone(), clock.clone(), claims_before, last_written);
+        let queue = Queue::new(writer.clone(), reader.clone(), clock.clone(), known.0, known.1);
         Ok(Self { writer, reader, queue, clock, threads: Mutex::new(Some((writing, reading))), _lock: lock })
     }
 
