@@ -313,7 +313,12 @@ impl World {
         Facts::new(request, Sightings { pushers: BTreeSet::from([UserId::new(4)]), version_targets })
     }
 
+    /// A change as GitLab lists it.
     fn code(&self, version: u64) -> Code {
+        self.clouded_code(self.whole_code(version))
+    }
+
+    fn whole_code(&self, version: u64) -> Code {
         let file = |path: &&str| ChangedFile {
             old_path: (*path).to_owned(),
             new_path: (*path).to_owned(),
@@ -331,12 +336,12 @@ impl World {
             author_email: email.clone(),
             committer_email: email.clone(),
         };
-        self.clouded_code(Code {
+        Code {
             version: VersionId::new(version),
             files: self.paths.iter().map(file).collect(),
             complete: self.complete,
             commits: self.emails.keys().map(commit).collect(),
-        })
+        }
     }
 
     fn level(people: &BTreeSet<u64>, id: UserId) -> Option<AccessLevel> {

@@ -53,6 +53,9 @@ const MAY_BE_ABSENT: &[(&str, &str)] = &[
     (ONE, "work_in_progress"),
     (ONE, "merge_status"),
     (ONE, "first_contribution"),
+    // By it a commit status is placed; it decides nothing.
+    (ONE, "head_pipeline"),
+    (ONE, "head_pipeline.project_id"),
     (VERSION, "diffs.collapsed"),
     (VERSION, "diffs.too_large"),
     (VERSION, "diffs.generated_file"),
