@@ -197,14 +197,15 @@ impl Gaps {
         None
     }
 
-    /// What no retry can cure stays so whatever else there is to ask; what one could cure, and what is not settled, might
-    /// yet turn out to be worse.
+    /// What is unknown stays so whatever else there is to ask; what is not settled might yet turn out to be unknown.
     fn finish(self) -> Result<Option<String>, Stop> {
-        match self.unknown {
-            Some(unknown) if !unknown.curable || self.needs.is_empty() => Err(Stop::Unknown(unknown)),
-            _ if !self.needs.is_empty() => Err(Stop::Needs(self.needs)),
-            _ => Ok(self.unsettled),
+        if let Some(unknown) = self.unknown {
+            return Err(Stop::Unknown(unknown));
         }
+        if !self.needs.is_empty() {
+            return Err(Stop::Needs(self.needs));
+        }
+        Ok(self.unsettled)
     }
 }
 
