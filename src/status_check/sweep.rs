@@ -207,11 +207,13 @@ impl Sweep {
             match self.sweep(resources, project).await {
                 Ok(()) => {}
                 // One project that is gone or hidden must not keep the others from being swept.
-                Err(SweepError::Gitlab(error)) if !error.is_curable() => match self.kind {
-                    // Every few minutes is too often to be told that a project is gone.
-                    SweepKind::Recent => tracing::debug!(%project, %error, "a project can't be swept"),
-                    _ => tracing::warn!(%project, %error, "a project can't be swept"),
-                },
+                // Every few minutes is too often to be told that a project is gone.
+                Err(SweepError::Gitlab(error)) if !error.is_curable() && self.kind == SweepKind::Recent => {
+                    tracing::debug!(%project, %error, "a project can't be swept");
+                }
+                Err(SweepError::Gitlab(error)) if !error.is_curable() => {
+                    tracing::warn!(%project, %error, "a project can't be swept");
+                }
                 Err(error) => {
                     failed.push(project);
                     failure = Some(error);
