@@ -535,6 +535,18 @@ mod tests {
     }
 
     #[test]
+    fn a_sweep_comes_from_time_to_time_or_never() {
+        let config = load(&[]).unwrap();
+        let of = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!((config.sweep.recent().unwrap(), config.sweep.full().unwrap()), (of(300), of(3600)));
+        let full = |text| load(&[("COUNTERSIGN__SWEEP__FULL", text)]).unwrap().sweep.full();
+        assert_eq!((full("0s").unwrap(), full("10s").unwrap()), (None, of(10)));
+        for wrong in ["9s", "200h"] {
+            assert!(full(wrong).unwrap_err().to_string().contains("0s for never"), "{wrong}");
+        }
+    }
+
+    #[test]
     fn the_defaults_are_whole_but_for_what_nobody_can_guess() {
         let config = load(&[]).unwrap();
         assert_eq!(config.server.listen, "127.0.0.1:8080");

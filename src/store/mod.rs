@@ -1,7 +1,8 @@
 //! What survives a restart: deliveries, lanes, what GitLab shows, decisions.
 //!
 //! SQLite in one file, `WAL` with `synchronous=FULL`: when a write returns, it is on disk. Bodies of deliveries are
-//! never stored; what is kept of one is in [`Hint`]. One process owns the file, which a lock beside it proves, so
+//! never stored; what is kept of one is in [`Hint`]. One process owns the file, which a lock beside it proves (others may
+//! read, and ask for looks: [`Store::visit`]), so
 //! leases of an earlier process are void at start. Nothing here knows GitLab's wire or evaluates anything.
 //!
 //! The seam for a second database is this door: rooms above speak [`Queue`], [`Decisions`] and the types listed here,
@@ -162,5 +163,43 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
         Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
+
+    #[tokio::test]
+    async fn beside_the_owner_one_may_ask_and_a_reader_not_even_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("countersign.db");
+        let (url, clock) = (format!("sqlite:{}", path.display()), Clock::default());
+        let merge_request = MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(1) };
+        let ask = async |store: &Store| store.queue().ask_for_sweep(vec![(merge_request, clock.now())]).await;
+
+        let nothing = Store::read(&url, clock.clone()).unwrap();
+        assert!(nothing.queue().projects_seen().await.unwrap().is_empty());
+        assert!(ask(&nothing).await.is_err() && !path.exists());
+        nothing.close().await;
+
+        let owner = Store::open(&url, clock.clone()).unwrap();
+        assert!(matches!(Store::open(&url, clock.clone()), Err(StoreError::InUse(_))));
+        let reader = Store::read(&url, clock.clone()).unwrap();
+        assert!(ask(&reader).await.is_err());
+        let visitor = Store::visit(&url, clock.clone()).unwrap();
+        ask(&visitor).await.unwrap();
+        assert_eq!(reader.queue().left_of(vec![merge_request]).await.unwrap(), 1);
+        let claim = owner.queue().claim(1).await.unwrap().remove(0);
+        assert_eq!((claim.merge_request, claim.work), (merge_request, Work::Sweep));
+        owner.queue().settle(claim, Settlement::default()).await.unwrap();
+        assert_eq!(visitor.queue().left_of(vec![merge_request]).await.unwrap(), 0);
+        // Who holds no claim says nothing.
+        let nobody = Claim::of_nobody(merge_request);
+        assert!(!visitor.queue().is_current(&nobody).await.unwrap());
+        for store in [visitor, reader, owner] {
+            store.close().await;
+        }
     }
 }

@@ -23,6 +23,8 @@ struct Truth {
     bad: bool,
     approval: Approval,
     closed: bool,
+    /// Whether somebody else posted a status since it was closed: its reopening takes that back, and nobody looks before.
+    posted_on: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -132,10 +134,12 @@ impl Storm {
                     gitlab.close(*which).unwrap();
                 }
                 truth.closed = !truth.closed;
+                truth.posted_on = false;
             }
             13 => {
                 let status = self.chance.pick(&[CheckStatus::Passed, CheckStatus::Failed]);
                 gitlab.post_status_as(self.world.ground.author, *which, self.world.check, status).unwrap();
+                truth.posted_on = truth.closed;
             }
             14..=15 => {
                 let route = self.chance.pick(&[ONE, LIST, APPROVALS, RESPOND]);
@@ -161,7 +165,7 @@ impl Storm {
 
     fn is_right(&self, which: MergeRequestRef, truth: Truth, shown: CheckStatus) -> bool {
         if truth.closed {
-            return shown != CheckStatus::Passed;
+            return shown != CheckStatus::Passed || truth.posted_on;
         }
         match (truth.bad, truth.approval == Approval::Fresh, shown) {
             (true, _, shown) => shown == CheckStatus::Failed,

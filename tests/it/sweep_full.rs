@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use countersign::merge_request::{MergeRequestRef, ProjectId, StatusCheckId};
 use countersign::simulator::{
-    CheckStatus, Membership, NewMergeRequest, NewProject, NewStatusCheck, ProjectSetting, Weather,
+    CheckStatus, Fault, Membership, NewMergeRequest, NewProject, NewStatusCheck, ProjectSetting, Weather,
 };
 use countersign::status_check::{Drift, SweepKind};
 
-use crate::world::{Ground, ONE, PLAIN_POLICY, REVIEW_POLICY, SECRET, World, until};
+use crate::world::{Ground, ONE, PLAIN_POLICY, REVIEW_POLICY, SECRET, World, until, until_async};
 
 use CheckStatus::{Failed, Passed, Pending, Unanswered};
 
@@ -355,5 +355,32 @@ async fn what_changed_is_looked_for_every_few_minutes_and_what_was_seen_is_not_l
         world.rest().await;
     }
     assert_eq!(world.calls(ONE), looks + 2, "nothing has changed since");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_sweep_that_could_not_list_everything_goes_on_with_what_is_left() {
+    let world = world(PLAIN_POLICY).await;
+    let (other, check) = project_with_check(&world, "shop/second");
+    deaf(&world);
+    let (first, second) = (merge_request(&world, world.ground.project), merge_request(&world, other));
+    // One project is listed, the next one is not.
+    let down = world.gitlab.fault(Fault::error_page(CHANGED, 502).skip(1));
+    world.app().sweep_now(SweepKind::Full);
+    until_async("it is tried again, in vain", async || {
+        world.gitlab.advance(Duration::from_secs(2));
+        world.calls(CHANGED) >= 8
+    })
+    .await;
+    assert_eq!((world.sweeps_of(SweepKind::Full), world.status(first)), (0, Unanswered));
+    world.gitlab.lift(down);
+    until_async("it is made", async || {
+        world.gitlab.advance(Duration::from_secs(5));
+        world.sweeps_of(SweepKind::Full) == 1
+    })
+    .await;
+    world.rest().await;
+    assert_eq!((world.status(first), world.gitlab.status(second, check)), (Passed, Ok(Passed)));
+    assert_eq!(world.calls(PROJECTS), 1, "what was learned before is not asked for again");
     world.end().await;
 }
