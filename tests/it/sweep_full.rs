@@ -323,6 +323,30 @@ async fn events_are_served_at_once_while_a_sweep_waits_for_its_budget() {
     world.end().await;
 }
 
+/// Who asks from outside (`reconcile` in another process) knows nothing of what else is under way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn looks_that_are_asked_for_all_at_once_are_charged_to_the_budget_when_they_begin() {
+    let ground = Ground::prepare(PLAIN_POLICY).await.configure("GITLAB__BACKGROUND_CALLS_PER_MINUTE", "30");
+    let world = World::start_on(ground).await;
+    let all: Vec<_> = (0..40).map(|_| world.open(world.merge_request())).collect();
+    world.settle().await;
+    let (looks, now) = (world.calls(ONE), world.gitlab.now());
+    let asked = all.iter().map(|which| (*which, now)).collect();
+    world.app().store().queue().ask_for_sweep(asked).await.unwrap();
+    world.rest().await;
+    let done = || world.calls(ONE) - looks;
+    assert!((20..=22).contains(&done()), "{} at once", done());
+    for _ in 0..4 {
+        let before = done();
+        world.gitlab.advance(MINUTE);
+        world.rest().await;
+        assert!(done() - before <= 7, "{} in a minute", done() - before);
+    }
+    assert_eq!(done(), 40, "each of them once");
+    assert_eq!(world.gitlab.all_responses().len(), 40, "and nothing was said in vain");
+    world.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_changed_is_looked_for_every_few_minutes_and_what_was_seen_is_not_looked_at_again() {
     let ground = Ground::prepare(PLAIN_POLICY).await.configure("SWEEP__RECENT", "5m");
