@@ -8,14 +8,16 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::bundle::{Bundle, Reloaded};
 use crate::clock::Clock;
+use crate::companion::Companion;
 use crate::config::Config;
 use crate::decision::Decider;
-use crate::server::{self, Intake, Vitals};
+use crate::server::{self, Intake, IsMovedBy, Vitals};
 use crate::setup;
 use crate::status_check::{Resources, SweepKind, Worker};
 use crate::store::{PRUNED_AT_ONCE, Store, StoreError};
@@ -64,19 +66,31 @@ impl App {
         let store =
             Arc::new(store.map_err(|source| StartError::Store { url: config.store.url.clone(), source })?);
 
-        let watch = setup::watch_token(gitlab.clone(), store.clock().clone(), Arc::clone(&metrics));
+        // Full: who listens looks every day as well.
+        let (expiring_tokens, expiring) = mpsc::channel(16);
+        let watch = setup::watch_token(gitlab.clone(), store.clock().clone(), Arc::clone(&metrics), expiring);
         let decider = Decider { gitlab, address: address.clone(), scope: Arc::clone(&scope) };
         let queue = store.queue().clone();
         let (policies, counters) = (Arc::clone(&bundle), Arc::clone(&metrics));
         let resources = Resources::new(&store, decider, policies, counters, settings);
         let worker = Arc::new(Worker::new(resources));
         let watched = Arc::clone(&bundle);
+        let is_moved_by = is_moved_by(Arc::clone(&bundle), config.answers.commit_status);
         let vitals = Vitals {
             store: Arc::clone(&store),
             metrics: Arc::clone(&metrics),
             policies_broken: Box::new(move || watched.trouble().is_some()),
         };
-        let intake = Intake { queue, secrets, scope, allow_unsigned, address, metrics: Arc::clone(&metrics) };
+        let intake = Intake {
+            queue,
+            secrets,
+            scope,
+            allow_unsigned,
+            address,
+            metrics: Arc::clone(&metrics),
+            is_moved_by,
+            expiring_tokens,
+        };
         let unsigned_possible = !config.webhooks.allow_unsigned.is_empty();
         let bound = server::bind(listener, intake, unsigned_possible, vitals).map_err(StartError::Server)?;
 
@@ -181,6 +195,14 @@ async fn reload(bundle: &Arc<Bundle>, clock: &Clock, told: String) -> String {
             trouble
         }
     }
+}
+
+/// Whether an event can change what is said of merge requests of a project: by the policies, or since a commit status goes into
+/// each new pipeline.
+fn is_moved_by(bundle: Arc<Bundle>, sets_commit_statuses: bool) -> Arc<IsMovedBy> {
+    Arc::new(move |companion: Companion, project: Option<&str>| {
+        bundle.is_moved_by(companion, project) || (sets_commit_statuses && companion == Companion::Pipeline)
+    })
 }
 
 fn listen(address: &str) -> Result<TcpListener, StartError> {

@@ -261,6 +261,7 @@ impl<'a> Lane<'a> {
         let (event, action) = match delivery {
             Some(delivery) => (delivery.event.clone(), delivery.action.clone()),
             None if decided_under.is_some_and(|under| under != revision) => ("policies".to_owned(), None),
+            None if let Some(event) = &self.claim.woken_by => (event.clone(), None),
             // One that has to be tried again is a look that doubts what shows.
             None if self.claim.work != Work::Recall && self.claim.distrust => ("sweep".to_owned(), None),
             None => ("time".to_owned(), None),

@@ -6,6 +6,7 @@
 mod aftermath;
 mod answer;
 mod comparison;
+mod crowd;
 mod drift;
 mod lane;
 mod look;

@@ -24,7 +24,7 @@ use super::pause::{PARKED_FOR, pause};
 use super::recall::Recalled;
 use super::resources::Resources;
 use super::sweep::SweepKind;
-use super::{revision, sweep};
+use super::{crowd, revision, sweep};
 
 /// How many merge requests are decided at the same time.
 const LANES: usize = 32;
@@ -65,8 +65,9 @@ impl Worker {
     pub async fn run(self: Arc<Self>, stop: CancellationToken, abort: CancellationToken) {
         let sweeping = tokio::spawn(sweep::sweep_when_needed(Arc::clone(&self.0), stop.clone()));
         let queueing = tokio::spawn(revision::follow(Arc::clone(&self.0), stop.clone()));
+        let crowding = tokio::spawn(crowd::serve_crowds(Arc::clone(&self.0), stop.clone()));
         self.decide(stop, abort).await;
-        let (_swept, _followed) = (sweeping.await, queueing.await);
+        let (_swept, _followed, _crowded) = (sweeping.await, queueing.await, crowding.await);
     }
 
     /// Decides what is due until `stop`, and puts nothing into the queue by itself; then as [`Self::run`].

@@ -53,6 +53,8 @@ pub struct Claim {
     pub undecided_since: Option<Timestamp>,
     /// When the oldest delivery that is not yet served was taken; none when no delivery woke the lane.
     pub waiting_since: Option<Timestamp>,
+    /// The event of many merge requests that asked for the look, if one did.
+    pub woken_by: Option<String>,
     pub(super) number: i64,
 }
 
@@ -112,6 +114,7 @@ impl Claim {
             distrust: true,
             undecided_since: None,
             waiting_since: None,
+            woken_by: None,
             // INVARIANT: numbers of claims begin at 1.
             number: 0,
         }
@@ -186,7 +189,7 @@ fn claim_one(
                       CASE WHEN claim IS NOT NULL OR generation > settled_generation
                                 OR coalesce(look_at <= ?3, false) THEN 0
                            WHEN coalesce(recall_at <= ?3, false) THEN 1
-                           WHEN coalesce(sweep_at <= ?3, false) THEN 2 ELSE 0 END
+                           WHEN coalesce(sweep_at <= ?3, false) THEN 2 ELSE 0 END, woken_by
                FROM lane WHERE project_id = ?1 AND iid = ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let key = (project, iid, millis(now));
@@ -194,7 +197,7 @@ fn claim_one(
     let sql = match claim.work {
         Work::Look => {
             "UPDATE lane SET claim = ?3, due_at = ?4, attempts = attempts + 1, look_at = NULL, recall_at = NULL,
-                             doubted = 0
+                             doubted = 0, woken_by = NULL
              WHERE project_id = ?1 AND iid = ?2"
         }
         Work::Recall => {
@@ -230,6 +233,8 @@ fn claim_of(row: &Row<'_>, number: i64) -> Result<Claim, StoreError> {
         distrust: row.get::<_, bool>(4)? || work == Work::Sweep,
         undecided_since: time(5)?,
         waiting_since: time(6)?,
+        // What asked for a look is none of a sweep's business.
+        woken_by: row.get::<_, Option<String>>(8)?.filter(|_| work != Work::Sweep),
         number,
     })
 }
@@ -381,10 +386,10 @@ fn settle_lane(
     }
     let key = (column(claim.merge_request.project.get())?, column(claim.merge_request.iid.get())?);
     make_due(connection, key, claim.generation, now)?;
-    if let Some(LastLook { sha, target_branch, facts, unlisted, dropped }) = &settlement.look {
+    if let Some(LastLook { project_path, sha, target_branch, facts, unlisted, dropped }) = &settlement.look {
         let sql =
             "UPDATE lane SET sha = ?3, target_branch = ?4, facts = ?5, facts_format = ?6, unlisted = ?7,
-                                   dropped = ?8
+                                   dropped = ?8, project_path = ?9
                    WHERE project_id = ?1 AND iid = ?2";
         let (digest, format) = facts.unzip();
         let dropped: Vec<_> = dropped.iter().map(CheckName::as_str).collect();
@@ -397,10 +402,11 @@ fn settle_lane(
             format,
             unlisted,
             dropped.join(","),
+            project_path,
         ))?;
     }
     if let Some(revision) = &settlement.revision {
-        revision::decided(connection, key, revision)?;
+        revision::decided(connection, key, revision, settlement.look.is_some())?;
     }
     Ok(true)
 }
@@ -453,7 +459,8 @@ fn rank(connection: &Connection, merge_request: MergeRequestRef) -> Result<(), S
 /// Hands a claim back undone.
 pub(super) fn release(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE lane SET claim = NULL, due_at = :now, attempts = max(attempts - 1, 0),
-                               doubted = max(doubted, :distrust), recall_at = CASE WHEN :recall THEN :now ELSE recall_at END,
+                               doubted = max(doubted, :distrust), woken_by = coalesce(woken_by, :woken_by),
+                               recall_at = CASE WHEN :recall THEN :now ELSE recall_at END,
                                sweep_at = CASE WHEN :sweep THEN :now ELSE sweep_at END,
                                look_at = CASE WHEN :recall OR :sweep THEN look_at ELSE :now END
                WHERE project_id = :project AND iid = :iid AND claim = :claim";
@@ -461,6 +468,7 @@ pub(super) fn release(connection: &Connection, claim: &Claim, now: Timestamp) ->
         ":now": millis(now),
         // A sweep reads the list in any case.
         ":distrust": claim.distrust && claim.work != Work::Sweep,
+        ":woken_by": claim.woken_by,
         ":recall": claim.work == Work::Recall,
         ":sweep": claim.work == Work::Sweep,
         ":project": column(claim.merge_request.project.get())?,
