@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign::merge_request::{MergeRequestRef, UserId};
-use countersign::simulator::{CheckStatus, Fault, FaultKind, Push, Weather};
+use countersign::simulator::{CheckStatus, Fault, FaultKind, Push, StatusRow, Weather};
 use countersign::status_check::{Drift, SweepKind};
 
 use crate::world::{APPROVALS, Chance, Ground, LIST, ONE, RESPOND, REVIEW_POLICY, World, scale};
@@ -23,8 +23,6 @@ struct Truth {
     bad: bool,
     approval: Approval,
     closed: bool,
-    /// Whether somebody else posted a status since it was closed: its reopening takes that back, and nobody looks before.
-    posted_on: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -134,12 +132,10 @@ impl Storm {
                     gitlab.close(*which).unwrap();
                 }
                 truth.closed = !truth.closed;
-                truth.posted_on = false;
             }
             13 => {
                 let status = self.chance.pick(&[CheckStatus::Passed, CheckStatus::Failed]);
                 gitlab.post_status_as(self.world.ground.author, *which, self.world.check, status).unwrap();
-                truth.posted_on = truth.closed;
             }
             14..=15 => {
                 let route = self.chance.pick(&[ONE, LIST, APPROVALS, RESPOND]);
@@ -164,8 +160,13 @@ impl Storm {
     }
 
     fn is_right(&self, which: MergeRequestRef, truth: Truth, shown: CheckStatus) -> bool {
+        let head = self.world.gitlab.head(which).unwrap();
+        let mut rows = self.world.gitlab.responses(which, self.world.check);
+        rows.retain(|row| row.sha == head);
+        let is_ours = |row: &&StatusRow| row.user == self.world.ground.bot;
         if truth.closed {
-            return shown != CheckStatus::Passed || truth.posted_on;
+            // Somebody else's pass on a closed one is taken back by its reopening, and harms nobody before.
+            return shown != CheckStatus::Passed || !rows.last().is_some_and(|row| is_ours(&row));
         }
         match (truth.bad, truth.approval == Approval::Fresh, shown) {
             (true, _, shown) => shown == CheckStatus::Failed,
@@ -174,10 +175,7 @@ impl Storm {
             (false, false, CheckStatus::Passed) => false,
             // GitLab lets what we said run out: the recorded answer for waiting.
             (false, false, CheckStatus::Failed) => {
-                let head = self.world.gitlab.head(which).unwrap();
-                let rows = self.world.gitlab.responses(which, self.world.check);
-                let ours = rows.iter().rev().find(|row| row.user == self.world.ground.bot && row.sha == head);
-                ours.is_some_and(|row| row.posted == CheckStatus::Pending)
+                rows.iter().rev().find(is_ours).is_some_and(|row| row.posted == CheckStatus::Pending)
             }
         }
     }
