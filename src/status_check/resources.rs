@@ -55,6 +55,8 @@ pub struct Resources {
     pub(super) heartbeats: Rate,
     /// Looks that nobody waits for.
     pub(super) background: Rate,
+    /// When sweeps' looks come back for which there was no room in that.
+    pub(super) put_off: Rate,
     /// Whether GitLab can be reached.
     pub(super) outage: Outage,
     /// What was found to be otherwise than it should be.
@@ -110,6 +112,7 @@ impl Resources {
             clock: store.clock().clone(),
             heartbeats,
             background: Rate::new(looks_per_minute, LOOKS_AT_ONCE),
+            put_off: Rate::new(looks_per_minute, 1),
             outage: Outage::default(),
             drift: Book::default(),
             wanted: Wanted::default(),

@@ -163,7 +163,9 @@ impl Worker {
         if claim.work == Work::Sweep
             && let Err(slot) = self.0.background.take(self.0.clock.now())
         {
-            return self.0.queue.put_off(claim, slot).await;
+            // Each to an instant of its own: those that came to one would all be claimed there for the sake of the first.
+            let in_turn = self.0.put_off.reserve(self.0.clock.now());
+            return self.0.queue.put_off(claim, in_turn.max(slot)).await;
         }
         let mut lane = Lane::open(&self.0, claim).await?;
         let policies = Arc::clone(&self.0.bundle.current().set);
