@@ -19,9 +19,12 @@ async fn counts(stage: &Stage, approver: UserId, require: &str) -> bool {
     let which = stage.ground.gitlab.open_merge_request(stage.ground.merge_request().quietly()).unwrap();
     stage.ground.gitlab.approve(which, approver).unwrap();
     let played = stage.play(which, require).await;
-    let state = played.state();
-    assert!(matches!(state, RuleState::Passed | RuleState::Waiting), "{approver}: {:?}", played.rules);
-    state == RuleState::Passed
+    assert!(
+        matches!(played.state(), RuleState::Passed | RuleState::Waiting),
+        "{approver}: {:?}",
+        played.rules
+    );
+    played.state() == RuleState::Passed
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
