@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use crate::bundle::Bundle;
 use crate::clock::Clock;
@@ -18,6 +18,7 @@ use crate::store::{Decisions, Queue, Store};
 use crate::telemetry::Metrics;
 
 use super::answer::Vocabulary;
+use super::drift::Book;
 use super::outage::Outage;
 use super::rate::Rate;
 use super::settings::Settings;
@@ -54,8 +55,14 @@ pub struct Resources {
     pub(super) heartbeats: Rate,
     /// Looks that nobody waits for.
     pub(super) background: Rate,
+    /// When sweeps' looks come back for which there was no room in that.
+    pub(super) put_off: Rate,
     /// Whether GitLab can be reached.
     pub(super) outage: Outage,
+    /// What was found to be otherwise than it should be.
+    pub(super) drift: Book,
+    /// Sweeps that somebody wants now.
+    pub(super) wanted: Wanted,
     version: Mutex<Version>,
     /// Whose the token is, and until when that is believed.
     own_user: Mutex<Option<(UserId, Timestamp)>>,
@@ -65,6 +72,13 @@ pub struct Resources {
     ahead_millis: AtomicI64,
     /// Until when GitLab wants to hear nothing.
     quiet_until: SyncMutex<Option<Timestamp>>,
+}
+
+/// Sweeps that somebody wants now.
+#[derive(Default)]
+pub(super) struct Wanted {
+    pub(super) recent: Notify,
+    pub(super) full: Notify,
 }
 
 /// What is known of GitLab's version.
@@ -98,7 +112,10 @@ impl Resources {
             clock: store.clock().clone(),
             heartbeats,
             background: Rate::new(looks_per_minute, LOOKS_AT_ONCE),
+            put_off: Rate::new(looks_per_minute, 1),
             outage: Outage::default(),
+            drift: Book::default(),
+            wanted: Wanted::default(),
             version: Mutex::default(),
             own_user: Mutex::default(),
             trains: SyncMutex::default(),
