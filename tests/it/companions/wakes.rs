@@ -71,8 +71,16 @@ const ALL: [&str; 13] = [
 /// What a policy reads, and who wakes it.
 const WAKES: &[(&str, &[&str])] = &[
     ("{not: {title: {glob: ['bad*']}}}", &[]),
+    ("{labels: {none: ['wip']}}", &[]),
     (
-        "{unresolved_threads: {at_most: 9}}",
+        "{not: {labels: {all: ['wip'], set_by: {users: [bea]}}}}",
+        &["push", "member", "group member", "no member"],
+    ),
+    ("{expression: 'size(title) > 0'}", &[]),
+    ("{expression: 'unresolved_threads < 9'}", &["note", "internal note"]),
+    ("{unresolved_threads: {at_most: 9}}", &["note", "internal note"]),
+    (
+        "{unresolved_threads: {at_most: 9, opened_by: {groups: [shop/payments]}}}",
         &["note", "internal note", "member", "group member", "no member", "push"],
     ),
     ("{pipeline: success}", &["pipeline", "push"]),
