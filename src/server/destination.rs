@@ -128,6 +128,7 @@ impl Destination {
         match self {
             Self::Lane { subject, event: Event::Companion(companion), .. } => {
                 let hint = Hint {
+                    sha: subject.sha,
                     target_branch: subject.target_branch,
                     ..Hint::of_companion(subject.merge_request, companion, proof)
                 };

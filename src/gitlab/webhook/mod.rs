@@ -373,7 +373,7 @@ impl Attributes {
             MergeRequestRef { project: ProjectId::new(project), iid: MergeRequestIid::new(iid) };
         let path = self.target.and_then(|target| target.path_with_namespace).or(path);
         let target_branch = self.target_branch;
-        Ok(Subject { sha, target_branch, ..Subject::companion(merge_request, path) })
+        Ok(Subject { target_branch, sha, ..Subject::companion(merge_request, path) })
     }
 }
 
