@@ -85,6 +85,10 @@
 //! - That a rule was without an event for a week is not told apart: the full sweep evaluates everything anyway.
 //! - A look back is also of every lane on which a `passed` may show: GitLab dates neither pipelines nor memberships nor
 //!   foreign statuses into the merge request.
+//! - A pipeline or job that names no merge request finds those of its commit in the store alone: one that was never heard of has
+//!   an event of its own to come, or is found by a sweep. So an event of a branch that is nobody's costs no call.
+//! - Of a crowd nothing is asked of GitLab either: who is in it is remembered (project, target branch), and what a look that is
+//!   under way may still find is told by the deliveries that it serves.
 //! - A `passed` is taken back first on evidence of the merge request itself (another head or target branch than at the
 //!   last look, closed then and open now), not of the delivery's kind: one reopening is told by several deliveries.
 //! - Whether a merge request is on a merge train is asked only where a `passed` would be taken back for waiting, and a
