@@ -9,7 +9,7 @@ use super::membership::{Membership, any, in_group};
 use crate::merge_request::{User, UserId};
 use crate::policy::code_owners::{Owned, Owner};
 use crate::policy::fact::{FactKey, Unknown};
-use crate::policy::finding::{Stop, known};
+use crate::policy::finding::{Stop, known, open_of_any};
 use crate::policy::view::View;
 
 /// Somebody, of whom the username may not be known.
@@ -97,12 +97,16 @@ pub(super) fn owns_a_path(user: Who<'_>, view: &View<'_>) -> Result<bool, Stop> 
         }
     }
     let owners: Vec<_> = owners.into_iter().collect();
-    match (is_owner(&owners, user, view)?, doubt) {
-        (Membership::Yes(_), _) => Ok(true),
-        (Membership::No, Some(why)) => Err(Stop::Unknown(Unknown { why, curable: false })),
-        // Of the files that GitLab does not list somebody may own one.
-        (Membership::No, None) => view.prove_whole(owned.code).map(|()| false),
-    }
+    let stop = match is_owner(&owners, user, view) {
+        Ok(Membership::Yes(_)) => return Ok(true),
+        Ok(Membership::No) => None,
+        Err(needs @ Stop::Needs(_)) => return Err(needs),
+        Err(stop) => Some(stop),
+    };
+    let doubt = doubt.map(|why| Stop::Unknown(Unknown { why, curable: false }));
+    // Of the files that GitLab does not list somebody may own one, whatever is in doubt of the others.
+    let rest = view.prove_whole(owned.code).err();
+    open_of_any(stop.into_iter().chain(doubt).chain(rest)).map_or(Ok(false), Err)
 }
 
 fn is_meant(owner: &Owner, user: Who<'_>, view: &View<'_>) -> Result<bool, Stop> {
