@@ -5,6 +5,8 @@
 //! it may be null, for its absence means that somebody took it away and never that there is nothing. What GitLab's answers
 //! *mean* is decided a floor above.
 
+mod access;
+mod answer;
 mod approvals;
 mod award_emoji;
 mod client;
@@ -25,6 +27,7 @@ mod merge_requests;
 mod merge_trains;
 mod metadata;
 mod notes;
+mod paging;
 mod pipelines;
 mod projects;
 mod protected_branches;
@@ -36,9 +39,11 @@ mod users;
 mod versions;
 pub mod webhook;
 
+pub use self::access::ClientError;
+pub use self::answer::Dated;
 pub use self::approvals::{Approvals, ApprovedBy};
 pub use self::award_emoji::AwardEmoji;
-pub use self::client::{CallAllowance, Client, ClientError, Dated};
+pub use self::client::Client;
 pub use self::commit_statuses::{CommitStatus, NewCommitStatus};
 pub use self::commits::{CommitSignature, ListedCommit};
 pub use self::dependencies::Block;
@@ -55,6 +60,7 @@ pub use self::members::Member;
 pub use self::merge_requests::{HeadPipeline, MergeRequest, Milestone, References};
 pub use self::metadata::{GitlabVersion, Instance};
 pub use self::notes::ListedNote;
+pub use self::paging::CallAllowance;
 pub use self::pipelines::{Commit, Pipeline};
 pub use self::projects::{CheckedProject, ListedProject, Project};
 pub use self::protected_branches::ProtectedBranch;
