@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bundle::{Bundle, LoadError, Reloaded};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, LabelsConfig, WaitingAnswer};
+use crate::config::{Config, ConfigError, GitlabConfig, LabelsConfig, WaitingAnswer};
 use crate::decision::Decider;
-use crate::gitlab::{Client, ClientError, GitlabVersion};
+use crate::gitlab::{Access, Client, ClientError, GitlabVersion, ReadToken};
 use crate::scope::{CheckAddress, ProjectScope, ScopeError};
 use crate::server::{self, Intake, Secrets, SigningKey, Vitals};
 use crate::setup::{self, Credentials, Installation};
@@ -25,6 +25,8 @@ use crate::telemetry::Metrics;
 
 /// How often the policies on disk are compared with those in force.
 const POLICIES_LOOK: Duration = Duration::from_secs(2);
+/// How often it is looked whether the token was replaced.
+const TOKEN_LOOK: Duration = Duration::from_secs(2);
 /// How often old deliveries are forgotten.
 const PRUNING: Duration = Duration::from_secs(600);
 /// How long claimed merge requests may take once the service stops; with the server's own time it stays below 10 s.
@@ -94,11 +96,9 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(config: &Config, metrics: &Arc<Metrics>) -> Result<Self, StartError> {
+    fn of(config: &Config, clock: Clock, metrics: &Arc<Metrics>) -> Result<Self, StartError> {
         let secrets = secrets(config)?;
-        let token = config.gitlab.required_token()?;
-        let url = config.gitlab.required_url()?;
-        let gitlab = Client::new(url.as_str(), &token, config.gitlab.timeout()?, Arc::clone(metrics))?;
+        let gitlab = Client::reach(&access(&config.gitlab)?, clock, Arc::clone(metrics))?;
         Ok(Self {
             gitlab,
             version: version(config)?,
@@ -109,6 +109,20 @@ impl Plan {
             mirrors: mirrors(config)?,
         })
     }
+}
+
+/// How GitLab is reached, and as whom.
+fn access(config: &GitlabConfig) -> Result<Access, ConfigError> {
+    let (token, url) = (config.required_token()?, config.required_url()?);
+    let again = config.clone();
+    let read_token: ReadToken = Arc::new(move || again.required_token().ok());
+    Ok(Access {
+        read_token: config.token_may_change().then_some(read_token),
+        ca_file: config.ca_file.clone(),
+        proxy: config.proxy()?,
+        calls_per_minute: config.calls_per_minute()?,
+        ..Access::new(url.as_str(), &token, config.timeout()?)
+    })
 }
 
 fn mirrors(config: &Config) -> Result<Mirrors, ConfigError> {
@@ -124,12 +138,13 @@ fn mirrors(config: &Config) -> Result<Mirrors, ConfigError> {
 
 /// Whether `serve` could start with a configuration, as far as that can be told without opening anything.
 pub fn examine(config: &Config) -> Result<(), StartError> {
-    Plan::of(config, &Arc::new(Metrics::default())).map(drop)
+    Plan::of(config, Clock::default(), &Arc::new(Metrics::default())).map(drop)
 }
 
 /// What a configuration means for setting up GitLab's side.
 pub fn installation(config: &Config, clock: Clock) -> Result<Installation, StartError> {
-    let Plan { gitlab, scope, allow_unsigned, address, .. } = Plan::of(config, &Arc::default())?;
+    let Plan { gitlab, scope, allow_unsigned, address, .. } =
+        Plan::of(config, clock.clone(), &Arc::default())?;
     let webhooks = &config.webhooks;
     let credentials = Credentials {
         master: webhooks.master_secret()?,
@@ -145,6 +160,7 @@ pub fn installation(config: &Config, clock: Clock) -> Result<Installation, Start
 pub struct App {
     addresses: Vec<SocketAddr>,
     store: Arc<Store>,
+    gitlab: Client,
     metrics: Arc<Metrics>,
     server: actix_web::dev::ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
@@ -161,7 +177,7 @@ impl App {
     pub async fn start(config: &Config, bundle: Arc<Bundle>, clock: Clock) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::default());
         let Plan { gitlab, version, secrets, scope, allow_unsigned, address, mirrors } =
-            Plan::of(config, &metrics)?;
+            Plan::of(config, clock.clone(), &metrics)?;
         let listener = listen(&config.server.listen)?;
         let url = config.store.url.clone();
         let opened = tokio::task::spawn_blocking(move || Store::open(&url, clock)).await;
@@ -170,7 +186,7 @@ impl App {
             Arc::new(store.map_err(|source| StartError::Store { url: config.store.url.clone(), source })?);
 
         let watch = setup::watch_token(gitlab.clone(), store.clock().clone(), Arc::clone(&metrics));
-        let decider = Decider { gitlab, address: address.clone(), scope: Arc::clone(&scope) };
+        let decider = Decider { gitlab: gitlab.clone(), address: address.clone(), scope: Arc::clone(&scope) };
         let settings = Settings {
             waiting_is_failed: config.answers.waiting == WaitingAnswer::Failed,
             heartbeat_for: config.answers.heartbeat_for,
@@ -202,9 +218,10 @@ impl App {
             server: bound.handle(),
             serving: tokio::spawn(bound.run()),
             working: tokio::spawn(worker.run(stop.clone(), abort.clone())),
-            caring: tokio::spawn(care(bundle, Arc::clone(&store), stop.clone())),
+            caring: tokio::spawn(care(bundle, Arc::clone(&store), gitlab.clone(), stop.clone())),
             watching: tokio::spawn(async move { _ = stopped.run_until_cancelled(watch).await }),
             store,
+            gitlab,
             metrics,
             stop,
             abort,
@@ -219,6 +236,11 @@ impl App {
     /// The open store.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    /// GitLab, as the service sees it.
+    pub fn gitlab(&self) -> &Client {
+        &self.gitlab
     }
 
     /// The metrics of this service.
@@ -243,15 +265,20 @@ impl App {
     }
 }
 
-/// What is done from time to time: policies that changed on disk, deliveries that are old.
-async fn care(bundle: Arc<Bundle>, store: Arc<Store>, stop: CancellationToken) {
+/// What is done from time to time: policies and a token that changed on disk, deliveries that are old.
+async fn care(bundle: Arc<Bundle>, store: Arc<Store>, gitlab: Client, stop: CancellationToken) {
     let mut looks = tokio::time::interval(POLICIES_LOOK);
+    let mut tokens = tokio::time::interval(TOKEN_LOOK);
     let mut prunings = tokio::time::interval(PRUNING);
     let mut told = String::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = looks.tick() => told = reload(&bundle, store.clock(), told).await,
+            _ = tokens.tick() => {
+                let gitlab = gitlab.clone();
+                let _looked = tokio::task::spawn_blocking(move || gitlab.look_for_token()).await;
+            }
             _ = prunings.tick() => loop {
                 match store.queue().prune().await {
                     // As long as there are whole portions of them.

@@ -1,41 +1,64 @@
 //! One HTTP client for all calls: connections are reused, every call is bounded in time, counted and retried by kind.
 //!
 //! Reads are retried here, with jitter and `Retry-After`; writes never are: between two tries the right answer may
-//! change, so whoever writes decides again. Redirects are not followed (a `POST` would turn into a `GET` and the token
-//! would travel): they are errors that name the remedy.
+//! change, so whoever writes decides again. A read that leads to where a project was moved is followed within the same API;
+//! any other redirect is an error (a `POST` would turn into a `GET`, and the token would travel).
+//!
+//! Nothing is asked with `If-None-Match`: GitLab computes and counts such a call all the same (contract section 5.4), what
+//! is large and never changes is known by its id, and the rest is read because something changed in it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Method, StatusCode};
-use secrecy::{ExposeSecret, SecretString};
+use jiff::Timestamp;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio::time::Instant;
 use url::Url;
 
+use crate::clock::Clock;
 use crate::telemetry::{CallLabels, Metrics};
 
-use super::access::{ClientError, is_this_machine};
-use super::answer::{Answer, Dated, date_of, judge, kind_of, parse, reason_of};
-use super::error::Error;
+use super::access::{Access, ClientError};
+use super::answer::{
+    Answer, Dated, date_of, is_of_route, judge, kind_of, parse, reason_of, sign_of, told_limit,
+};
+use super::asker;
+use super::budget::{Budget, Purpose};
+use super::circuit::{Circuit, Sign};
+use super::credential::Credential;
+use super::error::{Error, Hold};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a read is tried before its failure is reported.
 const TRIES: u32 = 3;
 /// The pause before the second try; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// A longer `Retry-After` is the caller's to wait for, not a connection's.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// How often a read is sent on.
+const MOST_HOPS: u32 = 3;
+/// What is asked of a GitLab that is down.
+const PROBE: &str = "GET /version";
 /// The longest answer that is read: GitLab's own diff limits keep the largest, a diff version, well below.
 const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
 
-/// GitLab, as seen with one token.
+/// GitLab, as seen with one token. Clones share everything: connections, token, budget, and whether it is there.
 #[derive(Clone)]
-pub struct Client {
+pub struct Client(Arc<Inner>);
+
+struct Inner {
     http: reqwest::Client,
     base: Url,
     timeout: Duration,
+    way: Option<String>,
+    credential: Credential,
+    budget: Budget,
+    circuit: Circuit,
+    clock: Clock,
     metrics: Arc<Metrics>,
 }
 
@@ -48,44 +71,82 @@ impl Client {
         timeout: Duration,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ClientError> {
-        let mut base = Url::parse(url).map_err(|_| ClientError::Url(url.to_owned()))?;
-        if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
-            return Err(ClientError::Url(url.to_owned()));
-        }
-        let path = format!("{}/api/v4/", base.path().trim_end_matches('/'));
-        base.set_path(&path);
-        base.set_query(None);
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
-            .map_err(|_| ClientError::Token)?;
-        bearer.set_sensitive(true);
-        let mut builder = reqwest::Client::builder();
-        if is_this_machine(&base) {
-            builder = builder.no_proxy();
-        }
-        let http = builder
-            .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
-            .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(ClientError::Http)?;
-        Ok(Self { http, base, timeout, metrics })
+        Self::reach(&Access::new(url, token, timeout), Clock::default(), metrics)
+    }
+
+    /// Prepares calls.
+    pub fn reach(access: &Access, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, ClientError> {
+        let base = access.base()?;
+        let counters = || (clock.clone(), Arc::clone(&metrics));
+        let (budget, circuit) = (counters(), counters());
+        Ok(Self(Arc::new(Inner {
+            http: access.http(&base)?,
+            base,
+            timeout: access.timeout,
+            way: access.way(),
+            credential: Credential::new(&access.token, access.read_token.clone())?,
+            budget: Budget::new(access.calls_per_minute, budget.0, budget.1),
+            circuit: Circuit::new(access.timeout, circuit.0, circuit.1),
+            clock,
+            metrics,
+        })))
     }
 
     /// The name of the machine that is called, as the address has it.
     pub fn host(&self) -> &str {
-        self.base.host_str().unwrap_or_default()
+        self.0.base.host_str().unwrap_or_default()
+    }
+
+    /// Through which proxy and by which certificates GitLab is reached; none where nothing was said of it.
+    pub fn way(&self) -> Option<&str> {
+        self.0.way.as_deref()
     }
 
     /// Under which every route lies.
     pub(super) fn base(&self) -> &Url {
-        &self.base
+        &self.0.base
     }
 
     /// The longest that one call takes.
     pub fn timeout(&self) -> Duration {
-        self.timeout
+        self.0.timeout
+    }
+
+    /// Until when nothing is to be begun: GitLab is down, or grants no more calls. None if it may be asked.
+    pub fn shut_until(&self) -> Option<Timestamp> {
+        self.0.circuit.next_probe().max(self.0.budget.shut_until())
+    }
+
+    /// Since when GitLab is down, if it is.
+    pub fn down_since(&self) -> Option<Timestamp> {
+        self.0.circuit.down_since()
+    }
+
+    /// When GitLab came back last, if it was ever down.
+    pub fn back_since(&self) -> Option<Timestamp> {
+        self.0.circuit.closed_at()
+    }
+
+    /// Asks whether GitLab is back, if it is down and that was not asked lately.
+    pub async fn probe(&self) {
+        if self.down_since().is_some()
+            && let Ok(url) = self.url(PROBE, "version")
+        {
+            // What it says is not the question.
+            let _said = self.call(Purpose::Read, PROBE, self.0.http.get(url)).await;
+        }
+    }
+
+    /// Looks whether the token was replaced where it came from. It reads a file.
+    pub fn look_for_token(&self) {
+        if self.0.credential.look() {
+            self.0.budget.forget();
+        }
+    }
+
+    /// How often the token was replaced; whoever has the receiver is told of each time.
+    pub fn token_replaced(&self) -> watch::Receiver<u64> {
+        self.0.credential.replaced()
     }
 
     /// Reads one value. `route` is the template that metrics and messages name.
@@ -126,25 +187,26 @@ impl Client {
         body: &B,
     ) -> Result<T, Error> {
         let url = self.url(route, path)?;
-        parse(route, &self.call(route, self.http.post(url).json(body)).await?.body)
+        parse(route, &self.call(Purpose::Read, route, self.0.http.post(url).json(body)).await?.body)
     }
 
     /// Writes once; the caller judges what an unclear fate means. Only 201 says that something was created: a login page
     /// of a proxy answers 200.
     pub(super) async fn write<B: Serialize + Sync>(
         &self,
+        purpose: Purpose,
         route: &'static str,
         path: &str,
         body: &B,
     ) -> Result<(), Error> {
-        let request = self.http.request(Method::POST, self.url(route, path)?).json(body);
-        self.call(route, request).await?.must_be(StatusCode::CREATED, route)
+        let request = self.0.http.request(Method::POST, self.url(route, path)?).json(body);
+        self.call(purpose, route, request).await?.must_be(StatusCode::CREATED, route)
     }
 
     /// Deletes once.
     pub(super) async fn delete(&self, route: &'static str, path: &str) -> Result<(), Error> {
-        let request = self.http.delete(self.url(route, path)?);
-        self.call(route, request).await?.must_be(StatusCode::NO_CONTENT, route)
+        let request = self.0.http.delete(self.url(route, path)?);
+        self.call(Purpose::Write, route, request).await?.must_be(StatusCode::NO_CONTENT, route)
     }
 
     /// Writes once, and reads what GitLab made of it: a `POST` must be answered by 201, anything else by 200.
@@ -156,68 +218,134 @@ impl Client {
         body: &B,
     ) -> Result<T, Error> {
         let proof = if method == Method::POST { StatusCode::CREATED } else { StatusCode::OK };
-        let request = self.http.request(method, self.url(route, path)?).json(body);
-        let answer = self.call(route, request).await?;
+        let request = self.0.http.request(method, self.url(route, path)?).json(body);
+        let answer = self.call(Purpose::Write, route, request).await?;
         answer.must_be(proof, route)?;
         parse(route, &answer.body)
     }
 
     pub(super) fn url(&self, route: &'static str, path: &str) -> Result<Url, Error> {
-        self.base.join(path).map_err(|error| Error::Malformed { route, reason: error.to_string() })
+        self.0.base.join(path).map_err(|error| Error::Malformed { route, reason: error.to_string() })
     }
 
     pub(super) async fn fetch(&self, route: &'static str, url: &Url) -> Result<(HeaderMap, Vec<u8>), Error> {
-        let mut pause = FIRST_PAUSE;
-        for attempt in 1.. {
-            let error = match self.call(route, self.http.get(url.clone())).await {
+        let (mut url, mut hops) = (url.clone(), 0);
+        let (mut pause, mut attempt) = (FIRST_PAUSE, 1);
+        loop {
+            let error = match self.call(Purpose::Read, route, self.0.http.get(url.clone())).await {
                 Ok(answer) => return Ok((answer.headers, answer.body)),
                 Err(error) => error,
             };
+            if let Error::Redirected { to: Some(to), .. } = &error
+                && hops < MOST_HOPS
+                && leads_home(to, &self.0.base)
+            {
+                (url, hops) = (to.clone(), hops + 1);
+                continue;
+            }
             let wait = error.retry_after().unwrap_or(pause);
             if attempt == TRIES || !error.is_curable() || wait > LONGEST_PAUSE {
                 return Err(error);
             }
             tracing::debug!(route, attempt, %error, "reading again");
-            tokio::time::sleep(jittered(wait)).await;
+            self.0.clock.sleep(jittered(wait)).await;
             pause *= 2;
+            attempt += 1;
         }
-        Err(Error::NoAnswer { route, reason: "it was not tried".to_owned() })
     }
 
-    async fn call(&self, route: &'static str, request: reqwest::RequestBuilder) -> Result<Answer, Error> {
+    /// Makes a call, if it may be made: with a new token once more where the one that GitLab refused was replaced meanwhile.
+    async fn call(
+        &self,
+        purpose: Purpose,
+        route: &'static str,
+        request: RequestBuilder,
+    ) -> Result<Answer, Error> {
+        let permit = self.0.budget.admit(purpose, route).await;
+        let _permit = permit.map_err(|held| self.hold_back(route, held.hold, held.wait))?;
+        self.0.circuit.admit().map_err(|wait| self.hold_back(route, Hold::Down, wait))?;
+        let (began, again) = (Instant::now(), request.try_clone());
+        let bearer = self.0.credential.bearer();
+        let answer = self.send(route, request.header(AUTHORIZATION, bearer.clone())).await;
+        if let (Err(Error::Unauthorized { .. }), Some(again)) = (&answer, again)
+            && self.0.credential.is_outdated(&bearer)
+        {
+            self.0.budget.forget();
+            // Both together take no longer than one may.
+            let again = again.timeout(self.0.timeout.saturating_sub(began.elapsed()));
+            return self.send(route, again.header(AUTHORIZATION, self.0.credential.bearer())).await;
+        }
+        answer
+    }
+
+    fn hold_back(&self, route: &'static str, hold: Hold, wait: Duration) -> Error {
+        self.0.metrics.count_held_back(hold.as_str());
+        if hold != Hold::Route {
+            asker::note_held_back();
+        }
+        Error::HeldBack { route, hold, wait }
+    }
+
+    async fn send(&self, route: &'static str, request: RequestBuilder) -> Result<Answer, Error> {
         let answer = async {
             let mut response = request.send().await?;
-            let status = response.status();
+            let (status, url) = (response.status(), response.url().clone());
             let headers = std::mem::take(response.headers_mut());
             let mut body = Vec::new();
             while let Some(piece) = response.chunk().await? {
                 if body.len() + piece.len() > LONGEST_ANSWER {
-                    return Ok((status, headers, None));
+                    return Ok((status, url, headers, None));
                 }
                 body.extend_from_slice(&piece);
             }
-            Ok::<_, reqwest::Error>((status, headers, Some(body)))
+            Ok::<_, reqwest::Error>((status, url, headers, Some(body)))
         };
         match answer.await {
-            Ok((status, headers, body)) => {
+            Ok((status, url, headers, body)) => {
                 self.count(route, status.as_str());
+                self.0.circuit.note(sign_of(route, status, &headers), status.as_str());
+                if let Some(told) = told_limit(&headers) {
+                    self.0.budget.learn(told);
+                }
                 let reason = || format!("it is longer than {LONGEST_ANSWER} bytes");
                 let body = body.ok_or_else(|| Error::Malformed { route, reason: reason() })?;
-                judge(route, status, &headers, &body)?;
+                let judged = judge(route, &url, (status, &headers, &body));
+                let judged = judged.map_err(|error| self.obey(error, &headers, &body));
+                judged?;
+                self.0.budget.note_success(route);
                 Ok(Answer { status, headers, body })
             }
             Err(error) => {
                 let kind = kind_of(&error);
                 self.count(route, kind);
-                Err(Error::NoAnswer { route, reason: reason_of(kind, error) })
+                let reason = reason_of(kind, error);
+                self.0.circuit.note(Sign::Down, &reason);
+                Err(Error::NoAnswer { route, reason })
             }
         }
     }
 
+    /// Lets a refusal hold back what it is about.
+    fn obey(&self, error: Error, headers: &HeaderMap, body: &[u8]) -> Error {
+        let Error::RateLimited { route, retry_after } = error else { return error };
+        if is_of_route(headers, body) {
+            let retry_after = Some(self.0.budget.pause_route(route));
+            return Error::RateLimited { route, retry_after };
+        }
+        self.0.budget.pause(retry_after);
+        asker::note_held_back();
+        error
+    }
+
     fn count(&self, route: &'static str, status: &str) {
         let labels = CallLabels { route, status: status.to_owned() };
-        self.metrics.gitlab_calls.get_or_create(&labels).inc();
+        self.0.metrics.gitlab_calls.get_or_create(&labels).inc();
     }
+}
+
+/// Whether a redirect stays within the same API at the same origin: the token must go nowhere else.
+fn leads_home(to: &Url, base: &Url) -> bool {
+    to.origin() == base.origin() && to.path().starts_with(base.path())
 }
 
 /// Half to one and a half times the pause, so that many callers do not come back at once.
@@ -240,7 +368,7 @@ mod tests {
             stream.write_all(answer.as_bytes()).await.unwrap();
         });
         let client = Client::new(&url, &"token".into(), Duration::from_secs(10), Arc::default()).unwrap();
-        let written = client.write("POST /x", "x", &serde_json::json!({})).await;
+        let written = client.write(Purpose::Write, "POST /x", "x", &serde_json::json!({})).await;
         serving.await.unwrap();
         written
     }

@@ -35,9 +35,10 @@ pub(super) fn examine(expires_at: Option<Timestamp>, now: Timestamp) -> Finding 
     }
 }
 
-/// Looks at the token now and daily, for ever: the metric says until when it is good, the log warns.
+/// Looks at the token now, daily, and when it was replaced, for ever: the metric says until when it is good, the log warns.
 pub async fn watch(gitlab: Client, clock: Clock, metrics: Arc<Metrics>) {
     let mut warning = Warning::default();
+    let mut replaced = gitlab.token_replaced();
     loop {
         let next = match gitlab.own_token().await {
             Ok(token) => {
@@ -59,7 +60,11 @@ pub async fn watch(gitlab: Client, clock: Clock, metrics: Arc<Metrics>) {
                 AGAIN
             }
         };
-        tokio::time::sleep(next).await;
+        tokio::select! {
+            () = tokio::time::sleep(next) => {}
+            // The sender lives in `gitlab`.
+            _ = replaced.changed() => {}
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 mod aftermath;
 mod answer;
 mod lane;
+mod lines;
 mod look;
 mod mirror;
 mod outage;

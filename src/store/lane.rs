@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use crate::merge_request::{CheckName, MergeRequestIid, MergeRequestRef, ProjectId};
 
@@ -23,6 +23,8 @@ pub const LEASE: Duration = Duration::from_secs(60);
 /// By how much a lane on which a `passed` may show goes ahead of one on which nothing can be taken back: withdrawals go
 /// before grants, and yet no grant waits for ever.
 const HEAD_START: Duration = Duration::from_secs(300);
+/// How many projects are looked at for those whose turn it is.
+const MOST_GLANCES: usize = 100;
 
 /// What a claim is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,28 +128,131 @@ pub(super) fn void_leases(connection: &Connection, now: Timestamp) -> Result<i64
     Ok(connection.query_row("SELECT value FROM claim_counter", [], |row| row.get(0))?)
 }
 
-/// Claims up to `limit` due lanes: the longest due first, those that may have to withdraw with a head start.
-pub(super) fn claim(connection: &Connection, limit: usize, now: Timestamp) -> Result<Vec<Claim>, StoreError> {
-    let number: i64 = connection
-        .prepare_cached("UPDATE claim_counter SET value = value + 1 RETURNING value")?
-        .query_row([], |row| row.get(0))?;
-    let mut due = Vec::new();
-    for (may_pass, head_start) in [(1, HEAD_START), (0, Duration::ZERO)] {
-        let sql = "SELECT project_id, iid, due_at FROM lane
-                   WHERE may_pass = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?3";
-        let mut statement = connection.prepare_cached(sql)?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map((may_pass, millis(now), limit), |row| {
-            Ok((row.get::<_, i64>(2)?, row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-        })?;
-        for row in rows {
-            let (due_at, project, iid) = row?;
-            due.push((due_at - i64::try_from(head_start.as_millis()).unwrap_or(0), project, iid));
+/// Claims up to `limit` due lanes: the longest due first, those that may have to withdraw with a head start. Where more are
+/// due, half of the places go to the projects in turn, so that none waits behind all that is due in another. What was
+/// due before `served_since` could not have been served, and counts as due since then.
+pub(super) fn claim(
+    connection: &Connection,
+    limit: usize,
+    served_since: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Vec<Claim>, StoreError> {
+    let (number, served): (i64, i64) = connection
+        .prepare_cached("UPDATE claim_counter SET value = value + 1 RETURNING value, served_project")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let seniority = Seniority { served_since, now };
+    let mut longest = seniority.longest_due(connection, limit)?;
+    let mut claims = Vec::new();
+    if longest.len() == limit {
+        // Of a single place every other one.
+        let parity = usize::from(number % 2 != 0);
+        let in_turn = limit.midpoint(parity);
+        let mut rota = Rota { served, seniority, glances: 0 };
+        while claims.len() < in_turn
+            && let Some(key) = rota.next(connection)?
+        {
+            claims.push(claim_one(connection, number, key, now)?);
+        }
+        if !claims.is_empty() {
+            let sql = "UPDATE claim_counter SET served_project = ?1";
+            connection.prepare_cached(sql)?.execute([rota.served])?;
+            longest = seniority.longest_due(connection, limit - claims.len())?;
         }
     }
-    due.sort_unstable();
-    due.truncate(limit);
-    due.into_iter().map(|(_, project, iid)| claim_one(connection, number, (project, iid), now)).collect()
+    for key in longest {
+        claims.push(claim_one(connection, number, key, now)?);
+    }
+    Ok(claims)
+}
+
+/// A lane's key in SQL.
+type Key = (i64, i64);
+
+/// Who is served before whom.
+#[derive(Clone, Copy)]
+struct Seniority {
+    served_since: Option<Timestamp>,
+    now: Timestamp,
+}
+
+impl Seniority {
+    /// What is compared: the lower, the earlier.
+    fn rank(self, may_pass: bool, due_at: i64) -> i64 {
+        let due_at = self.served_since.map_or(due_at, |since| due_at.max(millis(since)));
+        let head_start = if may_pass { HEAD_START } else { Duration::ZERO };
+        due_at - i64::try_from(head_start.as_millis()).unwrap_or(0)
+    }
+
+    /// Up to `limit` due lanes, the longest due first.
+    fn longest_due(self, connection: &Connection, limit: usize) -> Result<Vec<Key>, StoreError> {
+        let sql = "SELECT due_at, project_id, iid FROM lane
+                   WHERE may_pass = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?3";
+        let mut statement = connection.prepare_cached(sql)?;
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut due = Vec::new();
+        for may_pass in [true, false] {
+            let rows = statement.query_map((may_pass, millis(self.now), most), |row| {
+                let due_at: i64 = row.get(0)?;
+                Ok((self.rank(may_pass, due_at), due_at, (row.get(1)?, row.get(2)?)))
+            })?;
+            for row in rows {
+                due.push(row?);
+            }
+        }
+        due.sort_unstable();
+        due.truncate(limit);
+        Ok(due.into_iter().map(|(_, _, key)| key).collect())
+    }
+
+    /// The due lane of a project that is served first.
+    fn first_of(self, connection: &Connection, project: i64) -> Result<Option<Key>, StoreError> {
+        let sql = "SELECT due_at, iid FROM lane
+                   WHERE project_id = ?1 AND may_pass = ?2 AND due_at <= ?3 ORDER BY due_at LIMIT 1";
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut first = None;
+        for may_pass in [true, false] {
+            let found = statement
+                .query_row((project, may_pass, millis(self.now)), |row| {
+                    Ok((self.rank(may_pass, row.get(0)?), row.get(1)?))
+                })
+                .optional()?;
+            first = match (first, found) {
+                (Some(one), Some(other)) => Some(std::cmp::min::<(i64, i64)>(one, other)),
+                (one, other) => one.or(other),
+            };
+        }
+        Ok(first.map(|(_, iid)| (project, iid)))
+    }
+}
+
+/// The projects in turn.
+struct Rota {
+    served: i64,
+    seniority: Seniority,
+    /// How many projects were looked at.
+    glances: usize,
+}
+
+impl Rota {
+    /// The first lane of the next project in which any is due; none where that would take many looks.
+    fn next(&mut self, connection: &Connection) -> Result<Option<Key>, StoreError> {
+        let sql = "SELECT project_id FROM lane WHERE due_at IS NOT NULL AND project_id > ?1
+                   ORDER BY project_id LIMIT 1";
+        let mut statement = connection.prepare_cached(sql)?;
+        while self.glances < MOST_GLANCES {
+            self.glances += 1;
+            let next = statement.query_row([self.served], |row| row.get(0)).optional()?;
+            // After the last one comes the first.
+            self.served = next.unwrap_or(0);
+            if next.is_none() {
+                continue;
+            }
+            if let Some(key) = self.seniority.first_of(connection, self.served)? {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
 }
 
 fn claim_one(
@@ -437,7 +542,7 @@ mod tests {
     fn claimed() -> (Connection, Claim) {
         let connection = empty_database();
         take(&connection, &hint(1, 1), at(0)).unwrap();
-        let claim = claim(&connection, 1, at(0)).unwrap().remove(0);
+        let claim = claim(&connection, 1, None, at(0)).unwrap().remove(0);
         (connection, claim)
     }
 
@@ -463,7 +568,7 @@ mod tests {
         let (connection, late) = claimed();
         assert_eq!(prove(&connection, &late, at(61)).unwrap(), Recorded::Superseded);
         assert!(settle_lane(&connection, &late, &superseded(at(61)), at(61)).unwrap());
-        let again = claim(&connection, 1, at(61)).unwrap();
+        let again = claim(&connection, 1, None, at(61)).unwrap();
         assert_eq!(again.len(), 1, "the delivery was taken, and nothing was said for it");
         assert_eq!((again[0].attempt, again[0].waiting_since), (2, Some(at(0))));
     }
@@ -474,7 +579,7 @@ mod tests {
         take(&connection, &hint(1, 2), at(1)).unwrap();
         assert_eq!(prove(&connection, &old, at(2)).unwrap(), Recorded::Superseded);
         assert!(settle_lane(&connection, &old, &superseded(at(2)), at(2)).unwrap());
-        let again = claim(&connection, 5, at(2)).unwrap();
+        let again = claim(&connection, 5, None, at(2)).unwrap();
         assert_eq!((again.len(), again[0].attempt), (1, 1));
     }
 
@@ -482,9 +587,9 @@ mod tests {
     fn a_claim_at_work_keeps_its_lane_and_a_lost_one_can_not_take_it_back() {
         let (connection, claimed) = claimed();
         assert!(renew(&connection, &claimed, at(50)).unwrap());
-        assert!(claim(&connection, 1, at(100)).unwrap().is_empty());
+        assert!(claim(&connection, 1, None, at(100)).unwrap().is_empty());
         assert!(!renew(&connection, &claimed, at(111)).unwrap(), "the lease ended at 110");
-        let other = claim(&connection, 1, at(111)).unwrap().remove(0);
+        let other = claim(&connection, 1, None, at(111)).unwrap().remove(0);
         assert!(!renew(&connection, &claimed, at(112)).unwrap());
         assert!(renew(&connection, &other, at(112)).unwrap());
         assert!(!settle_lane(&connection, &claimed, &superseded(at(112)), at(112)).unwrap());
@@ -494,19 +599,72 @@ mod tests {
     fn a_lane_that_may_have_to_withdraw_is_claimed_before_older_ones() {
         let connection = empty_database();
         take(&connection, &hint(1, 1), at(0)).unwrap();
-        let passed = claim(&connection, 1, at(0)).unwrap().remove(0);
+        let passed = claim(&connection, 1, None, at(0)).unwrap().remove(0);
         let settlement = Settlement { statuses: vec![shows(Shown::Passed)], ..Settlement::default() };
         settle(&connection, &passed, &settlement, at(0)).unwrap();
         for (iid, second) in [(2, 1), (3, 2), (1, 3)] {
             take(&connection, &hint(iid, 9), at(second)).unwrap();
         }
-        let claims = claim(&connection, 2, at(4)).unwrap();
+        let claims = claim(&connection, 2, None, at(4)).unwrap();
         assert_eq!([claims[0].merge_request, claims[1].merge_request], [of(1), of(2)]);
         assert_eq!(next_due(&connection).unwrap(), Some(at(2)), "the third one still waits");
         // And yet no grant waits for ever.
         let settlement = Settlement { look_at: Some(at(303)), ..settlement };
         settle(&connection, &claims[0], &settlement, at(4)).unwrap();
-        assert_eq!(claim(&connection, 1, at(303)).unwrap()[0].merge_request, of(3), "301 s longer due");
+        assert_eq!(claim(&connection, 1, None, at(303)).unwrap()[0].merge_request, of(3), "301 s longer due");
+    }
+
+    fn of_project(project: u64, iid: u64) -> MergeRequestRef {
+        MergeRequestRef { project: ProjectId::new(project), iid: MergeRequestIid::new(iid) }
+    }
+
+    #[test]
+    fn a_busy_project_keeps_no_other_from_its_turn() {
+        let connection = empty_database();
+        for iid in 1..=50 {
+            take(&connection, &Hint::example(of_project(7, iid), 1), at(0)).unwrap();
+        }
+        for project in [3, 8, 9] {
+            take(&connection, &Hint::example(of_project(project, 1), 1), at(1)).unwrap();
+        }
+        let mut claimed = Vec::new();
+        for _ in 0..4 {
+            let claims = claim(&connection, 4, None, at(2)).unwrap();
+            assert_eq!(claims.len(), 4);
+            claimed.extend(claims.into_iter().map(|claim| claim.merge_request));
+        }
+        for project in [3, 8, 9] {
+            assert!(claimed[..8].contains(&of_project(project, 1)), "{project}: {claimed:?}");
+        }
+        // Place by place it is the same, and what is left is served in its order.
+        let one = |second| claim(&connection, 1, None, at(second)).unwrap()[0].merge_request;
+        take(&connection, &Hint::example(of_project(9, 2), 1), at(2)).unwrap();
+        assert!([one(2), one(2)].contains(&of_project(9, 2)));
+    }
+
+    #[test]
+    fn after_an_outage_withdrawals_go_first_however_long_others_were_due() {
+        let connection = empty_database();
+        take(&connection, &hint(1, 1), at(0)).unwrap();
+        let passed = claim(&connection, 1, None, at(0)).unwrap().remove(0);
+        let settlement = Settlement {
+            statuses: vec![shows(Shown::Passed)],
+            look_at: Some(at(7200)),
+            ..Settlement::default()
+        };
+        settle(&connection, &passed, &settlement, at(0)).unwrap();
+        take(&connection, &hint(2, 1), at(1)).unwrap();
+        let first = |back, second| {
+            let claim = claim(&connection, 1, back, at(second)).unwrap().remove(0);
+            release(&connection, &claim, at(second)).unwrap();
+            claim.merge_request
+        };
+        assert_eq!(first(Some(at(7200)), 7201), of(1), "GitLab is back since 7200");
+        let connection = &connection;
+        connection
+            .execute("UPDATE lane SET due_at = CASE iid WHEN 1 THEN 1700007200000 ELSE 1700000001000 END", ())
+            .unwrap();
+        assert_eq!(first(None, 7201), of(2), "it waited for two hours");
     }
 
     #[test]
@@ -515,16 +673,16 @@ mod tests {
         let settlement =
             Settlement { look_at: Some(at(100)), recall_at: Some(at(50)), ..Settlement::default() };
         settle(&connection, &first, &settlement, at(1)).unwrap();
-        assert!(claim(&connection, 1, at(49)).unwrap().is_empty());
-        let recall = claim(&connection, 1, at(50)).unwrap().remove(0);
+        assert!(claim(&connection, 1, None, at(49)).unwrap().is_empty());
+        let recall = claim(&connection, 1, None, at(50)).unwrap().remove(0);
         assert_eq!(recall.work, Work::Recall);
         settle(&connection, &recall, &Settlement::default(), at(51)).unwrap();
-        let look = claim(&connection, 1, at(100)).unwrap().remove(0);
+        let look = claim(&connection, 1, None, at(100)).unwrap().remove(0);
         assert_eq!(look.work, Work::Look);
         let settlement = Settlement { recall_at: Some(at(200)), ..Settlement::default() };
         settle(&connection, &look, &settlement, at(101)).unwrap();
         take(&connection, &hint(1, 2), at(200)).unwrap();
-        let look = claim(&connection, 1, at(200)).unwrap().remove(0);
+        let look = claim(&connection, 1, None, at(200)).unwrap().remove(0);
         assert_eq!(look.work, Work::Look, "a delivery outranks time");
         settle(&connection, &look, &Settlement::default(), at(201)).unwrap();
         assert_eq!(next_due(&connection).unwrap(), None);
@@ -535,7 +693,7 @@ mod tests {
         let (connection, running) = claimed();
         sweep::ask(&connection, of(1), at(1)).unwrap();
         settle(&connection, &running, &Settlement::default(), at(2)).unwrap();
-        let again = claim(&connection, 1, at(2)).unwrap().remove(0);
+        let again = claim(&connection, 1, None, at(2)).unwrap().remove(0);
         assert_eq!((again.work, again.distrust), (Work::Look, true));
         settle(&connection, &again, &Settlement::default(), at(3)).unwrap();
         assert_eq!(next_due(&connection).unwrap(), None);
@@ -546,8 +704,8 @@ mod tests {
         let (connection, first) = claimed();
         let settlement = Settlement { recall_at: Some(at(50)), ..Settlement::default() };
         settle(&connection, &first, &settlement, at(1)).unwrap();
-        assert_eq!(claim(&connection, 1, at(50)).unwrap()[0].work, Work::Recall);
+        assert_eq!(claim(&connection, 1, None, at(50)).unwrap()[0].work, Work::Recall);
         void_leases(&connection, at(60)).unwrap();
-        assert_eq!(claim(&connection, 1, at(60)).unwrap()[0].work, Work::Look);
+        assert_eq!(claim(&connection, 1, None, at(60)).unwrap()[0].work, Work::Look);
     }
 }

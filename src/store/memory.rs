@@ -271,7 +271,7 @@ mod tests {
     }
 
     fn serve(connection: &Connection) -> bool {
-        let claim = claim(connection, 1, NOW).unwrap().remove(0);
+        let claim = claim(connection, 1, None, NOW).unwrap().remove(0);
         let reopened = memory(connection, MERGE_REQUEST, 0).unwrap().reopened;
         settle(connection, &claim, &Settlement::default(), NOW).unwrap();
         reopened

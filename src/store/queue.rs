@@ -116,9 +116,14 @@ impl Queue {
         self.woken.notified().await;
     }
 
-    /// Claims up to `limit` due lanes, oldest first.
-    pub async fn claim(&self, limit: usize) -> Result<Vec<Claim>, StoreError> {
-        self.write(move |connection, now| claim(connection, limit, now)).await
+    /// Claims up to `limit` due lanes: the longest due first, and where more are due also project by project. What was due
+    /// before `served_since` counts as due since then.
+    pub async fn claim(
+        &self,
+        limit: usize,
+        served_since: Option<Timestamp>,
+    ) -> Result<Vec<Claim>, StoreError> {
+        self.write(move |connection, now| claim(connection, limit, served_since, now)).await
     }
 
     /// When the next lane is due, if any ever is.

@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("shared_secret", &["merge_request"]),
     ("config", &["schema", "telemetry"]),
     ("policy", &["merge_request", "schema"]),
-    ("gitlab", &["merge_request", "telemetry"]),
+    ("gitlab", &["clock", "merge_request", "telemetry"]),
     ("simulator", &["clock", "merge_request"]),
     ("store", &["clock", "merge_request"]),
     ("bundle", &["merge_request", "policy"]),

@@ -30,6 +30,7 @@ mod kill;
 mod life;
 mod long;
 mod lost_store;
+mod manners;
 mod memory;
 mod mirrors;
 mod overload;
