@@ -14,6 +14,7 @@ mod project;
 mod reader;
 mod relations;
 mod review;
+mod size;
 mod trees;
 
 use std::collections::BTreeSet;

@@ -77,7 +77,8 @@ mod tests {
         assert!(!own.wrote(&user(8), &note) && !own.wrote(&user(7), "text"));
         let status = |name: &str, id| {
             let status = serde_json::json!({"id": 1, "name": name, "status": "failed",
-                "target_url": null, "description": null, "author": {"id": id, "username": "x", "state": "active"}});
+                "target_url": null, "description": null,
+                "allow_failure": false, "author": {"id": id, "username": "x", "state": "active"}});
             own.said(&serde_json::from_value(status).unwrap())
         };
         assert!(status("countersign", 7) && status("countersign/security", 7));

@@ -30,9 +30,9 @@ pub struct CommitStatus {
     /// The pipeline that it is part of; newer versions only.
     pub pipeline_id: Option<u64>,
     /// Whether the pipeline does not mind its failure.
-    #[serde(default)]
     pub allow_failure: bool,
-    /// Who said it, or started the job; null when the account was deleted.
+    /// Who said it, or started the job; null when the account was deleted, and never left out.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub author: Option<BasicUser>,
 }
 

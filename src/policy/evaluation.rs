@@ -137,7 +137,8 @@ pub enum Truth {
     Violated,
     /// Proven false, mendable by people or time.
     Waiting,
-    /// Open: GitLab or a pipeline has not settled it yet.
+    /// Open: GitLab, a pipeline or people have not settled it yet: an approval that nobody can date is neither there nor
+    /// missing.
     Unsettled,
     /// Open: the fact could not be had; `curable` when asking again may help.
     Unknown {

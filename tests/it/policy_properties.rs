@@ -313,7 +313,12 @@ impl World {
         Facts::new(request, Sightings { pushers: BTreeSet::from([UserId::new(4)]), version_targets })
     }
 
+    /// A change as GitLab lists it.
     fn code(&self, version: u64) -> Code {
+        self.clouded_code(self.whole_code(version))
+    }
+
+    fn whole_code(&self, version: u64) -> Code {
         let file = |path: &&str| ChangedFile {
             old_path: (*path).to_owned(),
             new_path: (*path).to_owned(),
@@ -331,12 +336,12 @@ impl World {
             author_email: email.clone(),
             committer_email: email.clone(),
         };
-        self.clouded_code(Code {
+        Code {
             version: VersionId::new(version),
             files: self.paths.iter().map(file).collect(),
             complete: self.complete,
             commits: self.emails.keys().map(commit).collect(),
-        })
+        }
     }
 
     fn level(people: &BTreeSet<u64>, id: UserId) -> Option<AccessLevel> {
@@ -561,6 +566,16 @@ fn states(evaluation: &Evaluation) -> BTreeMap<String, RuleState> {
         .collect()
 }
 
+/// States without which doubt is told: where there are several, one may be found before the others are asked for.
+fn uncured(mut states: BTreeMap<String, RuleState>) -> BTreeMap<String, RuleState> {
+    for state in states.values_mut() {
+        if let RuleState::Unknown { curable } = state {
+            *curable = true;
+        }
+    }
+    states
+}
+
 fn rules() -> impl Strategy<Value = Vec<RuleTree>> {
     prop::collection::vec((prop::option::of(tree()), tree()), 1..4)
 }
@@ -619,8 +634,10 @@ proptest! {
     fn asking_little_decides_as_knowing_all(rules in rules(), otherwise in otherwise(), world in world()) {
         let set = set_of(&rules, otherwise);
         let (lazy, eager) = (world.decide(&set, NOTHING_HIDDEN), world.decide_knowing_all(&set));
-        prop_assert_eq!(lazy.verdict, eager.verdict);
-        prop_assert_eq!(states(&lazy), states(&eager));
+        let undecided = [Verdict::UndecidedCurable, Verdict::UndecidedIncurable];
+        let both_undecided = undecided.contains(&lazy.verdict) && undecided.contains(&eager.verdict);
+        prop_assert!(lazy.verdict == eager.verdict || both_undecided, "{:?} {:?}", lazy.verdict, eager.verdict);
+        prop_assert_eq!(uncured(states(&lazy)), uncured(states(&eager)));
     }
 
     #[test]
@@ -644,7 +661,7 @@ proptest! {
         let world = World { draft: false, ..world };
         let (set, turned) = (distinct_set(&rules, false), distinct_set(&rules, true));
         let (known, eager) = (world.decide(&set, NOTHING_HIDDEN), world.decide_knowing_all(&set));
-        prop_assert_eq!(states(&known), states(&eager));
+        prop_assert_eq!(uncured(states(&known)), uncured(states(&eager)));
         let (hidden, back) = (world.decide(&set, Mask(mask)), world.decide(&turned, Mask(mask)));
         prop_assert_eq!(states(&hidden), states(&back));
         prop_assert_eq!(hidden.verdict, back.verdict);

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::reader::Reader;
+use super::size::fits;
 use crate::decision::doubt::unknown;
 use crate::gitlab;
 use crate::policy::fact::{Code, DiffStats, Facts, Known, LineCount, Unknown, Version};
@@ -29,11 +30,15 @@ impl Reader<'_> {
             let why = "GitLab counted the lines of another push".to_owned();
             return Err(Unknown { why, curable: true });
         }
+        let size = self.newest.read(self.gitlab, subject.merge_request, version.id).await.map_err(unknown)?;
         let counted = read.files.len();
         let files: BTreeMap<_, _> = read.files.into_iter().map(lines_of).collect();
         let listed: BTreeSet<_> = code.listed().map(|file| file.new_path.as_str()).collect();
         let uncounted = listed.iter().find(|path| !files.contains_key(**path));
-        if files.len() != counted || uncounted.is_some() {
+        // A path that the list has twice, for one kind of file replaces another, is one to git.
+        let twice = code.listed().count() - listed.len();
+        let fits = fits(size.real_size.as_deref(), files.len()..=files.len() + twice);
+        if files.len() != counted || uncounted.is_some() || !fits {
             let why = "GitLab's numbers of changed lines do not fit the files that it lists".to_owned();
             return Err(Unknown { why, curable: false });
         }

@@ -12,6 +12,7 @@ use futures_util::stream::{self, StreamExt};
 
 use super::diff_stats::newest_code;
 use super::reader::Reader;
+use super::size::fits;
 use crate::decision::doubt::unknown;
 use crate::gitlab::{CallAllowance, Error, TreeEntry};
 use crate::merge_request::{CommitSha, ProjectId};
@@ -209,14 +210,10 @@ fn unlisted(code: &Code, walked: Vec<ChangedFile>, size: Option<&str>) -> Result
     let listed = code.listed().count();
     // A file that goes and one that comes may be one that moved.
     let (least, most) = (listed + rest.len() - appear.min(disappear), listed + rest.len());
-    let fits = match size.map(|size| (size.strip_suffix('+').unwrap_or(size).parse::<usize>(), size)) {
-        None => true,
-        Some((Ok(number), size)) if size.ends_with('+') => most >= number,
-        Some((Ok(number), _)) => (least..=most).contains(&number),
-        Some((Err(_), _)) => false,
-    };
     let counted = size.unwrap_or_default();
-    fits.then_some(rest).ok_or_else(|| format!("GitLab counts {counted} files, and the trees show {most}"))
+    fits(size, least..=most)
+        .then_some(rest)
+        .ok_or_else(|| format!("GitLab counts {counted} files, and the trees show {most}"))
 }
 
 #[cfg(test)]

@@ -96,24 +96,26 @@ fn after_push(approved: &Version, view: &View<'_>) -> Result<Standing, Stop> {
 }
 
 /// What differs between two patches; none when they are the same. One certain difference is enough, whatever can't be
-/// compared.
+/// compared. Only what GitLab lists is compared: the trees, where they were read, tell nothing of what was approved before,
+/// and whether another rule had them read must not matter.
 fn difference(old: &Code, new: &Code) -> Option<Difference> {
     let by_path = |code: &Code| -> BTreeMap<_, _> {
-        code.files.iter().map(|file| ((file.new_path.clone(), file.old_path.clone()), file.clone())).collect()
+        code.listed().map(|file| ((file.new_path.clone(), file.old_path.clone()), file.clone())).collect()
     };
     let (old_files, new_files) = (by_path(old), by_path(new));
-    if old_files.len() != old.files.len() || new_files.len() != new.files.len() {
+    if old_files.len() != old.listed().count() || new_files.len() != new.listed().count() {
         let what = "the change can't be compared, for GitLab lists a file twice";
         return Some(Difference::Possible(what.to_owned()));
     }
-    let mut possible = (!old.complete || !new.complete)
+    let (old_is_whole, new_is_whole) = (old.is_listed(), new.is_listed());
+    let mut possible = (!old_is_whole || !new_is_whole)
         .then(|| "the change can't be compared, for GitLab does not list all of its files".to_owned());
     for paths in new_files.keys().chain(old_files.keys()) {
         let same = match (old_files.get(paths), new_files.get(paths)) {
             (Some(old), Some(new)) => same_file(old, new),
             // What an incomplete list lacks may be there all the same.
-            (Some(_), None) => new.complete.then_some(false),
-            (None, Some(_)) => old.complete.then_some(false),
+            (Some(_), None) => new_is_whole.then_some(false),
+            (None, Some(_)) => old_is_whole.then_some(false),
             (None, None) => Some(true),
         };
         let (path, _) = paths;

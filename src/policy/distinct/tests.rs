@@ -10,7 +10,7 @@ use crate::policy::condition::Approvers;
 use crate::policy::evaluate;
 use crate::policy::evaluation::{Evaluation, Remedy, RuleState, Step, Truth, Verdict};
 use crate::policy::example::{approval, code, compile, facts, join_group, mistakes, unknown, versions};
-use crate::policy::fact::{FactKey, Facts, Known, Unknown};
+use crate::policy::fact::{Approval, FactKey, Facts, Known, Unknown};
 use crate::policy::finding::{Doubt, Finding, Stop};
 
 const POLICY: &str = "policy: p
@@ -79,6 +79,30 @@ fn the_order_of_the_file_says_nothing() {
         BTreeMap::from([("a".to_owned(), RuleState::Passed), ("b".to_owned(), RuleState::Waiting)]);
     assert_eq!(states(POLICY, &facts), expected);
     assert_eq!(states(&turned, &facts), expected);
+}
+
+/// What each rule's approvals came to.
+fn truths(facts: &Facts) -> Vec<Truth> {
+    let mut evaluation = decided(POLICY, facts);
+    let rules = evaluation.policies.remove(0).rules;
+    rules.into_iter().map(|rule| rule.require.unwrap().truth).collect()
+}
+
+#[test]
+fn an_approval_in_doubt_leaves_open_what_it_might_fill() {
+    let undated = |id| Approval { not_before: None, ..approval(id, 0) };
+    let with = |approvals: Vec<Approval>, in_a: &[u64], in_b: &[u64]| Facts {
+        approvals: Some(Known::Value(approvals)),
+        ..approved(&[], in_a, in_b)
+    };
+    let one = with(vec![approval(2, 5), undated(3)], &[2], &[3]);
+    assert_eq!(truths(&one), [Truth::Unsettled, Truth::True], "@bob may stand for `b`");
+    assert_eq!(decided(POLICY, &one).verdict, Verdict::Waiting);
+    let apart = with(vec![approval(2, 5), undated(3)], &[2], &[]);
+    assert_eq!(truths(&apart), [Truth::Waiting, Truth::True], "@bob is not one of those asked for");
+    let both = with(vec![undated(2)], &[2], &[2]);
+    assert_eq!(truths(&both), [Truth::Unsettled; 2], "one of the two at most, and nobody can tell which");
+    assert_eq!(decided(POLICY, &both).verdict, Verdict::Waiting);
 }
 
 #[test]

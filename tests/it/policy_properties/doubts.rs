@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::{
     LEAVES, Mask, NOTHING_HIDDEN, RuleTree, World, at, distinct_rules, distinct_set, otherwise, set_of,
-    states, tree_of, world,
+    states, tree_of, uncured, world,
 };
 
 /// Stands for a veto that is longer than what is kept of a comment.
@@ -61,9 +61,8 @@ impl World {
 
     /// A change as GitLab lists it: perhaps without all of the files, or without a text.
     pub(super) fn clouded_code(&self, mut code: Code) -> Code {
-        if self.unclear.covers("list", code.version) {
+        if self.unclear.covers("list", code.version) && code.files.pop().is_some() {
             code.complete = false;
-            code.files.pop();
         }
         if self.unclear.covers("text", code.version)
             && let Some(file) = code.files.first_mut()
@@ -140,7 +139,7 @@ proptest! {
         let (unclear, _) = before_and_after(&world, bits, true);
         let set = set_of(&rules, otherwise);
         let (lazy, eager) = (unclear.decide(&set, NOTHING_HIDDEN), unclear.decide_knowing_all(&set));
-        prop_assert_eq!(states(&lazy), states(&eager));
+        prop_assert_eq!(uncured(states(&lazy)), uncured(states(&eager)));
         if unclear.decide(&set, Mask(mask)).verdict == Verdict::Waiting {
             prop_assert_ne!(lazy.verdict, Verdict::Passed, "what could not be had would have let it pass");
         }
@@ -155,7 +154,7 @@ proptest! {
         let set = distinct_set(&rules, false);
         let after = plain.decide(&set, NOTHING_HIDDEN);
         let before = unclear.decide(&set, NOTHING_HIDDEN);
-        prop_assert_eq!(states(&before), states(&unclear.decide_knowing_all(&set)));
+        prop_assert_eq!(uncured(states(&before)), uncured(states(&unclear.decide_knowing_all(&set))));
         keeps(&before, &after)?;
         keeps(&unclear.decide(&set, Mask(mask)), &after)?;
     }

@@ -232,7 +232,15 @@ async fn versions_differ_in_what_they_take_and_show() {
     assert_eq!(scene.post("pending").await.0, 201);
     scene.gitlab.advance(Duration::from_mins(10));
     assert_eq!(scene.shown().await, "pending", "the timeout came with 16.6");
-    assert!(scene.post("passed").await.1["external_status_check"].get("hmac").is_some());
+    let whole = scene.post("passed").await.1;
+    assert!(whole["external_status_check"].get("protected_branches").is_some());
+    assert!(
+        whole["external_status_check"].get("hmac").is_none(),
+        "a GitLab that can't sign has no word for it"
+    );
+
+    scene.gitlab.install("17.3.0-ee", Edition::Ultimate);
+    assert_eq!(scene.post("passed").await.1["external_status_check"]["hmac"], false);
 
     scene.gitlab.install("19.2.0-ee", Edition::Ultimate);
     let (_, body) = scene.post("passed").await;

@@ -254,6 +254,21 @@ fn in_doubt() -> Vec<(&'static str, Facts)> {
 }
 
 #[test]
+fn an_email_of_nobody_is_no_doubt_while_another_one_may_exclude_for_certain() {
+    let mut facts = approved(vec![approval(2, 5)]);
+    let mut made = code(1, &["src/a.rs"]);
+    made.commits[0].author_email = "who@x.org".to_owned();
+    made.commits[0].committer_email = "two@x.org".to_owned();
+    facts.code = Some(Known::Value(made));
+    facts.emails.insert("who@x.org".to_owned(), Known::Value(None));
+    assert_eq!(needs(ONE, &facts), [FactKey::Email("two@x.org".to_owned())]);
+    facts.emails.insert("two@x.org".to_owned(), Known::Value(Some(UserId::new(2))));
+    assert_eq!(truth(ONE, &facts), Truth::Waiting, "it is the approver's own");
+    facts.emails.insert("two@x.org".to_owned(), Known::Value(Some(UserId::new(3))));
+    assert_eq!(truth(ONE, &facts), Truth::Unsettled);
+}
+
+#[test]
 fn an_approval_in_doubt_passes_nothing_either_way() {
     for (doubt, facts) in in_doubt() {
         assert_eq!(truth(ONE, &facts), Truth::Unsettled, "{doubt}");
