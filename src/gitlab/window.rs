@@ -25,8 +25,8 @@ pub(super) struct ToldLimit {
 pub(super) struct Window {
     limit: u64,
     observed: u64,
-    /// Which one GitLab told of last.
-    window: u64,
+    /// Which one GitLab told of last, by its end.
+    ends: u64,
     /// Not known between its end and the first answer of the next one.
     resets_at: Option<Timestamp>,
 }
@@ -57,7 +57,7 @@ impl Turn {
 impl Window {
     /// A ceiling of our own.
     pub(super) fn of(limit: u64) -> Self {
-        Self { limit: limit.max(1), observed: 0, window: 0, resets_at: None }
+        Self { limit: limit.max(1), observed: 0, ends: 0, resets_at: None }
     }
 
     /// What is known after an answer that told of the limit; answers overtake each other.
@@ -66,16 +66,16 @@ impl Window {
         let resets_at = Some(now + resets_in);
         match known {
             // It is over by our clock.
-            Some(known) if known.window == window && known.resets_at.is_none() => known,
+            Some(known) if known.ends == window && known.resets_at.is_none() => known,
             // The end is where the quickest of the answers says it is.
-            Some(known) if known.window == window => Self {
+            Some(known) if known.ends == window => Self {
                 limit,
                 observed: observed.max(known.observed),
-                window,
+                ends: window,
                 resets_at: known.resets_at.min(resets_at),
             },
-            Some(known) if known.window > window => known,
-            _ => Self { limit, observed, window, resets_at },
+            Some(known) if known.ends > window && known.resets_at.is_some() => known,
+            _ => Self { limit, observed, ends: window, resets_at },
         }
     }
 

@@ -118,8 +118,9 @@ impl Worker {
         if let Some(since) = decider.gitlab.down_since() {
             outage.note_down(since);
         }
-        clock.sleep_until(until).await;
-        if decider.gitlab.down_since().is_some() {
+        // It may be over earlier: another token has another limit.
+        clock.sleep_until(until.min(clock.now() + IDLE_LOOK)).await;
+        if decider.gitlab.down_since().is_some() && until <= clock.now() {
             decider.gitlab.probe().await;
             if decider.gitlab.down_since().is_none() {
                 outage.note_success(clock.now());
