@@ -17,10 +17,10 @@ use crate::world::{BOUND, World};
 /// Lets time pass until a condition holds, in steps in which leases can be kept; for two hours at the most.
 async fn pass_until(world: &World, what: &str, done: impl Fn() -> bool) {
     const STEP: Duration = Duration::from_secs(1);
-    let (begun, began) = (Instant::now(), world.gitlab.now());
+    let (real, simulated) = (Instant::now(), world.gitlab.now());
     while !done() {
-        let passed = world.ground.clock.since(began);
-        let in_time = passed < Duration::from_hours(2) && begun.elapsed() < 3 * BOUND;
+        let passed = world.ground.clock.since(simulated);
+        let in_time = passed < Duration::from_hours(2) && real.elapsed() < 3 * BOUND;
         assert!(in_time, "in vain after {passed:?}: {what}\n{}", world.history());
         tokio::time::sleep(Duration::from_millis(5)).await;
         world.gitlab.advance(STEP);
