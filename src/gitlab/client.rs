@@ -345,7 +345,8 @@ impl Client {
 
 /// Whether a redirect stays within the same API at the same origin: the token must go nowhere else.
 fn leads_home(to: &Url, base: &Url) -> bool {
-    to.origin() == base.origin() && to.path().starts_with(base.path())
+    let brings_nobody = to.username().is_empty() && to.password().is_none();
+    brings_nobody && to.origin() == base.origin() && to.path().starts_with(base.path())
 }
 
 /// Half to one and a half times the pause, so that many callers do not come back at once.

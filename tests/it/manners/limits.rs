@@ -50,6 +50,7 @@ async fn what_gitlab_grants_in_a_minute_is_never_exceeded_and_all_is_decided_in_
     pass_until(&world, "each of them passes", || all.iter().all(|which| world.status(*which) == Passed))
         .await;
     let minutes = world.gitlab.now().duration_since(began).as_secs() / 60;
+    assert!(world.metric("countersign_gitlab_rate_limit_remaining{}") > 0.0);
     println!(
         "{MERGE_REQUESTS} merge requests within {GRANTED} calls a minute: {minutes} minutes, {} refusals",
         refusals(&world)
