@@ -8,16 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::bundle::{Bundle, LoadError, Reloaded};
 use crate::clock::Clock;
+use crate::companion::Companion;
 use crate::config::{Config, ConfigError, GitlabConfig, LabelsConfig, WaitingAnswer};
 use crate::decision::Decider;
 use crate::gitlab::{Access, Client, ClientError, GitlabVersion, ReadToken};
 use crate::scope::{CheckAddress, ProjectScope, ScopeError};
-use crate::server::{self, Intake, Secrets, SigningKey, Vitals};
+use crate::server::{self, Intake, IsMovedBy, Secrets, SigningKey, Vitals};
 use crate::setup::{self, Credentials, Installation};
 use crate::status_check::{Mirrors, Resources, Settings, StateLabels, Worker};
 use crate::store::{PRUNED_AT_ONCE, Store, StoreError};
@@ -125,6 +127,19 @@ fn access(config: &GitlabConfig) -> Result<Access, ConfigError> {
     })
 }
 
+fn settings(config: &Config, gitlab_version: Option<GitlabVersion>, mirrors: Mirrors) -> Settings {
+    Settings {
+        waiting_is_failed: config.answers.waiting == WaitingAnswer::Failed,
+        heartbeat_for: config.answers.heartbeat_for,
+        heartbeats_per_minute: config.answers.heartbeats_per_minute,
+        undecided_after: config.answers.undecided_after,
+        stale_after: config.policies.stale_after,
+        background_calls_per_minute: config.gitlab.background_calls_per_minute,
+        gitlab_version,
+        mirrors,
+    }
+}
+
 fn mirrors(config: &Config) -> Result<Mirrors, ConfigError> {
     let LabelsConfig { passed, failed, waiting, undecided } = config.answers.labels()?.clone();
     Ok(Mirrors {
@@ -185,29 +200,32 @@ impl App {
         let store =
             Arc::new(store.map_err(|source| StartError::Store { url: config.store.url.clone(), source })?);
 
-        let watch = setup::watch_token(gitlab.clone(), store.clock().clone(), Arc::clone(&metrics));
+        // Full: who listens looks every day as well.
+        let (expiring_tokens, expiring) = mpsc::channel(16);
+        let watch = setup::watch_token(gitlab.clone(), store.clock().clone(), Arc::clone(&metrics), expiring);
         let decider = Decider { gitlab: gitlab.clone(), address: address.clone(), scope: Arc::clone(&scope) };
-        let settings = Settings {
-            waiting_is_failed: config.answers.waiting == WaitingAnswer::Failed,
-            heartbeat_for: config.answers.heartbeat_for,
-            heartbeats_per_minute: config.answers.heartbeats_per_minute,
-            undecided_after: config.answers.undecided_after,
-            stale_after: config.policies.stale_after,
-            background_calls_per_minute: config.gitlab.background_calls_per_minute,
-            gitlab_version: version,
-            mirrors,
-        };
+        let settings = settings(config, version, mirrors);
         let queue = store.queue().clone();
         let (policies, counters) = (Arc::clone(&bundle), Arc::clone(&metrics));
         let resources = Resources::new(&store, decider, policies, counters, settings);
         let worker = Arc::new(Worker::new(resources));
         let watched = Arc::clone(&bundle);
+        let is_moved_by = is_moved_by(Arc::clone(&bundle), config.answers.commit_status);
         let vitals = Vitals {
             store: Arc::clone(&store),
             metrics: Arc::clone(&metrics),
             policies_broken: Box::new(move || watched.trouble().is_some()),
         };
-        let intake = Intake { queue, secrets, scope, allow_unsigned, address, metrics: Arc::clone(&metrics) };
+        let intake = Intake {
+            queue,
+            secrets,
+            scope,
+            allow_unsigned,
+            address,
+            metrics: Arc::clone(&metrics),
+            is_moved_by,
+            expiring_tokens,
+        };
         let unsigned_possible = !config.webhooks.allow_unsigned.is_empty();
         let bound = server::bind(listener, intake, unsigned_possible, vitals).map_err(StartError::Server)?;
 
@@ -317,6 +335,14 @@ async fn reload(bundle: &Arc<Bundle>, clock: &Clock, told: String) -> String {
             trouble
         }
     }
+}
+
+/// Whether an event can change what is said of merge requests of a project: by the policies, or since a commit status goes into
+/// each new pipeline.
+fn is_moved_by(bundle: Arc<Bundle>, sets_commit_statuses: bool) -> Arc<IsMovedBy> {
+    Arc::new(move |companion: Companion, project: Option<&str>| {
+        bundle.is_moved_by(companion, project) || (sets_commit_statuses && companion == Companion::Pipeline)
+    })
 }
 
 fn secrets(config: &Config) -> Result<Secrets, ConfigError> {

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 
+use crate::companion::Companion;
 use crate::policy::{Diagnostics, PolicySet, PolicySource, Revision};
 
 /// The longest file that is read at all; the compiler's own limit is smaller and says so better.
@@ -234,6 +235,12 @@ impl Bundle {
     /// Why the newest policies are not in force, and since when; none when they are.
     pub fn trouble(&self) -> Option<Arc<Trouble>> {
         self.trouble.load_full()
+    }
+
+    /// Whether an event may change what the policies say of merge requests of a project, none where it is not known which
+    /// one it is. While those on disk can't be used it may in any case: which ones come is not known.
+    pub fn is_moved_by(&self, companion: Companion, project: Option<&str>) -> bool {
+        self.trouble().is_some() || self.current().set.is_moved_by(companion, project)
     }
 
     /// Reads the directory again and puts its policies in force if they are others, compile, and are the same as at the

@@ -35,8 +35,14 @@
 //!    remembered if it was confirmed; the lane rests, runs again at once, or at the instant of its next look (a pipeline
 //!    that runs, an answer of unclear fate) or recall (time, a heartbeat).
 //!
-//! Two tasks beside the worker put lanes into the queue without a delivery: `status_check/revision.rs` follows the policies
-//! in force, `status_check/sweep.rs` looks back after a start or an outage.
+//! Three tasks beside the worker put lanes into the queue without a delivery of their own: `status_check/revision.rs` follows
+//! the policies in force, `status_check/sweep.rs` looks back after a start or an outage, `status_check/crowd.rs` finds whom an
+//! event of many concerns.
+//!
+//! What GitLab tells beside the events of merge requests (`server/destination.rs`) is taken only if a policy reads what it can
+//! change; which event can change which facts is one table (`policy/source_of_change.rs`), by which `install` sets up webhooks
+//! too. An event that names its merge request goes to its lane, one of a commit to the lanes of which that is the head (both
+//! in step 2), one of many (a push to a target branch, a member) becomes a row of its own there, and a crowd afterwards.
 //!
 //! Everything after step 2 may be repeated after a crash: an answer is a statement about check, merge request and SHA,
 //! and the last one stands. No transaction is held across a call of GitLab.
@@ -56,7 +62,7 @@
 //! | 4 | [`server`]: what arrives; [`status_check`]: what is decided and answered. Neither knows the other |
 //! | 3 | [`store`], [`bundle`] (policies on disk), [`decision`] (between GitLab and policy) |
 //! | 2 | [`policy`] (pure), [`gitlab`] (the wire), [`simulator`] (a GitLab with state, for demo and tests) |
-//! | 1 | [`merge_request`] (the shared words), [`clock`], [`scope`] (what is ours), [`shared_secret`], [`schema`], [`config`], [`telemetry`] |
+//! | 1 | [`merge_request`] (the shared words), [`companion`] (what GitLab tells beside), [`clock`], [`scope`] (what is ours), [`shared_secret`], [`schema`], [`config`], [`telemetry`] |
 //!
 //! # Where this differs from what one might expect
 //!
@@ -90,6 +96,7 @@ pub mod app;
 pub mod bundle;
 pub mod cli;
 pub mod clock;
+pub mod companion;
 pub mod config;
 pub mod decision;
 pub mod demo;

@@ -63,11 +63,13 @@ pub enum Trigger {
     Issues,
     /// Pushes.
     Pushes,
+    /// Members of groups.
+    Members,
 }
 
 impl Trigger {
     /// Every trigger.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::MergeRequests,
         Self::Notes,
         Self::ConfidentialNotes,
@@ -76,6 +78,7 @@ impl Trigger {
         Self::Emoji,
         Self::Issues,
         Self::Pushes,
+        Self::Members,
     ];
 
     /// The field of the API.
@@ -89,6 +92,7 @@ impl Trigger {
             Self::Emoji => "emoji_events",
             Self::Issues => "issues_events",
             Self::Pushes => "push_events",
+            Self::Members => "member_events",
         }
     }
 
@@ -103,12 +107,24 @@ impl Trigger {
             Self::Emoji => "emoji",
             Self::Issues => "issues",
             Self::Pushes => "pushes",
+            Self::Members => "members",
         }
     }
 
     /// Whether a GitLab of this version has it.
     pub fn exists_in(self, version: GitlabVersion) -> bool {
-        self != Self::Emoji || version >= (GitlabVersion { major: 16, minor: 2 })
+        let since = match self {
+            Self::Emoji => GitlabVersion { major: 16, minor: 2 },
+            // Since then of those who leave as well.
+            Self::Members => GitlabVersion { major: 13, minor: 8 },
+            _ => return true,
+        };
+        version >= since
+    }
+
+    /// Whether only hooks of groups have it.
+    pub fn is_for_groups(self) -> bool {
+        self == Self::Members
     }
 }
 
@@ -266,6 +282,6 @@ mod tests {
     fn emoji_are_told_of_since_16_2() {
         let known = |text| Trigger::ALL.map(|it| it.exists_in(GitlabVersion::parse(text).unwrap()));
         assert_eq!(known("16.1").iter().filter(|known| !**known).count(), 1);
-        assert_eq!(known("16.2"), [true; 8]);
+        assert_eq!(known("16.2"), [true; 9]);
     }
 }

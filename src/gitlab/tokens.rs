@@ -7,6 +7,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+use crate::merge_request::UserId;
+
 use super::client::Client;
 use super::error::Error;
 
@@ -16,6 +18,8 @@ const INFO: &str = "GET /oauth/token/info";
 /// What a token says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnToken {
+    /// Whose it is, where GitLab says so.
+    pub user: Option<UserId>,
     /// `api`, `read_api`, …
     pub scopes: BTreeSet<String>,
     /// From when on it is not accepted any more; none where it does not expire.
@@ -25,6 +29,7 @@ pub struct OwnToken {
 /// A personal access token, which is what project and group access tokens and those of service accounts are as well.
 #[derive(Deserialize)]
 struct Personal {
+    user_id: Option<u64>,
     scopes: BTreeSet<String>,
     expires_at: Option<Date>,
 }
@@ -42,6 +47,7 @@ impl Client {
     pub async fn own_token(&self) -> Result<Option<OwnToken>, Error> {
         match self.read::<Personal>(SELF, "personal_access_tokens/self").await {
             Ok(token) => Ok(Some(OwnToken {
+                user: token.user_id.map(UserId::new),
                 scopes: token.scopes,
                 // GitLab's day begins in UTC, and on that day the token is not accepted any more.
                 expires_at: token
@@ -60,7 +66,7 @@ impl Client {
             Ok(answer) => {
                 let rest = answer.value.expires_in.map(jiff::SignedDuration::from_secs);
                 let expires_at = answer.date.zip(rest).and_then(|(now, rest)| now.checked_add(rest).ok());
-                Ok(Some(OwnToken { scopes: answer.value.scope, expires_at }))
+                Ok(Some(OwnToken { user: None, scopes: answer.value.scope, expires_at }))
             }
             // It knows no personal access tokens.
             Err(Error::Unauthorized { .. } | Error::NotFound { .. }) => Ok(None),

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use super::clause::Clause;
 use super::fact::Family;
 use super::frame::Policy;
 use super::pattern::{Names, Wildcard};
@@ -35,8 +34,7 @@ impl<'a> Coverage<'a> {
 
     /// The families of facts that their rules may ask for.
     pub fn reads(&self) -> BTreeSet<Family> {
-        let rules = self.policies.iter().flat_map(|policy| &policy.rules);
-        rules.flat_map(|rule| rule.when.iter().chain([&rule.require])).flat_map(Clause::reads).collect()
+        self.policies.iter().flat_map(|policy| &policy.reads).copied().collect()
     }
 
     /// Where the check belongs, of the project's protected branches (names, or wildcards). All branches, where a policy

@@ -8,6 +8,7 @@ use super::condition::catalogue::CONDITIONS;
 use super::diagnostic::Collector;
 use super::document::Node;
 use super::evaluation::Enforce;
+use super::fact::Family;
 use super::pattern::{Names, PathGlobsBuilder, ProjectGlobs, check_project_glob};
 use super::reader::Words;
 use crate::merge_request::CheckName;
@@ -82,6 +83,8 @@ pub(super) struct Policy {
     pub(super) rules: Vec<Rule>,
     /// The ids of rules among whose approvers nobody may stand for two.
     pub(super) distinct: BTreeSet<String>,
+    /// The families of facts that its rules may ask for.
+    pub(super) reads: BTreeSet<Family>,
 }
 
 /// What holds when no rule applies; the stricter ones are greater.
@@ -133,7 +136,9 @@ impl Policy {
             Some(node) => build_distinct(node, &rules, notes)?,
             None => BTreeSet::new(),
         };
-        Some(Self { name: name?, scope: scope?, otherwise, rules, distinct })
+        let parts = rules.iter().flat_map(|rule| rule.when.iter().chain([&rule.require]));
+        let reads = parts.flat_map(Clause::reads).collect();
+        Some(Self { name: name?, scope: scope?, otherwise, rules, distinct, reads })
     }
 }
 
@@ -241,7 +246,12 @@ impl Scope {
     /// Whether the policy speaks for a check of merge requests of a project, by their target branches.
     pub(super) fn may_include(&self, check: &CheckName, project: &str) -> bool {
         self.checks.as_ref().is_none_or(|names| names.matches(check.as_str()))
-            && self.projects.as_ref().is_none_or(|globs| globs.matches(project))
+            && self.includes_project(project)
+    }
+
+    /// Whether the policy speaks for some check of merge requests of a project.
+    pub(super) fn includes_project(&self, project: &str) -> bool {
+        self.projects.as_ref().is_none_or(|globs| globs.matches(project))
     }
 
     /// The target branches that it names; none where it speaks for all of them, or for all but some.

@@ -49,6 +49,7 @@ mod pattern;
 mod reader;
 mod set;
 mod source;
+mod source_of_change;
 mod syntax_error;
 mod truth;
 mod verdict;
@@ -64,6 +65,7 @@ pub use evaluation::{
 pub use fact::{FactKey, Facts};
 pub use set::{ChangeableRule, PolicySet};
 pub use source::{PolicySource, Revision};
+pub use source_of_change::Source;
 
 use crate::schema::{Emptiness, json_schema};
 

@@ -11,6 +11,7 @@ use super::frame::{self, Policy};
 use super::pattern::{PathGlobs, PathGlobsBuilder};
 use super::reader;
 use super::source::{PolicySource, Revision};
+use crate::companion::Companion;
 use crate::merge_request::CheckName;
 use crate::schema::Shape;
 
@@ -101,6 +102,14 @@ impl PolicySet {
     /// What its policies say of a check of a project, whatever the branch; none where none of them speaks for it.
     pub fn coverage(&self, check: &CheckName, project: &str) -> Option<Coverage<'_>> {
         Coverage::of(self.policies.iter().filter(|policy| policy.scope.may_include(check, project)).collect())
+    }
+
+    /// Whether an event can change a fact that a policy for the project reads. Where it is not known which project it is,
+    /// any policy's counts.
+    pub fn is_moved_by(&self, companion: Companion, project: Option<&str>) -> bool {
+        let speaks = |policy: &&Policy| project.is_none_or(|project| policy.scope.includes_project(project));
+        let mut read = self.policies.iter().filter(speaks).flat_map(|policy| &policy.reads);
+        read.any(|family| family.is_changed_by(companion))
     }
 
     /// Which of its policies speak for a check of a merge request, in the order of their names.

@@ -107,8 +107,7 @@ impl Verification {
     /// Reads the headers. A wrong token is refused here, before a byte of the body is kept.
     pub(super) fn begin(headers: &HeaderMap, secrets: &Secrets, now: i64) -> Result<Self, Refused> {
         let kind = kind_of(headers)?;
-        let idempotency_key =
-            single(headers, IDEMPOTENCY_KEY)?.filter(|key| (1..=LONGEST_KEY).contains(&key.len()));
+        let idempotency_key = key_of(headers, kind)?;
         let scheme = match kind {
             Kind::StatusCheck => status_check_scheme(headers, secrets)?,
             Kind::Hook => hook_scheme(headers, secrets, now)?,
@@ -121,7 +120,7 @@ impl Verification {
         self.kind
     }
 
-    /// GitLab's `Idempotency-Key`, the same at each repetition of one event.
+    /// What is the same at each repetition of one event: `webhook-id` where it was signed, else `Idempotency-Key`.
     pub(super) fn idempotency_key(&self) -> Option<&str> {
         self.idempotency_key.as_deref()
     }
@@ -177,6 +176,20 @@ pub(super) fn derived_secret_signs(
 
 fn kind_of(headers: &HeaderMap) -> Result<Kind, Refused> {
     Ok(if single(headers, EVENT)?.is_some() { Kind::Hook } else { Kind::StatusCheck })
+}
+
+/// GitLab says the same in both headers (contract section 4.1). Of a signed delivery only what was signed counts: whoever sends
+/// a recorded one again could leave the other header out, or put another key there.
+fn key_of(headers: &HeaderMap, kind: Kind) -> Result<Option<&str>, Refused> {
+    let given = single(headers, IDEMPOTENCY_KEY)?;
+    let signed = kind == Kind::Hook && headers.contains_key(WEBHOOK_SIGNATURE);
+    let key = if signed { single(headers, WEBHOOK_ID)? } else { given };
+    match key {
+        Some(key) if signed && !(1..=LONGEST_KEY).contains(&key.len()) => {
+            Err(Refused("`webhook-id` is empty or too long"))
+        }
+        key => Ok(key.filter(|key| (1..=LONGEST_KEY).contains(&key.len()))),
+    }
 }
 
 fn status_check_scheme(headers: &HeaderMap, secrets: &Secrets) -> Result<Scheme, Refused> {

@@ -5,7 +5,9 @@
 mod authentication;
 mod body;
 mod connection;
+mod destination;
 mod health;
+mod intake;
 mod page;
 mod unsigned;
 mod webhook;
@@ -19,7 +21,7 @@ use actix_web::{App, HttpServer, web};
 
 pub use self::authentication::{Secrets, SigningKey};
 pub use self::health::Vitals;
-pub use self::webhook::Intake;
+pub use self::intake::{Intake, IsMovedBy};
 
 use self::body::Budget;
 use self::unsigned::Allowance;

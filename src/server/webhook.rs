@@ -1,37 +1,20 @@
 //! `POST /webhooks/gitlab`: authenticate, read the hint, put it on disk, answer. Nothing else happens here.
 
-use std::sync::Arc;
-
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::gitlab::webhook::{BodyError, Delivery, Subject, parse};
-use crate::merge_request::{CheckName, StatusCheckId};
-use crate::scope::{CheckAddress, ProjectScope};
-use crate::store::{Event, Hint, Queue, Taken};
-use crate::telemetry::{DeliveryOutcome, Metrics};
+use crate::gitlab::webhook::{BodyError, Delivery, parse};
+use crate::merge_request::CheckName;
+use crate::store::{Proof, Taken};
+use crate::telemetry::DeliveryOutcome;
 
-use super::authentication::{Kind, Secrets, Verification, Voucher, derived_secret_signs};
+use super::authentication::{Kind, Verification, Voucher, derived_secret_signs};
 use super::body::{self, Body, BodyFault, Budget};
 use super::connection;
+use super::destination::{self, Destination, NotTaken};
+use super::intake::Intake;
 use super::unsigned::Allowance;
-
-/// What the intake needs.
-pub struct Intake {
-    /// Where deliveries go.
-    pub queue: Queue,
-    /// What they are verified with.
-    pub secrets: Secrets,
-    /// `gitlab.projects`.
-    pub scope: Arc<ProjectScope>,
-    /// `webhooks.allow_unsigned`.
-    pub allow_unsigned: ProjectScope,
-    /// Which URLs are ours.
-    pub address: CheckAddress,
-    /// Where outcomes are counted.
-    pub metrics: Arc<Metrics>,
-}
 
 /// The state of the route, shared by all threads.
 pub(super) struct Shared {
@@ -105,14 +88,19 @@ async fn take(
     let voucher =
         verification.finish().map_err(|refused| failed(refuse(DeliveryOutcome::Unauthorized, refused.0)))?;
     let delivery = admit(intake, shared, kind, &voucher, &body).map_err(failed)?;
-    let destination = destination(intake, name, delivery).map_err(failed)?;
-    let Some(destination) = destination else {
-        return Ok((DeliveryOutcome::NotForUs, "this event wakes nothing"));
+    let destination = match destination::of(intake, name, delivery) {
+        Ok(destination) => destination,
+        Err(NotTaken::Misdirected) => {
+            let why = "its URL in GitLab names another check than the address that it came to";
+            return Err(failed(refuse(DeliveryOutcome::Misdirected, why)));
+        }
+        Err(NotTaken::OutOfScope) => {
+            return Ok((DeliveryOutcome::OutOfScope, "the project is outside of `gitlab.projects`"));
+        }
+        Err(NotTaken::WakesNothing) => return Ok((DeliveryOutcome::NotForUs, "this event wakes nothing")),
     };
-    if destination.subject.project_path.as_ref().is_some_and(|path| !intake.scope.contains(path)) {
-        return Ok((DeliveryOutcome::OutOfScope, "the project is outside of `gitlab.projects`"));
-    }
-    store(intake, destination, key, unsigned, &body).await.map_err(failed)
+    let proof = Proof { digest: body.digest, idempotency_key: key };
+    store(intake, destination, proof, unsigned).await.map_err(failed)
 }
 
 /// Reads the body, once it is known that it may be read: what nothing vouches for is refused before anything is made of
@@ -161,78 +149,32 @@ fn admit(
     }
 }
 
-/// The lane that a delivery goes to, and what it says there.
-struct Destination {
-    subject: Subject,
-    check: Option<StatusCheckId>,
-    name: Option<CheckName>,
-    event: Event,
-}
-
-impl Destination {
-    fn of(subject: Subject, event: Event) -> Self {
-        Self { subject, check: None, name: None, event }
-    }
-}
-
-/// Where a delivery goes: to a lane, or nowhere.
-fn destination(
-    intake: &Intake,
-    name: &CheckName,
-    delivery: Delivery,
-) -> Result<Option<Destination>, Refusal> {
-    Ok(match delivery {
-        Delivery::StatusCheck { check, external_url, subject } => {
-            let configured = external_url.as_deref().and_then(|url| intake.address.name_of(url));
-            if configured.as_ref().is_some_and(|configured| configured != name) {
-                let why = "its URL in GitLab names another check than the address that it came to";
-                return Err(refuse(DeliveryOutcome::Misdirected, why));
-            }
-            let asked = Destination::of(subject, Event::StatusCheck);
-            Some(Destination { check: Some(check), name: configured, ..asked })
-        }
-        Delivery::MergeRequest(subject) => Some(Destination::of(subject, Event::MergeRequest)),
-        Delivery::Companion(subject) => Some(Destination::of(subject, Event::Companion)),
-        Delivery::Other { kind } => {
-            tracing::debug!(kind, "an event that wakes nothing");
-            None
-        }
-    })
-}
-
 async fn store(
     intake: &Intake,
-    Destination { subject, check, name, event }: Destination,
-    key: Option<String>,
+    destination: Destination,
+    proof: Proof,
     unsigned: bool,
-    body: &Body,
 ) -> Result<(DeliveryOutcome, &'static str), Refusal> {
-    let (project, iid) = (subject.merge_request.project, subject.merge_request.iid);
-    let hint = Hint {
-        merge_request: subject.merge_request,
-        event,
-        action: subject.action,
-        status_check: check,
-        check_name: name,
-        sha: subject.sha,
-        pusher: subject.pusher,
-        distrust: subject.distrust,
-        unsigned,
-        digest: body.digest,
-        idempotency_key: key,
-    };
-    let event = hint.event.as_str();
-    match intake.queue.take(hint).await {
+    let told = destination.to_string();
+    match destination.store(intake, proof, unsigned).await {
         Ok(Taken::New) => {
-            tracing::debug!(%project, %iid, event, "delivery taken");
+            tracing::debug!(delivery = told, "delivery taken");
             Ok((DeliveryOutcome::Taken, "taken"))
         }
         Ok(Taken::Duplicate) => {
-            tracing::debug!(%project, %iid, event, "delivery taken before");
+            tracing::debug!(delivery = told, "delivery taken before");
             Ok((DeliveryOutcome::Duplicate, "taken before"))
         }
+        Ok(Taken::Nobody) => {
+            tracing::debug!(delivery = told, "an event that wakes nobody");
+            Ok((DeliveryOutcome::NotForUs, "this event wakes nothing"))
+        }
         Err(error) => {
-            tracing::error!(%project, %iid, error = &error as &dyn std::error::Error, "delivery not durable");
+            tracing::error!(
+                delivery = told,
+                error = &error as &dyn std::error::Error,
+                "delivery not durable"
+            );
             Err(refuse(DeliveryOutcome::NotDurable, "it could not be made durable"))
         }
     }

@@ -14,6 +14,7 @@ use super::installation::Installation;
 use super::merging;
 use super::selection::{Selection, outside, select};
 use super::survey::{DEVELOPER, MAINTAINER, Sight, Survey, no_such_route, role_noun, unlicensed};
+use super::trigger::Reach;
 use crate::bundle::LoadError;
 use crate::gitlab::{CheckedProject, Error, GitlabVersion, Hook, HookPlace, Myself};
 use crate::merge_request::{CheckName, MergeRequestRef};
@@ -204,7 +205,7 @@ impl Room<'_> {
         let subject = &sight.project.path_with_namespace;
         let place = HookPlace::Project(sight.project.id);
         let present = sight.checks.as_deref().unwrap_or_default();
-        let triggers = hooks::triggers(grounds, &sight.project, present);
+        let triggers = hooks::triggers(grounds, &sight.project, present, Reach::Project);
         let above: Vec<_> = sight.above.iter().map(|(_, hook)| hook.clone()).collect();
         let own = match &sight.hooks {
             Ok(own) => own,

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
 
 use super::finding::Finding;
 use super::wording::moment;
 use crate::clock::Clock;
 use crate::gitlab::{Client, Error};
+use crate::merge_request::UserId;
 use crate::telemetry::Metrics;
 
 /// How often the token is looked at.
@@ -36,15 +38,26 @@ pub(super) fn examine(expires_at: Option<Timestamp>, now: Timestamp) -> Finding 
 }
 
 /// Looks at the token now, daily, and when it was replaced, for ever: the metric says until when it is good, the log warns.
-pub async fn watch(gitlab: Client, clock: Clock, metrics: Arc<Metrics>) {
+/// Looks again when GitLab tells that the token of its user will expire; of others' tokens GitLab is not asked.
+pub async fn watch(
+    gitlab: Client,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    mut expiring: mpsc::Receiver<UserId>,
+) {
     let mut warning = Warning::default();
+    let mut own = None;
+    let mut is_told = false;
     let mut replaced = gitlab.token_replaced();
     loop {
         let next = match gitlab.own_token().await {
             Ok(token) => {
+                own = token.as_ref().and_then(|token| token.user).or(own);
                 let expires_at = token.and_then(|token| token.expires_at);
                 metrics.tell_token_expiry(expires_at);
-                if let Some(left) = warning.due(expires_at, clock.now()) {
+                let due = warning.due(expires_at, clock.now());
+                let told = expires_at.filter(|_| is_told).map(|at| days_left(at, clock.now()));
+                if let Some(left) = due.or(told) {
                     tracing::warn!(days = left, "GitLab's token expires {}: {REMEDY}", in_days(left));
                 }
                 LOOK
@@ -60,12 +73,23 @@ pub async fn watch(gitlab: Client, clock: Clock, metrics: Arc<Metrics>) {
                 AGAIN
             }
         };
-        tokio::select! {
-            () = tokio::time::sleep(next) => {}
+        is_told = tokio::select! {
+            () = tokio::time::sleep(next) => false,
+            () = told_of(&mut expiring, own) => true,
             // The sender lives in `gitlab`.
-            _ = replaced.changed() => {}
+            _ = replaced.changed() => false,
+        };
+    }
+}
+
+/// Waits until GitLab tells of a token that may be our own: its user's, or anybody's where it is not known whose ours is.
+async fn told_of(expiring: &mut mpsc::Receiver<UserId>, own: Option<UserId>) {
+    while let Some(user) = expiring.recv().await {
+        if own.is_none_or(|own| own == user) {
+            return;
         }
     }
+    std::future::pending::<()>().await;
 }
 
 /// Which of the marks was told last.

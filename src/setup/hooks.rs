@@ -6,7 +6,7 @@ use super::change::{Change, HookCredential};
 use super::finding::Finding;
 use super::grounds::{Grounds, Part};
 use super::installation::{Installation, address_of};
-use super::trigger::{beside, listed, needed};
+use super::trigger::{Reach, beside, listed, needed};
 use super::wording::moment;
 use crate::gitlab::{CheckedProject, ExternalStatusCheck, Hook, HookPlace, Trigger};
 use crate::merge_request::CheckName;
@@ -17,16 +17,17 @@ pub(super) struct HookWish {
     pub(super) triggers: BTreeSet<Trigger>,
 }
 
-/// What hooks are to tell of for a project, for the checks that it has or is to have.
+/// What hooks of such a reach are to tell of for a project, for the checks that it has or is to have.
 pub(super) fn triggers(
     grounds: &Grounds<'_>,
     project: &CheckedProject,
     present: &[ExternalStatusCheck],
+    reach: Reach,
 ) -> BTreeSet<Trigger> {
     let names = grounds.names(present);
     let coverages =
         names.iter().filter_map(|name| grounds.policies.coverage(name, &project.path_with_namespace));
-    needed(&coverages.flat_map(|coverage| coverage.reads()).collect(), grounds.version)
+    needed(&coverages.flat_map(|coverage| coverage.reads()).collect(), grounds.version, reach)
 }
 
 /// The hooks of a project or group: `own` hang there, `above` at groups above it.

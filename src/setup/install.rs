@@ -12,6 +12,7 @@ use super::installation::Installation;
 use super::merging;
 use super::selection::{Selection, outside, select};
 use super::survey::{MAINTAINER, Sight, Survey, role_noun};
+use super::trigger::Reach;
 use crate::gitlab::{
     Client, Error, Hook, HookPlace, HookSettings, ProtectedBranch, StatusCheckSettings, Trigger,
 };
@@ -120,6 +121,7 @@ pub async fn install(
             &grounds,
             &sight.project,
             sight.checks.as_deref().unwrap_or_default(),
+            Reach::Group,
         ));
         close(settle(gitlab, sight.project.path_with_namespace, plan, order.dry_run).await);
     }
@@ -154,7 +156,7 @@ fn plan(grounds: &Grounds<'_>, sight: &Sight, order: &Order) -> Part {
         whole.findings.extend(part.findings);
     };
     if order.hooks == HookOrder::Projects {
-        let triggers = hooks::triggers(grounds, &sight.project, checks);
+        let triggers = hooks::triggers(grounds, &sight.project, checks, Reach::Project);
         let wish = hooks::wish(grounds.installation, triggers);
         let above: Vec<Hook> = sight.above.iter().map(|(_, hook)| hook.clone()).collect();
         add(hooks::plan(grounds, subject, HookPlace::Project(sight.project.id), wish, own, &above));

@@ -3,15 +3,31 @@
 
 use std::collections::BTreeSet;
 
+use crate::companion::Companion;
 use crate::gitlab::{GitlabVersion, Trigger};
+use crate::policy::Source;
 use crate::policy::fact::Family;
+
+/// What a hook hears of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// One project.
+    Project,
+    /// A group and all projects below it.
+    Group,
+}
 
 /// What a hook must tell of for policies that read these facts; empty where no hook is needed. A GitLab whose version is not
 /// known is taken for a new one.
-pub(super) fn needed(reads: &BTreeSet<Family>, version: Option<GitlabVersion>) -> BTreeSet<Trigger> {
+pub(super) fn needed(
+    reads: &BTreeSet<Family>,
+    version: Option<GitlabVersion>,
+    reach: Reach,
+) -> BTreeSet<Trigger> {
+    let exists = |trigger: &Trigger| version.is_none_or(|version| trigger.exists_in(version));
+    let reaches = |trigger: &Trigger| reach == Reach::Group || !trigger.is_for_groups();
     let told = reads.iter().flat_map(|family| tells(*family)).copied();
-    let mut needed: BTreeSet<_> =
-        told.filter(|trigger| version.is_none_or(|version| trigger.exists_in(version))).collect();
+    let mut needed: BTreeSet<_> = told.filter(exists).filter(reaches).collect();
     if !needed.is_empty() {
         // A second way for what the check is told: GitLab repeats neither of them once it was answered.
         needed.insert(Trigger::MergeRequests);
@@ -19,33 +35,27 @@ pub(super) fn needed(reads: &BTreeSet<Family>, version: Option<GitlabVersion>) -
     needed
 }
 
-/// The events that can change facts of a family while GitLab does not call the check.
-fn tells(family: Family) -> &'static [Trigger] {
-    match family {
-        // GitLab tells of statuses of others as of the pipeline that they belong to.
-        Family::Pipeline | Family::CommitStatuses => &[Trigger::Pipelines],
-        Family::Jobs => &[Trigger::Pipelines, Trigger::Jobs],
-        Family::Threads | Family::Comments => &[Trigger::Notes, Trigger::ConfidentialNotes],
-        Family::Emoji => &[Trigger::Emoji],
-        Family::Issues => &[Trigger::Issues],
-        // Of the target branch.
-        Family::Behind | Family::CodeOwners => &[Trigger::Pushes],
-        Family::MergeRequest
-        | Family::Time
-        | Family::Versions
-        | Family::Code
-        | Family::OlderCode
-        | Family::Approvals
-        | Family::Reviewers
-        | Family::LabelEvents
-        | Family::Memberships
-        | Family::Accounts
-        | Family::People
-        | Family::Emails
-        | Family::Project
-        | Family::OtherMergeRequests
-        | Family::Parentage
-        | Family::Signatures => &[],
+/// What tells of changes of a family's facts, where the status check is not told.
+fn tells(family: Family) -> impl Iterator<Item = &'static Trigger> {
+    let companions = match family.source() {
+        Source::Companions(companions) => companions,
+        Source::OwnEvents | Source::Clock | Source::Nobody => &[],
+    };
+    companions.iter().flat_map(|companion| triggers(*companion))
+}
+
+/// What a hook of a project is to tell for an event.
+fn triggers(companion: Companion) -> &'static [Trigger] {
+    match companion {
+        Companion::Note => &[Trigger::Notes, Trigger::ConfidentialNotes],
+        Companion::Pipeline => &[Trigger::Pipelines],
+        Companion::Job => &[Trigger::Jobs],
+        Companion::Emoji => &[Trigger::Emoji],
+        Companion::Issue => &[Trigger::Issues],
+        Companion::Push => &[Trigger::Pushes],
+        Companion::Member => &[Trigger::Members],
+        // Only the instance's own hooks tell of them.
+        Companion::Project | Companion::Move => &[],
     }
 }
 
@@ -66,7 +76,7 @@ mod tests {
     use super::*;
 
     fn words(families: &[Family], version: &str) -> String {
-        listed(&needed(&families.iter().copied().collect(), GitlabVersion::parse(version)))
+        listed(&needed(&families.iter().copied().collect(), GitlabVersion::parse(version), Reach::Project))
     }
 
     #[test]
@@ -74,6 +84,14 @@ mod tests {
         assert_eq!(words(&[Family::Approvals, Family::Code, Family::LabelEvents], "18.3"), "");
         assert_eq!(words(&[Family::Pipeline, Family::Jobs], "18.3"), "merge requests, pipelines, jobs");
         assert_eq!(words(&[Family::CodeOwners], "18.3"), "merge requests, pushes");
+        assert_eq!(words(&[Family::Conflicts], "18.3"), "merge requests, pushes");
+        assert_eq!(
+            words(&[Family::Memberships, Family::Project], "18.3"),
+            "",
+            "a project's hook can't tell of them"
+        );
+        let members = needed(&BTreeSet::from([Family::People]), None, Reach::Group);
+        assert_eq!(listed(&members), "merge requests, members");
         assert_eq!(words(&[Family::Threads], "18.3"), "merge requests, comments, internal comments");
         assert_eq!(words(&[Family::Emoji], "16.2"), "merge requests, emoji");
         assert_eq!(words(&[Family::Emoji], "16.1"), "", "there are no such hooks yet");

@@ -13,7 +13,7 @@ use super::envelope::{Envelope, Recipient};
 use super::error::SimulatorError;
 use super::hooks::{Hook, HookEvent, HookPlace};
 use super::merge_requests::{MergeRequest, PipelineRun};
-use super::namespaces::{Place, Project};
+use super::namespaces::Place;
 use super::payload::Happening;
 use super::status_checks::StatusCheck;
 use super::world::World;
@@ -101,17 +101,47 @@ impl World {
         body: &Value,
     ) -> Result<(), SimulatorError> {
         let project = self.project(project)?;
-        let hooks: Vec<Hook> =
-            self.hooks.iter().filter(|hook| hears(hook, event, project)).cloned().collect();
+        let (id, path) = (Some(project.id), project.path.clone());
+        self.send(event, action, body, |place| match place {
+            Place::Project(hooked) => Some(*hooked) == id,
+            Place::Group(group) => World::ancestors(&path).contains(&group.as_str()),
+        });
+        Ok(())
+    }
+
+    /// Tells the hooks of a group, of those above it, and of the instance.
+    pub(super) fn tell_group_hooks(&mut self, group: &str, event: HookEvent, body: &Value) {
+        self.send(event, None, body, |place| match place {
+            Place::Project(_) => false,
+            Place::Group(hooked) => hooked == group || World::ancestors(group).contains(&hooked.as_str()),
+        });
+    }
+
+    fn send(
+        &mut self,
+        event: HookEvent,
+        action: Option<&str>,
+        body: &Value,
+        is_near: impl Fn(&Place) -> bool,
+    ) {
+        let hears = |hook: &&Hook| {
+            // GitLab: hooks of the instance hear of members without having asked for it.
+            let wants = hook.events.contains(&event);
+            let near = match &hook.place {
+                HookPlace::System => event.reaches_system_hooks() && (wants || event == HookEvent::Member),
+                HookPlace::Below(place) => wants && is_near(place),
+            };
+            near && hook.disabled.is_none()
+        };
+        let hooks: Vec<Hook> = self.hooks.iter().filter(hears).cloned().collect();
         if hooks.is_empty() {
-            return Ok(());
+            return;
         }
         let (bytes, event_uuid) = (Bytes::from(body.to_string()), self.uuid());
         for hook in hooks {
             let envelope = self.hook_envelope(&hook, event, action, &bytes, &event_uuid);
             self.outbox.push(envelope);
         }
-        Ok(())
     }
 
     fn hook_envelope(
@@ -156,7 +186,8 @@ impl World {
         }
     }
 
-    /// Tells the hooks of a pipeline.
+    /// Tells the hooks of a pipeline, where it ran. GitLab: one of a merge request says which, and its ref is the source branch;
+    /// one of a branch says no more than its commit.
     pub(super) fn announce_pipeline(
         &mut self,
         which: MergeRequestRef,
@@ -165,12 +196,15 @@ impl World {
     ) -> Result<(), SimulatorError> {
         let merge_request = self.merge_request(which)?;
         let newest = merge_request.newest_version().and_then(|version| version.commits.first());
+        let of_merge_request = pipeline.source == "merge_request_event";
+        let reference = if of_merge_request { &merge_request.source_branch } else { &pipeline.reference };
+        let named = of_merge_request.then(|| self.subject_attributes(merge_request));
         let body = json!({
             "object_kind": "pipeline",
             "object_attributes": {
                 "id": pipeline.id,
                 "iid": pipeline.id,
-                "ref": pipeline.reference,
+                "ref": reference,
                 "tag": false,
                 "sha": pipeline.sha,
                 "before_sha": "0".repeat(40),
@@ -179,26 +213,47 @@ impl World {
                 "detailed_status": self.pipeline_status(pipeline),
                 "created_at": super::clock::hook_time(pipeline.created_at),
             },
-            "merge_request": self.subject_attributes(merge_request),
+            "merge_request": named,
             "user": self.user_payload(actor),
-            "project": self.project_payload(Some(which.project)),
+            "project": self.project_payload(Some(pipeline.project)),
             "commit": newest.map(|commit| self.commit_payload(merge_request, commit)),
             "builds": [],
         });
-        self.tell_hooks(which.project, HookEvent::Pipeline, None, &body)
+        self.tell_hooks(pipeline.project, HookEvent::Pipeline, None, &body)
     }
 
-    /// Tells the hooks of a note.
+    /// Tells the hooks of a new note, the last one of its discussion.
     pub(super) fn announce_note(
         &mut self,
         which: MergeRequestRef,
         discussion: &str,
         actor: UserId,
     ) -> Result<(), SimulatorError> {
+        let threads = &self.merge_request(which)?.discussions;
+        let thread = threads.iter().find(|thread| thread.id == discussion);
+        let note = thread.and_then(|thread| thread.notes.last()).map(|note| note.id);
+        let note = note.ok_or_else(|| SimulatorError::NoDiscussion(discussion.to_owned()))?;
+        self.tell_of_note(which, note, actor, "create")
+    }
+
+    /// Tells the hooks of a note.
+    pub(super) fn tell_of_note(
+        &mut self,
+        which: MergeRequestRef,
+        note: u64,
+        actor: UserId,
+        action: &str,
+    ) -> Result<(), SimulatorError> {
         let merge_request = self.merge_request(which)?;
-        let thread = merge_request.discussions.iter().find(|thread| thread.id == discussion);
-        let note = thread.and_then(|thread| thread.notes.last());
-        let Some(note) = note else { return Err(SimulatorError::NoDiscussion(discussion.to_owned())) };
+        let mut notes = merge_request
+            .discussions
+            .iter()
+            .flat_map(|thread| thread.notes.iter().map(move |note| (thread, note)));
+        let found = notes.find(|(_, found)| found.id == note);
+        let Some((thread, note)) = found else {
+            return Err(SimulatorError::Refused(format!("there is no note {note}")));
+        };
+        let event = if note.internal { HookEvent::ConfidentialNote } else { HookEvent::Note };
         let body = json!({
             "object_kind": "note",
             "event_type": "note",
@@ -213,16 +268,16 @@ impl World {
                 "author_id": note.author,
                 "project_id": which.project,
                 "system": note.system,
-                "discussion_id": discussion,
+                "discussion_id": thread.id,
                 "created_at": super::clock::hook_time(note.created_at),
                 "updated_at": super::clock::hook_time(note.updated_at),
                 "url": format!("{}#note_{}", self.merge_request_url(merge_request), note.id),
-                "action": "create",
+                "action": action,
             },
             "repository": self.repository_payload(which.project),
             "merge_request": self.subject_attributes(merge_request),
         });
-        self.tell_hooks(which.project, HookEvent::Note, Some("create"), &body)
+        self.tell_hooks(which.project, event, Some(action), &body)
     }
 
     /// Tells the hooks of the source project of a push.
@@ -258,13 +313,4 @@ impl World {
         });
         self.tell_hooks(project, HookEvent::Push, None, &body)
     }
-}
-
-fn hears(hook: &Hook, event: HookEvent, project: &Project) -> bool {
-    let near = match &hook.place {
-        HookPlace::System => event.reaches_system_hooks(),
-        HookPlace::Below(Place::Project(id)) => *id == project.id,
-        HookPlace::Below(Place::Group(path)) => World::ancestors(&project.path).contains(&path.as_str()),
-    };
-    near && hook.disabled.is_none() && hook.events.contains(&event)
 }

@@ -25,6 +25,10 @@ pub enum HookEvent {
     Emoji,
     /// `Issue Hook`.
     Issue,
+    /// `Member Hook`: for groups. Hooks of the instance hear of members of projects as well, and need not want it.
+    Member,
+    /// `Resource Access Token Hook`.
+    AccessToken,
 }
 
 impl HookEvent {
@@ -39,12 +43,14 @@ impl HookEvent {
             Self::Job => "Job Hook",
             Self::Emoji => "Emoji Hook",
             Self::Issue => "Issue Hook",
+            Self::Member => "Member Hook",
+            Self::AccessToken => "Resource Access Token Hook",
         }
     }
 
     /// Whether system hooks know it.
     pub(super) fn reaches_system_hooks(self) -> bool {
-        matches!(self, Self::MergeRequest | Self::Push)
+        matches!(self, Self::MergeRequest | Self::Push | Self::Member)
     }
 }
 

@@ -10,7 +10,7 @@
 //!
 //! Inside, from the bottom up: plain state (`accounts`, `namespaces`, `diffs`, `issues`, `merge_requests`, `merge_trains`, `status_checks`,
 //! `hooks`, `repository`, `snapshot`); `world` holds all of it behind one lock, with what can happen in it beside (`founding`, `access`,
-//! `pushing`, `answering`, `reporting`, `reviewing`, `boarding`, `linking`, `trees`, `payload`, `announce`); `post_office` sends, `faults` and `calls` look on,
+//! `pushing`, `answering`, `reporting`, `reviewing`, `boarding`, `linking`, `trees`, `payload`, `announce`, `companions`); `post_office` sends, `faults` and `calls` look on,
 //! `shared` ties them together; `handle` and `api` are the two ways in, and `server` is the HTTP around `api`.
 //!
 //! # What it does of the contract's section 7
@@ -33,6 +33,7 @@
 //! | 6 races, preparing, transient states | `faults`, `handle` | `something_can_happen_before_a_call_is_processed_or_after_it`, `a_merge_request_that_is_being_prepared_has_no_head_to_answer`, `transient_merge_states_can_be_said` |
 //! | 7 what became of a hook's deliveries (17.3), hooks of groups, a local network that is not called | `api/hooks.rs`, `post_office` | `what_became_of_a_hook_s_deliveries_is_listed_newest_first`, `a_group_s_hooks_are_for_its_owners`, `an_address_of_the_local_network_is_called_only_where_that_is_allowed` |
 //! | 7 hook headers, signing, system hooks, redaction | `announce`, `post_office` | `hooks_carry_the_headers_of_their_version`, `group_and_system_hooks_hear_what_they_want_to_hear`, `addresses_that_are_not_public_are_redacted_and_people_are_listed_when_there_are_some` |
+//! | 7 notes, pipelines, jobs, emoji, pushes, issues, members, access tokens (4.1) | `announce`, `companions` | `an_event_wakes_those_whose_policies_read_what_it_can_change_and_costs_nothing_elsewhere` (in `tests/it/companions/wakes.rs`) |
 //! | 8 pages, paths, moves, tags, dates | `api/page.rs`, `server` | `lists_come_in_pages_that_say_where_the_next_one_is`, `a_moved_project_sends_readers_on_and_writers_away`, `every_answer_carries_the_date_the_rate_and_a_tag_that_saves_the_body` |
 //! | 8 limits, proxies, resets, hangs, garbage, fields that are gone | `faults`, `throttle`, `server` | `a_field_can_be_missing_or_say_something_else`, `faults_skip_and_end_and_look_like_proxies_and_limits`, `a_rate_limit_is_kept_per_user_and_ends_with_the_minute`, `a_reset_connection_is_an_error_of_transport_and_nothing_was_done`, `an_answer_can_be_taken_without_the_caller_ever_learning`, `what_was_taken_in_is_done_later_although_the_caller_has_gone` |
 //! | 8 lists of what changed, and what changes `updated_at` | `api/merge_requests.rs`, `reviewing` | `a_sweep_asks_for_what_changed_since`, `what_gitlab_touches_moves_to_the_end_of_the_list_and_nothing_else_does` |
@@ -55,7 +56,7 @@
 //! # What is not there, or not so
 //!
 //! - GraphQL knows the fields in `api/graphql.rs` and no fragments, aliases or mutations. Diff limits are of files, not of lines or bytes.
-//! - No emoji on notes and no emoji hooks, no approval rules with names, of OAuth only tokens that were given, and CODEOWNERS is a file like others. A milestone is its title alone.
+//! - No emoji on notes, no approval rules with names, of OAuth only tokens that were given, and CODEOWNERS is a file like others. A milestone is its title alone.
 //! - Conflicts are said by the test, and do not follow from what was pushed. A merge request says nothing of how far it is behind
 //!   its target (`include_diverged_commits_count`); the commits say it.
 //! - Quick actions in notes are plain text. A review is no batch of drafts: its state is said by the test.
@@ -63,7 +64,7 @@
 //! - Lists of merge requests know the scopes `all` and the caller's own; nothing is found by assignee or reviewer.
 //! - Issues have no pages, events or comments of their own, and a milestone is only its title. A description closes issues by
 //!   GitLab's default words and plain references; addresses of issues are not read, nor are commit messages.
-//! - Jobs do nothing and send no events: how they stand is said by the test, and so is how their pipeline stands by them.
+//! - Jobs do nothing: how they stand is said by the test, and so is how their pipeline stands by them.
 //! - A status that a test reports without the API (`report_status`) belongs to no pipeline. One for a commit that no merge
 //!   request shows makes none.
 //! - Which merge requests block is kept whatever is paid for, and read everywhere but in the Community Edition.
@@ -85,6 +86,7 @@ mod api;
 mod boarding;
 mod calls;
 mod clock;
+mod companions;
 mod diffs;
 mod digest;
 mod envelope;

@@ -115,6 +115,11 @@ impl Release {
         self.since(16, 2)
     }
 
+    /// Whether hooks hear of comments that were edited (16.11).
+    pub(super) fn tells_of_edited_notes(&self) -> bool {
+        self.since(16, 11)
+    }
+
     /// Whether groups have hooks: everywhere but in the Community Edition, here.
     pub(super) fn has_group_hooks(&self) -> bool {
         self.edition != Edition::Community

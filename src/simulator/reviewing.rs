@@ -96,7 +96,11 @@ impl World {
         let note = note.ok_or_else(|| SimulatorError::Refused(format!("there is no note {id} to edit")))?;
         body.clone_into(&mut note.body);
         note.touch(now);
+        let author = note.author;
         merge_request.updated_at = now;
+        if self.release.tells_of_edited_notes() {
+            self.tell_of_note(which, id, author, "update")?;
+        }
         Ok(())
     }
 
@@ -125,7 +129,19 @@ impl World {
         }
         let award = Award { id, name: name.to_owned(), user, at };
         awards.push(award.clone());
+        self.announce_award(which, &award, "award")?;
         Ok(award)
+    }
+
+    /// Somebody takes an emoji back.
+    pub(super) fn take_award_back(
+        &mut self,
+        which: MergeRequestRef,
+        is_meant: impl Fn(&Award) -> bool,
+    ) -> Result<(), SimulatorError> {
+        let awards = &mut self.merge_request_mut(which)?.awards;
+        let gone: Vec<Award> = awards.extract_if(.., |award| is_meant(award)).collect();
+        gone.iter().try_for_each(|award| self.announce_award(which, award, "revoke"))
     }
 
     /// A reviewer says how far the review is. GitLab: who asks for changes takes an approval back.

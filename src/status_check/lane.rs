@@ -256,6 +256,7 @@ impl<'a> Lane<'a> {
         let (event, action) = match delivery {
             Some(delivery) => (delivery.event.clone(), delivery.action.clone()),
             None if decided_under.is_some_and(|under| under != revision) => ("policies".to_owned(), None),
+            None if let Some(event) = &self.claim.woken_by => (event.clone(), None),
             None if self.claim.work == Work::Look && self.claim.distrust => ("sweep".to_owned(), None),
             None => ("time".to_owned(), None),
         };

@@ -221,8 +221,8 @@ impl Lane<'_> {
         }
         let dropped = self.dropped(&open.subject, open.checks.iter(), open.listed.is_some());
         let unlisted = open.checks.iter().all(|check| check.id.is_none());
-        let (sha, target_branch) = (open.subject.sha, open.subject.target_branch);
-        settlement.look = Some(LastLook { sha, target_branch, facts: None, unlisted, dropped });
+        let MergeRequestFacts { project_path, sha, target_branch, .. } = open.subject;
+        settlement.look = Some(LastLook { project_path, sha, target_branch, facts: None, unlisted, dropped });
         self.settle(settlement).await
     }
 
@@ -258,6 +258,7 @@ impl Lane<'_> {
         let standing = self.is_mirrored().then(|| self.standing_of(&decided, &weighed, &dropped));
         let mut settlement = after(self.resources, &self.claim, &decided.checks, weighed);
         settlement.look = Some(LastLook {
+            project_path: subject.project_path.clone(),
             sha: subject.sha.clone(),
             target_branch: subject.target_branch.clone(),
             facts: shared.facts_digest().map(|digest| (digest, Facts::FORMAT)),

@@ -5,6 +5,7 @@
 
 mod aftermath;
 mod answer;
+mod crowd;
 mod lane;
 mod lines;
 mod look;

@@ -42,6 +42,11 @@ impl Rate {
         slot
     }
 
+    /// When the next one would be due; nothing is taken.
+    pub(super) fn next(&self, now: Timestamp) -> Timestamp {
+        self.slot_after(*self.next.lock().unwrap_or_else(PoisonError::into_inner), now)
+    }
+
     fn slot_after(&self, next: Timestamp, now: Timestamp) -> Timestamp {
         next.checked_sub(self.credit).map_or(now, |slot| slot.max(now))
     }

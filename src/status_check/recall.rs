@@ -56,8 +56,9 @@ impl Lane<'_> {
         }
         let mut settlement = after(self.resources, &self.claim, &checks, weighed);
         settlement.settled_as = "recalled";
-        if !self.is_decided_under(policies) && may_have_moved(&facts) {
-            // What other policies make of a pipeline that may have moved without an event is looked at in its turn.
+        if !self.is_decided_under(policies) && (may_have_moved(&facts) || !self.is_watched()) {
+            // What other policies make of a pipeline that may have moved without an event is looked at in its turn, and so
+            // is what is kept by facts that the policies in between did not read: no event of those woke anybody.
             settlement.look_by(self.resources.background.reserve(self.resources.clock.now()));
         }
         settlement.revision = Some(policies.revision().as_str().to_owned());
@@ -94,6 +95,11 @@ impl Lane<'_> {
     pub(super) fn is_decided_under(&self, policies: &PolicySet) -> bool {
         let revision = self.memory.last.as_ref().and_then(|last| last.revision.as_deref());
         revision == Some(policies.revision().as_str())
+    }
+
+    /// Whether the facts of the last look were watched over since, by policies that read them.
+    fn is_watched(&self) -> bool {
+        self.memory.last.as_ref().is_some_and(|last| last.is_watched)
     }
 
     /// Whether an answer may leave without asking GitLab first: silence, what takes a pass back, and what is said again

@@ -25,7 +25,7 @@ use super::look::Look;
 use super::pause::{PARKED_FOR, pause};
 use super::recall::Recalled;
 use super::resources::Resources;
-use super::{revision, sweep};
+use super::{crowd, revision, sweep};
 
 /// How many merge requests are decided at the same time.
 const LANES: usize = 32;
@@ -53,6 +53,7 @@ impl Worker {
         let lanes = TaskTracker::new();
         let sweeping = tokio::spawn(sweep::sweep_when_needed(Arc::clone(&self.0), stop.clone()));
         let queueing = tokio::spawn(revision::follow(Arc::clone(&self.0), stop.clone()));
+        let crowding = tokio::spawn(crowd::serve_crowds(Arc::clone(&self.0), stop.clone()));
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -62,7 +63,7 @@ impl Worker {
                 },
             }
         }
-        let (_swept, _followed) = (sweeping.await, queueing.await);
+        let (_swept, _followed, _crowded) = (sweeping.await, queueing.await, crowding.await);
         lanes.close();
         lanes.wait().await;
     }

@@ -1,6 +1,7 @@
 //! What is kept of a delivery: where to look. The body itself is forgotten.
 
-use crate::merge_request::{CheckName, CommitSha, MergeRequestRef, StatusCheckId, UserId};
+use crate::companion::Companion;
+use crate::merge_request::{CheckName, CommitSha, MergeRequestRef, ProjectId, StatusCheckId, UserId};
 
 /// What kind of delivery woke a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,8 +10,8 @@ pub enum Event {
     StatusCheck,
     /// An ordinary hook about the merge request itself.
     MergeRequest,
-    /// An ordinary hook about something of it: a comment, a pipeline, an emoji.
-    Companion,
+    /// An ordinary hook about something of it, of a known kind or another.
+    Companion(Option<Companion>),
 }
 
 impl Event {
@@ -19,7 +20,8 @@ impl Event {
         match self {
             Self::StatusCheck => "status_check",
             Self::MergeRequest => "merge_request",
-            Self::Companion => "companion",
+            Self::Companion(Some(companion)) => companion.as_str(),
+            Self::Companion(None) => "companion",
         }
     }
 }
@@ -47,9 +49,53 @@ pub struct Hint {
     pub unsigned: bool,
     /// SHA-256 of the body.
     pub digest: [u8; 32],
-    /// `Idempotency-Key` (GitLab 17.4 and later, ordinary hooks).
+    /// What GitLab says at each repetition of one event (17.4 and later, ordinary hooks).
     pub idempotency_key: Option<String>,
 }
+
+impl Hint {
+    /// Of an event that accompanies a merge request.
+    pub fn of_companion(merge_request: MergeRequestRef, companion: Option<Companion>, proof: Proof) -> Self {
+        let Proof { digest, idempotency_key } = proof;
+        Self {
+            merge_request,
+            event: Event::Companion(companion),
+            action: None,
+            status_check: None,
+            check_name: None,
+            sha: None,
+            pusher: None,
+            distrust: false,
+            unsigned: false,
+            digest,
+            idempotency_key,
+        }
+    }
+}
+
+/// What tells one delivery from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// SHA-256 of the body.
+    pub digest: [u8; 32],
+    /// The same at each repetition of one event, if GitLab says it.
+    pub idempotency_key: Option<String>,
+}
+
+/// The open merge requests that one event may concern.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Crowd {
+    /// What the event is about.
+    pub companion: Companion,
+    /// Of this project; none for any.
+    pub project: Option<ProjectId>,
+    /// Into this branch; none for any.
+    pub target_branch: Option<String>,
+}
+
+/// Whether an event can concern merge requests of a project, by its path as it was at the last look; none where there was
+/// none.
+pub type Concerned = dyn Fn(Option<&str>) -> bool + Send + Sync;
 
 #[cfg(test)]
 impl Hint {
@@ -78,4 +124,6 @@ pub enum Taken {
     New,
     /// The same event was taken before; nothing was written.
     Duplicate,
+    /// It concerns no merge request that is remembered; nothing was written.
+    Nobody,
 }

@@ -5,15 +5,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use crate::merge_request::{CheckName, CommitSha};
+use crate::companion::Companion;
+use crate::merge_request::{CheckName, CommitSha, MergeRequestIid, MergeRequestRef, ProjectId};
 
-use super::column::{column, millis};
+use super::column::{column, id, millis};
 use super::error::StoreError;
-use super::hint::{Hint, Taken};
+use super::hint::{Concerned, Crowd, Event, Hint, Proof, Taken};
+use super::lane::LEASE;
 use super::status;
 
 /// How long a delivery that nothing vouched for leaves the field to others.
 const UNSIGNED_WAIT: Duration = Duration::from_secs(2);
+/// Where the number of a merge request would stand in the delivery of an event that may concern many.
+const OF_MANY: i64 = 0;
 /// How many old deliveries are forgotten with one commit.
 pub const PRUNED_AT_ONCE: usize = 1000;
 /// Deliveries older than this are forgotten; only the audit of causes looks at them.
@@ -23,6 +27,111 @@ pub(super) fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Resu
     if is_duplicate(connection, hint, now)? {
         return Ok(Taken::Duplicate);
     }
+    wake(connection, hint, now)?;
+    Ok(Taken::New)
+}
+
+/// Takes a delivery, unless its merge request is remembered to be of a project that it does not concern.
+pub(super) fn take_if(
+    connection: &Connection,
+    hint: &Hint,
+    concerned: &Concerned,
+    now: Timestamp,
+) -> Result<Taken, StoreError> {
+    let key = (column(hint.merge_request.project.get())?, column(hint.merge_request.iid.get())?);
+    let sql = "SELECT project_path FROM lane WHERE project_id = ?1 AND iid = ?2 AND project_path IS NOT NULL";
+    let path: Option<String> = connection.prepare_cached(sql)?.query_row(key, |row| row.get(0)).optional()?;
+    if path.is_some() && !concerned(path.as_deref()) {
+        return Ok(Taken::Nobody);
+    }
+    take(connection, hint, now)
+}
+
+/// Takes an event of a commit for every open merge request of which that is the head.
+pub(super) fn take_for_commit(
+    connection: &Connection,
+    (companion, sha): (Companion, &CommitSha),
+    proof: &Proof,
+    concerned: &Concerned,
+    now: Timestamp,
+) -> Result<Taken, StoreError> {
+    let mut taken = Taken::Nobody;
+    for (merge_request, path) in of_head(connection, sha, now)? {
+        if !concerned(path.as_deref()) {
+            continue;
+        }
+        let hint = Hint::of_companion(merge_request, Some(companion), proof.clone());
+        match take(connection, &hint, now)? {
+            Taken::New => taken = Taken::New,
+            Taken::Duplicate if taken == Taken::Nobody => taken = Taken::Duplicate,
+            Taken::Duplicate | Taken::Nobody => {}
+        }
+    }
+    Ok(taken)
+}
+
+/// The open merge requests with a head. One that is being looked at may be about to be remembered with it: whether it is,
+/// a delivery tells that was not served yet.
+fn of_head(
+    connection: &Connection,
+    sha: &CommitSha,
+    now: Timestamp,
+) -> Result<Vec<(MergeRequestRef, Option<String>)>, StoreError> {
+    let sql = "SELECT project_id, iid, project_path FROM lane WHERE sha = ?1 AND is_open = 1
+               UNION
+               SELECT project_id, iid, project_path FROM lane
+               WHERE may_pass IN (0, 1) AND due_at > ?2 AND due_at <= ?3 AND claim IS NOT NULL AND EXISTS
+                   (SELECT 1 FROM delivery WHERE delivery.project_id = lane.project_id AND delivery.iid = lane.iid
+                        AND delivery.id > lane.settled_generation AND delivery.sha = ?1)";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query((sha.as_str(), millis(now), millis(now + LEASE)))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let project = ProjectId::new(id(row.get(0)?)?);
+        let iid = MergeRequestIid::new(id(row.get(1)?)?);
+        found.push((MergeRequestRef { project, iid }, row.get(2)?));
+    }
+    Ok(found)
+}
+
+/// Puts an event on disk that may concern many, those of one project or of all. What asks for the same again before that was
+/// begun changes nothing more.
+pub(super) fn take_crowd(
+    connection: &Connection,
+    crowds: &[Crowd],
+    proof: &Proof,
+    now: Timestamp,
+) -> Result<Taken, StoreError> {
+    let Some(first) = crowds.first() else { return Ok(Taken::Nobody) };
+    let project = first.project.map_or(Ok(0), |project| column(project.get()))?;
+    if let Some(key) = &proof.idempotency_key
+        && was_taken(connection, (project, OF_MANY), key, &proof.digest)?
+    {
+        return Ok(Taken::Duplicate);
+    }
+    let sql = "INSERT INTO delivery (taken_at, project_id, iid, event, digest, idempotency_key)
+               VALUES (:now, :project, :iid, :event, :digest, :key)";
+    connection.prepare_cached(sql)?.execute(named_params! {
+        ":now": millis(now),
+        ":project": project,
+        ":iid": OF_MANY,
+        ":event": Event::Companion(Some(first.companion)).as_str(),
+        ":digest": proof.digest,
+        ":key": proof.idempotency_key,
+    })?;
+    let generation = connection.last_insert_rowid();
+    for crowd in crowds {
+        let sql =
+            "INSERT INTO crowd (companion, project_id, target_branch, generation) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT DO UPDATE SET generation = excluded.generation";
+        let branch = crowd.target_branch.as_deref().unwrap_or_default();
+        connection.prepare_cached(sql)?.execute((crowd.companion.as_str(), project, branch, generation))?;
+    }
+    Ok(Taken::New)
+}
+
+/// Writes a delivery down and makes its lane due.
+fn wake(connection: &Connection, hint: &Hint, now: Timestamp) -> Result<(), StoreError> {
     let project = column(hint.merge_request.project.get())?;
     let iid = column(hint.merge_request.iid.get())?;
     let user = hint.pusher.map(|user| column(user.get())).transpose()?;
@@ -77,7 +186,7 @@ pub(super) fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Resu
         let sql = "INSERT OR IGNORE INTO pusher (project_id, iid, user_id) VALUES (?1, ?2, ?3)";
         connection.prepare_cached(sql)?.execute((project, iid, user))?;
     }
-    Ok(Taken::New)
+    Ok(())
 }
 
 /// The same `Idempotency-Key` with the same body is the same event. Without a key nothing proves that: GitLab's bodies
@@ -87,12 +196,10 @@ pub(super) fn take(connection: &Connection, hint: &Hint, now: Timestamp) -> Resu
 fn is_duplicate(connection: &Connection, hint: &Hint, now: Timestamp) -> Result<bool, StoreError> {
     let project = column(hint.merge_request.project.get())?;
     let iid = column(hint.merge_request.iid.get())?;
-    let found: Option<i64> = if let Some(key) = &hint.idempotency_key {
-        let sql = "SELECT 1 FROM delivery
-                   WHERE idempotency_key = ?1 AND project_id = ?2 AND iid = ?3 AND digest = ?4";
-        let mut statement = connection.prepare_cached(sql)?;
-        statement.query_row((key, project, iid, hint.digest), |row| row.get(0)).optional()?
-    } else if hint.action.is_some() {
+    if let Some(key) = &hint.idempotency_key {
+        return was_taken(connection, (project, iid), key, &hint.digest);
+    }
+    let found: Option<i64> = if hint.action.is_some() {
         let sql = "SELECT 1 FROM lane JOIN delivery ON delivery.id = lane.generation
                    WHERE lane.project_id = ?1 AND lane.iid = ?2 AND claim IS NULL AND due_at <= ?3
                      AND generation > settled_generation AND digest = ?4";
@@ -101,6 +208,21 @@ fn is_duplicate(connection: &Connection, hint: &Hint, now: Timestamp) -> Result<
     } else {
         None
     };
+    Ok(found.is_some())
+}
+
+fn was_taken(
+    connection: &Connection,
+    place: (i64, i64),
+    key: &str,
+    digest: &[u8; 32],
+) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM delivery
+               WHERE idempotency_key = ?1 AND project_id = ?2 AND iid = ?3 AND digest = ?4";
+    let found: Option<i64> = connection
+        .prepare_cached(sql)?
+        .query_row((key, place.0, place.1, digest), |row| row.get(0))
+        .optional()?;
     Ok(found.is_some())
 }
 

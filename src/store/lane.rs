@@ -53,6 +53,8 @@ pub struct Claim {
     pub undecided_since: Option<Timestamp>,
     /// When the oldest delivery that is not yet served was taken; none when no delivery woke the lane.
     pub waiting_since: Option<Timestamp>,
+    /// The event of many merge requests that asked for the look, if one did.
+    pub woken_by: Option<String>,
     pub(super) number: i64,
 }
 
@@ -267,7 +269,7 @@ fn claim_one(
         "SELECT project_id, iid, generation, attempts + 1, doubted OR claim IS NOT NULL, undecided_since,
                       waiting_since,
                       claim IS NULL AND generation <= settled_generation AND coalesce(look_at > ?3, true)
-                          AND coalesce(recall_at <= ?3, false)
+                          AND coalesce(recall_at <= ?3, false), woken_by
                FROM lane WHERE project_id = ?1 AND iid = ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let key = (project, iid, millis(now));
@@ -275,7 +277,7 @@ fn claim_one(
     let sql = match claim.work {
         Work::Look => {
             "UPDATE lane SET claim = ?3, due_at = ?4, attempts = attempts + 1, look_at = NULL, recall_at = NULL,
-                             doubted = 0
+                             doubted = 0, woken_by = NULL
              WHERE project_id = ?1 AND iid = ?2"
         }
         Work::Recall => {
@@ -302,6 +304,7 @@ fn claim_of(row: &Row<'_>, number: i64) -> Result<Claim, StoreError> {
         distrust: row.get(4)?,
         undecided_since: time(5)?,
         waiting_since: time(6)?,
+        woken_by: row.get(8)?,
         number,
     })
 }
@@ -453,10 +456,10 @@ fn settle_lane(
                                              ELSE coalesce(min(look_at, recall_at), look_at, recall_at) END
                WHERE project_id = ?1 AND iid = ?2";
     connection.prepare_cached(sql)?.execute((key.0, key.1, claim.generation, millis(now)))?;
-    if let Some(LastLook { sha, target_branch, facts, unlisted, dropped }) = &settlement.look {
+    if let Some(LastLook { project_path, sha, target_branch, facts, unlisted, dropped }) = &settlement.look {
         let sql =
             "UPDATE lane SET sha = ?3, target_branch = ?4, facts = ?5, facts_format = ?6, unlisted = ?7,
-                                   dropped = ?8
+                                   dropped = ?8, project_path = ?9
                    WHERE project_id = ?1 AND iid = ?2";
         let (digest, format) = facts.unzip();
         let dropped: Vec<_> = dropped.iter().map(CheckName::as_str).collect();
@@ -469,10 +472,11 @@ fn settle_lane(
             format,
             unlisted,
             dropped.join(","),
+            project_path,
         ))?;
     }
     if let Some(revision) = &settlement.revision {
-        revision::decided(connection, key, revision)?;
+        revision::decided(connection, key, revision, settlement.look.is_some())?;
     }
     Ok(true)
 }
@@ -494,12 +498,14 @@ fn rank(connection: &Connection, merge_request: MergeRequestRef) -> Result<(), S
 /// Hands a claim back undone.
 pub(super) fn release(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE lane SET claim = NULL, due_at = :now, attempts = max(attempts - 1, 0),
-                               doubted = max(doubted, :distrust), recall_at = CASE WHEN :recall THEN :now ELSE recall_at END,
+                               doubted = max(doubted, :distrust), woken_by = coalesce(woken_by, :woken_by),
+                               recall_at = CASE WHEN :recall THEN :now ELSE recall_at END,
                                look_at = CASE WHEN :recall THEN look_at ELSE :now END
                WHERE project_id = :project AND iid = :iid AND claim = :claim";
     connection.prepare_cached(sql)?.execute(named_params! {
         ":now": millis(now),
         ":distrust": claim.distrust,
+        ":woken_by": claim.woken_by,
         ":recall": claim.work == Work::Recall,
         ":project": column(claim.merge_request.project.get())?,
         ":iid": column(claim.merge_request.iid.get())?,

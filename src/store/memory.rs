@@ -41,6 +41,8 @@ pub struct Memory {
 /// What a look saw, for the lane to be decided again without another.
 #[derive(Debug, Clone)]
 pub struct LastLook {
+    /// The project's path.
+    pub project_path: String,
     /// The head.
     pub sha: CommitSha,
     /// The target branch.
@@ -62,6 +64,8 @@ pub struct LastDecision {
     pub is_open: bool,
     /// The revision of the policies that decided it.
     pub revision: Option<String>,
+    /// Whether the look was made under those. Where it was not, nobody watched over what only those before them read.
+    pub is_watched: bool,
 }
 
 /// What the newest delivery said.
@@ -231,21 +235,22 @@ fn reopened(connection: &Connection, key: (i64, i64)) -> Result<bool, StoreError
 }
 
 fn last(connection: &Connection, key: (i64, i64)) -> Result<Option<LastDecision>, StoreError> {
-    let sql = "SELECT sha, target_branch, facts, facts_format, is_open, unlisted, dropped,
+    let sql = "SELECT sha, target_branch, facts, facts_format, is_open, unlisted, dropped, coalesce(project_path, ''),
+                      look_revision = lane.revision,
                       (SELECT revision.revision FROM revision WHERE revision.id = lane.revision AND engine = ?3) FROM lane
                WHERE project_id = ?1 AND iid = ?2 AND sha IS NOT NULL AND target_branch IS NOT NULL";
     let last = connection.prepare_cached(sql)?.query_row((key.0, key.1, revision::ENGINE), |row| {
         let (sha, target_branch): (String, String) = (row.get(0)?, row.get(1)?);
         let facts = row.get::<_, Option<[u8; 32]>>(2)?.zip(row.get(3)?);
-        let (unlisted, dropped): (bool, String) = (row.get(5)?, row.get(6)?);
-        Ok((sha, (target_branch, facts, unlisted, dropped), row.get(4)?, row.get(7)?))
+        let rest: (bool, String, String) = (row.get(5)?, row.get(6)?, row.get(7)?);
+        Ok((sha, (target_branch, facts), rest, row.get(4)?, (row.get(9)?, row.get(8)?)))
     });
-    let Some((sha, rest, is_open, revision)) = last.optional()? else { return Ok(None) };
-    let (target_branch, facts, unlisted, dropped) = rest;
+    let Some((sha, head, rest, is_open, (revision, is_watched))) = last.optional()? else { return Ok(None) };
+    let ((target_branch, facts), (unlisted, dropped, project_path)) = (head, rest);
     let sha = CommitSha::parse(&sha).map_err(|error| StoreError::Row(error.to_string()))?;
     let dropped = dropped.split(',').filter_map(|name| CheckName::parse(name).ok()).collect();
-    let look = LastLook { sha, target_branch, facts, unlisted, dropped };
-    Ok(Some(LastDecision { look, is_open, revision }))
+    let look = LastLook { project_path, sha, target_branch, facts, unlisted, dropped };
+    Ok(Some(LastDecision { look, is_open, revision, is_watched }))
 }
 
 #[cfg(test)]

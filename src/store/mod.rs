@@ -8,6 +8,7 @@
 //! never SQL.
 
 mod column;
+mod crowd;
 mod decisions;
 mod error;
 mod hint;
@@ -33,9 +34,10 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::clock::Clock;
 
+pub use self::crowd::{CrowdTurn, Member};
 pub use self::decisions::{Blob, Decisions, NewAnswer, NewDecision, StoredAnswer, StoredDecision};
 pub use self::error::StoreError;
-pub use self::hint::{Event, Hint, Taken};
+pub use self::hint::{Concerned, Crowd, Event, Hint, Proof, Taken};
 pub use self::inspection::{Inspection, Received};
 pub use self::intake::PRUNED_AT_ONCE;
 pub use self::lane::{Claim, Depth, LEASE, Recorded, Settlement, Work};

@@ -11,12 +11,14 @@ use rusqlite::Connection;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::merge_request::{MergeRequestRef, ProjectId};
+use crate::companion::Companion;
+use crate::merge_request::{CommitSha, MergeRequestRef, ProjectId};
 
+use super::crowd::{self, CrowdTurn, Member};
 use super::decisions::{self, NewDecision};
 use super::error::StoreError;
-use super::hint::{Hint, Taken};
-use super::intake::{prune, take};
+use super::hint::{Concerned, Crowd, Hint, Proof, Taken};
+use super::intake::{prune, take, take_crowd, take_for_commit, take_if};
 use super::lane::{self, Claim, Depth, Recorded, Settlement, claim, depth, prove, release, renew, settle};
 use super::memory::{Memory, Observations, memory, observe};
 use super::mirror::{self, KnownMirror};
@@ -34,6 +36,7 @@ pub struct Queue {
     writer: Thread,
     reader: Thread,
     woken: Arc<Notify>,
+    crowded: Arc<Notify>,
     clock: Clock,
     /// The last number of a claim before this process: what such a claim remembered is not believed.
     claims_before: i64,
@@ -57,8 +60,8 @@ impl Queue {
         claims_before: i64,
         last_written: Option<Timestamp>,
     ) -> Self {
-        let (woken, turned_away) = (Arc::new(Notify::new()), Arc::default());
-        Self { writer, reader, woken, clock, claims_before, last_written, turned_away }
+        let (woken, crowded, turned_away) = (Arc::default(), Arc::default(), Arc::default());
+        Self { writer, reader, woken, crowded, clock, claims_before, last_written, turned_away }
     }
 
     /// What tells the time of everything in it.
@@ -79,12 +82,82 @@ impl Queue {
     /// Puts a delivery on disk. When this returns `Ok`, it is there.
     pub async fn take(&self, hint: Hint) -> Result<Taken, StoreError> {
         let taken = self.write(move |connection, now| take(connection, &hint, now)).await;
-        match &taken {
-            Ok(Taken::New) => self.woken.notify_one(),
-            Ok(Taken::Duplicate) => {}
+        self.note_taken(&taken, &self.woken);
+        taken
+    }
+
+    /// Puts a delivery on disk, unless it can't concern the project that its merge request is remembered to be of.
+    pub async fn take_if(&self, hint: Hint, concerned: Arc<Concerned>) -> Result<Taken, StoreError> {
+        let taken = self.write(move |connection, now| take_if(connection, &hint, &*concerned, now)).await;
+        self.note_taken(&taken, &self.woken);
+        taken
+    }
+
+    /// Puts an event of a commit on disk for each open merge request of which that is the head, if it can concern its
+    /// project.
+    pub async fn take_for_commit(
+        &self,
+        companion: Companion,
+        sha: CommitSha,
+        proof: Proof,
+        concerned: Arc<Concerned>,
+    ) -> Result<Taken, StoreError> {
+        let work = move |connection: &Connection, now| {
+            take_for_commit(connection, (companion, &sha), &proof, &*concerned, now)
+        };
+        let taken = self.write(work).await;
+        self.note_taken(&taken, &self.woken);
+        taken
+    }
+
+    /// Puts an event on disk that may concern many. Whom it concerns is found out afterwards.
+    pub async fn take_crowd(&self, crowds: Vec<Crowd>, proof: Proof) -> Result<Taken, StoreError> {
+        let taken = self.write(move |connection, now| take_crowd(connection, &crowds, &proof, now)).await;
+        self.note_taken(&taken, &self.crowded);
+        taken
+    }
+
+    fn note_taken(&self, taken: &Result<Taken, StoreError>, waiting: &Notify) {
+        match taken {
+            Ok(Taken::New) => waiting.notify_one(),
+            Ok(Taken::Duplicate | Taken::Nobody) => {}
             Err(_) => self.note_turned_away(),
         }
-        taken
+    }
+
+    /// Waits until an event was taken that may concern many.
+    pub async fn crowded(&self) {
+        self.crowded.notified().await;
+    }
+
+    /// The crowd whose turn it is, if there is any.
+    pub async fn next_crowd(&self) -> Result<Option<CrowdTurn>, StoreError> {
+        self.reader.run(crowd::next).await
+    }
+
+    /// The next members of a crowd, up to `limit`; none at the end of its stage. Who is looked at before an instant in any
+    /// case is covered.
+    pub async fn members(
+        &self,
+        turn: CrowdTurn,
+        limit: usize,
+        before: Timestamp,
+    ) -> Result<Vec<Member>, StoreError> {
+        let now = self.clock.now();
+        self.reader.run(move |connection| crowd::members(connection, &turn, limit, (now, before))).await
+    }
+
+    /// Asks for looks at some of a crowd at their instants, and ends its turn: it goes on behind `last`, or with its next
+    /// stage.
+    pub async fn advance(
+        &self,
+        turn: CrowdTurn,
+        looks: Vec<(MergeRequestRef, Timestamp)>,
+        last: Option<MergeRequestRef>,
+    ) -> Result<(), StoreError> {
+        self.write(move |connection, now| crowd::advance(connection, &turn, &looks, last, now)).await?;
+        self.woken.notify_one();
+        Ok(())
     }
 
     /// Notes that a delivery was turned away: a sweep must find what it would have told.

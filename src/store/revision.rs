@@ -53,11 +53,18 @@ pub(super) fn queue(
 }
 
 /// Notes under which revision a lane was decided; one that is not in force any more leaves it to be decided again.
-pub(super) fn decided(connection: &Connection, key: (i64, i64), revision: &str) -> Result<(), StoreError> {
-    let sql = "UPDATE lane SET revision = newest.id, queued_revision = newest.id
+/// `looked`: by a look, and not by what was remembered.
+pub(super) fn decided(
+    connection: &Connection,
+    key: (i64, i64),
+    revision: &str,
+    looked: bool,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE lane SET revision = newest.id, queued_revision = newest.id,
+                               look_revision = CASE WHEN ?5 THEN newest.id ELSE look_revision END
                FROM (SELECT id, revision, engine FROM revision ORDER BY id DESC LIMIT 1) AS newest
                WHERE project_id = ?1 AND iid = ?2 AND newest.revision = ?3 AND newest.engine = ?4";
-    connection.prepare_cached(sql)?.execute((key.0, key.1, revision, ENGINE))?;
+    connection.prepare_cached(sql)?.execute((key.0, key.1, revision, ENGINE, looked))?;
     Ok(())
 }
 

@@ -15,6 +15,7 @@
 mod bent;
 mod burst;
 mod cli_check;
+mod companions;
 mod conditions;
 mod config;
 mod credentials;

@@ -64,6 +64,12 @@ impl Sample {
         self.body["object_kind"] == "merge_request"
     }
 
+    /// Whether it tells that branches were pushed.
+    pub fn is_push(&self) -> bool {
+        let update = self.body["event_name"] == "repository_update";
+        self.body["object_kind"] == "push" || self.body["event_name"] == "push" || update
+    }
+
     /// Which merge request it is about, read by other code than the product's.
     pub fn about(&self) -> Option<About> {
         let attributes =

@@ -31,6 +31,7 @@ pub(super) const EXPRESSION: Kind = Kind {
         Family::Approvals,
         Family::Pipeline,
         Family::Threads,
+        Family::Conflicts,
     ],
     unmet: &[Truth::Violated, Truth::Waiting],
     settled_by_commit: false,
@@ -83,8 +84,11 @@ impl Condition {
 
 impl Test for Condition {
     fn leaves_out(&self) -> Vec<Family> {
-        let told_by_companions =
-            [("pipeline_status", Family::Pipeline), ("unresolved_threads", Family::Threads)];
+        let told_by_companions = [
+            ("pipeline_status", Family::Pipeline),
+            ("unresolved_threads", Family::Threads),
+            ("has_conflicts", Family::Conflicts),
+        ];
         let unread = told_by_companions.into_iter().filter(|(name, _)| !self.expression.speaks_of(name));
         unread.map(|(_, family)| family).collect()
     }

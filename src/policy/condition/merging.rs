@@ -34,7 +34,7 @@ pub(super) const REMOVES_SOURCE_BRANCH: Kind = Kind {
 pub(super) const CONFLICTS: Kind = Kind {
     key: Key::new("conflicts", Shape::Flag, "Whether it conflicts with its target branch."),
     build: |node, _| test(node.flag().map(Conflicts)),
-    reads: &[Family::MergeRequest],
+    reads: &[Family::MergeRequest, Family::Conflicts],
     unmet: &[Truth::Violated],
     settled_by_commit: false,
 };

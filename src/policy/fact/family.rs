@@ -43,6 +43,8 @@ pub enum Family {
     Project,
     /// How far the head is behind its target.
     Behind,
+    /// Whether it conflicts with its target: the merge request says it, and a push to the target changes it.
+    Conflicts,
     /// Issues.
     Issues,
     /// Other merge requests.
@@ -56,6 +58,36 @@ pub enum Family {
 }
 
 impl Family {
+    /// Every family.
+    pub const ALL: [Self; 26] = [
+        Self::MergeRequest,
+        Self::Time,
+        Self::Versions,
+        Self::Code,
+        Self::OlderCode,
+        Self::Approvals,
+        Self::Pipeline,
+        Self::Jobs,
+        Self::CommitStatuses,
+        Self::Threads,
+        Self::Comments,
+        Self::Emoji,
+        Self::Reviewers,
+        Self::LabelEvents,
+        Self::Memberships,
+        Self::Accounts,
+        Self::People,
+        Self::Emails,
+        Self::Project,
+        Self::Behind,
+        Self::Conflicts,
+        Self::Issues,
+        Self::OtherMergeRequests,
+        Self::CodeOwners,
+        Self::Parentage,
+        Self::Signatures,
+    ];
+
     /// Whether it can be asked for to tell who is one of the people meant: by group and role, by account, and by owning a
     /// changed path.
     pub fn tells_of_people(self) -> bool {
@@ -85,6 +117,7 @@ impl Family {
             Self::Emails => "commit emails",
             Self::Project => "the project",
             Self::Behind => "the target branch",
+            Self::Conflicts => "conflicts",
             Self::Issues => "issues",
             Self::OtherMergeRequests => "other merge requests",
             Self::CodeOwners => "CODEOWNERS",

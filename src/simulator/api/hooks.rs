@@ -16,7 +16,7 @@ use crate::simulator::post_office::{Delivery, DeliveryState};
 use crate::simulator::world::World;
 
 /// The flags of a hook, and what they stand for.
-const HOOK_FLAGS: [(&str, HookEvent); 8] = [
+const HOOK_FLAGS: [(&str, HookEvent); 10] = [
     ("merge_requests_events", HookEvent::MergeRequest),
     ("note_events", HookEvent::Note),
     ("pipeline_events", HookEvent::Pipeline),
@@ -25,6 +25,8 @@ const HOOK_FLAGS: [(&str, HookEvent); 8] = [
     ("job_events", HookEvent::Job),
     ("emoji_events", HookEvent::Emoji),
     ("issues_events", HookEvent::Issue),
+    ("member_events", HookEvent::Member),
+    ("resource_access_token_events", HookEvent::AccessToken),
 ];
 /// How long GitLab shows what became of a delivery.
 const SHOWN_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -49,11 +51,20 @@ fn hook_json(world: &World, hook: &Hook) -> Value {
     };
     fields.insert(key.to_owned(), id);
     for (flag, event) in HOOK_FLAGS {
-        if event != HookEvent::Emoji || world.release.has_emoji_hooks() {
+        if is_known(world, &hook.place, event) {
             fields.insert(flag.to_owned(), json!(hook.events.contains(&event)));
         }
     }
     body
+}
+
+/// Whether a hook there can want an event.
+fn is_known(world: &World, place: &HookPlace, event: HookEvent) -> bool {
+    match event {
+        HookEvent::Emoji => world.release.has_emoji_hooks(),
+        HookEvent::Member => matches!(place, HookPlace::Below(Place::Group(_))),
+        _ => true,
+    }
 }
 
 /// Where the call's first parameter leads, for those who may configure hooks there.
@@ -90,7 +101,8 @@ fn create_at(world: &mut World, call: &Call, find: Find) -> Result<Answer, Answe
         return Err(Answer::message(422, "Invalid url given"));
     }
     let wants = |flag: &str| call.field(flag).map_or(flag == "push_events", |value| value == "true");
-    let events = HOOK_FLAGS.iter().filter(|(flag, _)| wants(flag)).map(|(_, event)| *event).collect();
+    let wanted = HOOK_FLAGS.iter().filter(|(flag, event)| wants(flag) && is_known(world, &place, *event));
+    let events = wanted.map(|(_, event)| *event).collect();
     let signs = world.release.has_standard_webhooks();
     let hook = Hook {
         id: world.fresh_id(),

@@ -123,8 +123,7 @@ pub(super) fn delete_award(world: &mut World, call: &Call) -> Result<Answer, Ans
         return Err(Answer::unauthorized());
     }
     let which = merge_request.reference;
-    let merge_request = world.merge_request_mut(which).map_err(|_| Answer::not_found())?;
-    merge_request.awards.retain(|award| award.id != id);
+    world.take_award_back(which, |award| award.id == id).map_err(|_| Answer::not_found())?;
     Ok(Answer { status: 204, headers: Vec::new(), body: Body::Empty })
 }
 

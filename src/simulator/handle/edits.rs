@@ -174,7 +174,9 @@ impl Gitlab {
             }
             let target = world.merge_request(which)?.target_branch.clone();
             let email = world.user(self.actor(world, which)?)?.commit_email();
+            let before = world.branch_head(which.project, &target)?;
             let sha = world.commit_on(which.project, &target, "Merge", &email)?;
+            world.announce_branch_push(which.project, &target, (&before, &sha), "README.md")?;
             world.merge_request_mut(which)?.merge_commit = Some(sha.clone());
             Ok(sha)
         })?;

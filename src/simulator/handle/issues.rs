@@ -31,7 +31,7 @@ impl Gitlab {
         })
     }
 
-    /// Changes an issue: its labels, its milestone, whether it is closed. Nobody is told.
+    /// Changes an issue: its labels, its milestone, whether it is closed. Only issue hooks hear of it.
     pub fn change_issue(
         &self,
         project: ProjectId,
@@ -41,7 +41,8 @@ impl Gitlab {
         self.world(|world| {
             let mut issues = world.issues.iter_mut();
             let issue = issues.find(|issue| (issue.project, issue.iid) == (project, iid));
-            issue.map(change).ok_or(SimulatorError::NoIssue(project, iid))
+            issue.map(change).ok_or(SimulatorError::NoIssue(project, iid))?;
+            world.announce_issue(project, iid)
         })
     }
 

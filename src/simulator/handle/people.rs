@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::gitlab::Gitlab;
 use crate::merge_request::{CommitSha, ProjectId, User, UserId};
 use crate::simulator::accounts::{AccountState, NewToken, NewUser, Token};
+use crate::simulator::companions::MemberDeed;
 use crate::simulator::error::SimulatorError;
 use crate::simulator::namespaces::{Membership, NewGroup, NewProject, Place, Visibility};
 
@@ -50,15 +51,19 @@ impl Gitlab {
         self.world(|world| world.ensure_project(new))
     }
 
-    /// Makes somebody a member of a group or project; a second time changes the membership.
+    /// Makes somebody a member of a group or project; a second time changes the membership. Hooks of groups hear of theirs,
+    /// those of the instance of all.
     pub fn add_member(&self, place: impl Into<Place>, member: Membership) -> Result<(), SimulatorError> {
         let place = place.into();
         self.world(|world| {
             world.user(member.user)?;
+            let (user, level) = (member.user, member.level);
             let members = world.members_of(&place)?;
+            let count = members.len();
             members.retain(|other| other.user != member.user);
+            let deed = if members.len() == count { MemberDeed::Joins } else { MemberDeed::Changes };
             members.push(member);
-            Ok(())
+            world.announce_member(&place, user, level, deed)
         })
     }
 
@@ -66,8 +71,10 @@ impl Gitlab {
     pub fn remove_member(&self, place: impl Into<Place>, user: UserId) -> Result<(), SimulatorError> {
         let place = place.into();
         self.world(|world| {
-            world.members_of(&place)?.retain(|member| member.user != user);
-            Ok(())
+            let members = world.members_of(&place)?;
+            let left = members.iter().find(|member| member.user == user).map(|member| member.level);
+            members.retain(|member| member.user != user);
+            left.map_or(Ok(()), |level| world.announce_member(&place, user, level, MemberDeed::Leaves))
         })
     }
 
@@ -137,6 +144,11 @@ impl Gitlab {
                 token.expires_at = Some(at);
             }
         });
+    }
+
+    /// GitLab tells the hooks of a project that the access token of one of its bots will expire.
+    pub fn tell_of_expiring_token(&self, project: ProjectId, user: UserId) -> Result<(), SimulatorError> {
+        self.world(|world| world.announce_expiring_token(project, user))
     }
 
     /// Changes who sees a group or project.
@@ -224,7 +236,7 @@ impl Gitlab {
         self.world(|world| world.protect(project, name))
     }
 
-    /// Commits one file to a branch; without content the file goes.
+    /// Commits one file to a branch; without content the file goes. Only push hooks hear of it.
     pub fn write_file(
         &self,
         project: ProjectId,
@@ -233,10 +245,11 @@ impl Gitlab {
         content: Option<&str>,
     ) -> Result<CommitSha, SimulatorError> {
         self.world(|world| {
-            world.branch_head(project, branch)?;
+            let before = world.branch_head(project, branch)?;
             let sha = world.commit_on(project, branch, &format!("Write {path}"), "root@example.com")?;
             world.project_mut(project)?.repository.write(&sha, path, content.map(str::as_bytes));
             world.snapshots.clear();
+            world.announce_branch_push(project, branch, (&before, &sha), path)?;
             Ok(sha)
         })
     }

@@ -6,7 +6,7 @@ use crate::simulator::error::SimulatorError;
 use crate::simulator::merge_requests::{NewJob, PipelineJob};
 
 impl Gitlab {
-    /// A job of a pipeline runs; if it has run before, this is a retry. Nobody is told.
+    /// A job of a pipeline runs; if it has run before, this is a retry. Only job hooks hear of it.
     pub fn run_job(&self, which: MergeRequestRef, pipeline: u64, new: NewJob) -> Result<u64, SimulatorError> {
         self.world(|world| {
             let id = world.fresh_id();
@@ -18,11 +18,13 @@ impl Gitlab {
             }
             let NewJob { name, status, allow_failure, is_bridge } = new;
             run.jobs.push(PipelineJob { id, name, status, allow_failure, retried: false, is_bridge });
+            let run = run.clone();
+            world.announce_job(which, &run, id)?;
             Ok(id)
         })
     }
 
-    /// The newest run of a job has this status. Nobody is told.
+    /// The newest run of a job has this status. Only job hooks hear of it.
     pub fn finish_job(
         &self,
         which: MergeRequestRef,
@@ -34,8 +36,10 @@ impl Gitlab {
             let mut runs = world.merge_request_mut(which)?.pipelines.iter_mut();
             let run = runs.find(|run| run.id == pipeline).ok_or(SimulatorError::NoJob(pipeline))?;
             let job = run.jobs.iter_mut().rev().find(|job| job.name == name);
-            status.clone_into(&mut job.ok_or(SimulatorError::NoJob(pipeline))?.status);
-            Ok(())
+            let job = job.ok_or(SimulatorError::NoJob(pipeline))?;
+            status.clone_into(&mut job.status);
+            let (id, run) = (job.id, run.clone());
+            world.announce_job(which, &run, id)
         })
     }
 }

@@ -48,7 +48,8 @@ impl Gitlab {
         self.discuss(which, body, NoteKind::Internal)
     }
 
-    /// Changes the comment that began a discussion; its author or a Maintainer may. Nobody is told.
+    /// Changes the comment that began a discussion; its author or a Maintainer may. Note hooks hear of
+    /// it since 16.11.
     pub fn edit_comment(
         &self,
         which: MergeRequestRef,
@@ -74,23 +75,19 @@ impl Gitlab {
         })
     }
 
-    /// Somebody awards an emoji. Nobody is told.
+    /// Somebody awards an emoji. Only emoji hooks hear of it.
     pub fn award(&self, which: MergeRequestRef, user: UserId, name: &str) -> Result<(), SimulatorError> {
         self.world(|world| world.award(which, user, name).map(drop))
     }
 
-    /// Somebody takes an emoji back. Nobody is told.
+    /// Somebody takes an emoji back. Only emoji hooks hear of it.
     pub fn take_award_back(
         &self,
         which: MergeRequestRef,
         user: UserId,
         name: &str,
     ) -> Result<(), SimulatorError> {
-        self.world(|world| {
-            let awards = &mut world.merge_request_mut(which)?.awards;
-            awards.retain(|award| award.user != user || award.name != name);
-            Ok(())
-        })
+        self.world(|world| world.take_award_back(which, |award| award.user == user && award.name == name))
     }
 
     /// A reviewer, who becomes one if need be, says how far the review is (`requested_changes`, `reviewed`, …).

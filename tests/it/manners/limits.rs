@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use countersign::simulator::{CallOutcome, CheckStatus, Fault};
 
+use super::log::{lines, run_logged};
 use super::pass_until;
 use crate::world::{DISCUSSIONS, Ground, ONE, PLAIN_POLICY, World, until};
 
@@ -98,6 +99,53 @@ async fn after_a_refusal_of_all_calls_none_is_made_before_its_time() {
     world.expect(other, Failed, "for both").await;
     assert_eq!(world.decisions(which).await.len(), decisions + 1, "what was not asked decided nothing");
     world.end().await;
+}
+
+/// The refusal comes in the middle of a look: what is missing then is not unknown, it was not asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_that_a_limit_cut_short_decides_nothing_and_takes_nothing_back() {
+    let world = World::start(THREADS_POLICY).await;
+    let which = world.open(world.merge_request().title("good"));
+    world.expect(which, Passed, "before").await;
+    let decisions = world.decisions(which).await.len();
+    world.gitlab.fault(Fault::rate_limited(DISCUSSIONS, 40).times(1));
+    world.gitlab.edit_title(which, "good still").unwrap();
+    until("it is refused", || refusals(&world) == 1).await;
+    world.rest().await;
+    assert_eq!(world.decisions(which).await.len(), decisions, "not yet");
+    world.pass(Duration::from_secs(45)).await;
+    world.expect(which, Passed, "after").await;
+    assert_eq!(world.posted(which), [Passed], "nothing was taken back meanwhile");
+    assert_eq!(world.decisions(which).await.len(), decisions + 1);
+    world.end().await;
+}
+
+#[test]
+fn half_an_hour_of_refusals_makes_a_short_log() {
+    run_logged("storm", async {
+        let world = World::start(PLAIN_POLICY).await;
+        let all: Vec<_> = (0..60).map(|_| world.open(world.merge_request())).collect();
+        world.settle().await;
+        let fault = world.gitlab.fault(Fault::rate_limited_json(ONE));
+        for which in &all {
+            world.gitlab.edit_title(*which, "bad").unwrap();
+        }
+        let over = world.gitlab.now() + Duration::from_secs(1800);
+        while world.gitlab.now() < over {
+            world.gitlab.advance(Duration::from_secs(5));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let loud = lines("storm").iter().filter(|line| line.level <= tracing::Level::WARN).count();
+        println!(
+            "60 merge requests, one route refused for half an hour: {} refusals, {loud} lines",
+            refusals(&world)
+        );
+        // Ten in five minutes, of two kinds.
+        assert!((10..=2 * 10 * 7).contains(&loud), "{loud} lines");
+        world.gitlab.lift(fault);
+        pass_until(&world, "all is right", || all.iter().all(|which| world.status(*which) == Failed)).await;
+        world.end().await;
+    });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
