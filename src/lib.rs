@@ -17,7 +17,7 @@
 //! 2. **enqueue** ([`store::Queue::take`], `store/intake.rs`): one lane per merge request; what arrives while it waits
 //!    coalesces, what arrives while it is decided makes one more run. The commit is on disk before the 202 leaves
 //!    (`store/writer.rs`: one thread writes, many deliveries share one sync).
-//! 3. **claim** (`status_check/worker.rs`, `store/lane.rs`): up to 32 lanes at a time, each with a lease; those on which
+//! 3. **claim** (`status_check/worker.rs`, `store/claiming.rs`): up to 32 lanes at a time, each with a lease; those on which
 //!    a `passed` may show first, and where more are due every other place to the projects in turn. None while GitLab is
 //!    down or grants no more calls.
 //! 4. **look** (`status_check/look.rs`, [`decision::Decider`]): one read of the merge request, the status list at first

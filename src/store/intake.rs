@@ -241,8 +241,9 @@ pub(super) fn prune(connection: &Connection, now: Timestamp) -> Result<usize, St
 mod tests {
     use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
 
+    use super::super::claiming::claim;
     use super::super::hint::Event;
-    use super::super::lane::{Settlement, claim, settle};
+    use super::super::lane::{Settlement, settle};
     use super::super::schema::empty_database;
     use super::*;
 

@@ -255,9 +255,10 @@ fn last(connection: &Connection, key: (i64, i64)) -> Result<Option<LastDecision>
 
 #[cfg(test)]
 mod tests {
+    use super::super::claiming::claim;
     use super::super::hint::{Event, Hint};
     use super::super::intake::take;
-    use super::super::lane::{Settlement, claim, settle};
+    use super::super::lane::{Settlement, settle};
     use super::super::schema::empty_database;
     use super::*;
     use crate::merge_request::{MergeRequestIid, ProjectId};

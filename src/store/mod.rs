@@ -7,6 +7,7 @@
 //! The seam for a second database is this door: rooms above speak [`Queue`], [`Decisions`] and the types listed here,
 //! never SQL.
 
+mod claiming;
 mod column;
 mod crowd;
 mod decisions;

@@ -14,12 +14,13 @@ use crate::clock::Clock;
 use crate::companion::Companion;
 use crate::merge_request::{CommitSha, MergeRequestRef, ProjectId};
 
+use super::claiming::claim;
 use super::crowd::{self, CrowdTurn, Member};
 use super::decisions::{self, NewDecision};
 use super::error::StoreError;
 use super::hint::{Concerned, Crowd, Hint, Proof, Taken};
 use super::intake::{prune, take, take_crowd, take_for_commit, take_if};
-use super::lane::{self, Claim, Depth, Recorded, Settlement, claim, depth, prove, release, renew, settle};
+use super::lane::{self, Claim, Depth, Recorded, Settlement, depth, prove, release, renew, settle};
 use super::memory::{Memory, Observations, memory, observe};
 use super::mirror::{self, KnownMirror};
 use super::revision;

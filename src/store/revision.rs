@@ -77,7 +77,8 @@ pub(super) fn remaining(connection: &Connection) -> Result<u64, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lane::{Settlement, Work, claim, settle};
+    use super::super::claiming::claim;
+    use super::super::lane::{Settlement, Work, settle};
     use super::super::schema::empty_database;
     use super::super::sweep;
     use super::*;
