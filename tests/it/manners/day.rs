@@ -199,6 +199,7 @@ async fn play(size: &Size) {
     world.gitlab.set_rate_limit(Some(u64::try_from(size.granted).unwrap()));
     // What came before is of another minute.
     world.gitlab.advance(Duration::from_secs(61));
+    world.gitlab.forget_calls();
     let mut day = Day { size, world, all, chance: Chance::new("a bad day"), events: 0 };
     for phase in phases() {
         let (name, from) = (phase.name, day.world.gitlab.now());
