@@ -36,8 +36,10 @@
 //!    that runs, an answer of unclear fate) or recall (time, a heartbeat).
 //!
 //! Three tasks beside the worker put lanes into the queue without a delivery of their own: `status_check/revision.rs` follows
-//! the policies in force, `status_check/sweep.rs` looks back after a start or an outage, `status_check/crowd.rs` finds whom an
-//! event of many concerns.
+//! the policies in force, `status_check/crowd.rs` finds whom an event of many concerns, `status_check/sweep.rs` sweeps: it looks
+//! back after a start or an outage, and from time to time looks at what changed and at everything that is open. What a sweep
+//! found to be otherwise than it was left is told by `status_check/drift.rs`; `app/reconciliation.rs` examines the same way and
+//! lets whoever owns the store mend it.
 //!
 //! What GitLab tells beside the events of merge requests (`server/destination.rs`) is taken only if a policy reads what it can
 //! change; which event can change which facts is one table (`policy/source_of_change.rs`), by which `install` sets up webhooks
@@ -78,8 +80,16 @@
 //!   of unclear fate the status list is read every ten seconds until a minute is over, and once more then.
 //! - A recall never grants and never fails what merely waited while a pipeline may have moved: it takes back, keeps, or
 //!   says again. Everything else is looked at, at once if time woke the lane, in turn if new policies did.
-//! - A sweep is also of every lane on which a `passed` may show: GitLab dates neither pipelines nor memberships nor
+//! - Whether what changed was looked at since is told by the merge request's own `updated_at` as the last look read it, and by
+//!   no clock. What a sweep found waits as a row (`lane.sweep_at`) and is charged to the budget when it begins, so that a
+//!   restart loses none of it and events go before it.
+//! - That a rule was without an event for a week is not told apart: the full sweep evaluates everything anyway.
+//! - A look back is also of every lane on which a `passed` may show: GitLab dates neither pipelines nor memberships nor
 //!   foreign statuses into the merge request.
+//! - A pipeline or job that names no merge request finds those of its commit in the store alone: one that was never heard of has
+//!   an event of its own to come, or is found by a sweep. So an event of a branch that is nobody's costs no call.
+//! - Of a crowd nothing is asked of GitLab either: who is in it is remembered (project, target branch), and what a look that is
+//!   under way may still find is told by the deliveries that it serves.
 //! - A `passed` is taken back first on evidence of the merge request itself (another head or target branch than at the
 //!   last look, closed then and open now), not of the delivery's kind: one reopening is told by several deliveries.
 //! - Whether a merge request is on a merge train is asked only where a `passed` would be taken back for waiting, and a

@@ -142,6 +142,21 @@ pub struct AnswerLabels {
     pub status: &'static str,
 }
 
+/// Label of [`Metrics::sweeps`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SweepLabels {
+    /// `look_back`, `recent`, `full`.
+    pub kind: &'static str,
+}
+
+/// Label of [`Metrics::drift_found`] and [`Metrics::drift_mended`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DriftLabels {
+    /// `foreign_status`, `lost_answer`, `missed_event`, `never_decided`; and what only people mend: `check_gone`,
+    /// `check_moved`, `check_renamed`, `not_required`.
+    pub kind: &'static str,
+}
+
 /// Labels of [`Metrics::mirrors`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct MirrorLabels {
@@ -190,9 +205,15 @@ pub struct Metrics {
     /// `countersign_revision_remaining`
     pub revision_remaining: Gauge,
     /// `countersign_sweeps_total`
-    pub sweeps: Counter,
+    pub sweeps: Family<SweepLabels, Counter>,
     /// `countersign_swept_merge_requests_total`
     pub swept: Counter,
+    /// `countersign_drift_found_total`
+    pub drift_found: Family<DriftLabels, Counter>,
+    /// `countersign_drift_mended_total`
+    pub drift_mended: Family<DriftLabels, Counter>,
+    /// `countersign_last_full_sweep_timestamp_seconds`; not there before the first.
+    last_full_sweep: Family<[(&'static str, &'static str); 0], Gauge>,
     /// `countersign_gitlab_token_expires_timestamp_seconds`; not there while no day is known.
     token_expiry: Family<[(&'static str, &'static str); 0], Gauge>,
     /// `countersign_gitlab_rate_limit_remaining`; not there while GitLab tells of none.
@@ -218,14 +239,18 @@ impl Default for Metrics {
             parked: Counter::default(),
             panics: Counter::default(),
             revision_remaining: Gauge::default(),
-            sweeps: Counter::default(),
+            sweeps: Family::default(),
             swept: Counter::default(),
+            drift_found: Family::default(),
+            drift_mended: Family::default(),
+            last_full_sweep: Family::default(),
             token_expiry: Family::default(),
             rate_limit: Family::default(),
             registry: Registry::default(),
         };
         metrics.register_counts(&mut registry);
         metrics.register_states(&mut registry);
+        metrics.register_sweeps(&mut registry);
         Self { registry, ..metrics }
     }
 }
@@ -251,8 +276,6 @@ impl Metrics {
             self.mirrors.clone(),
         );
         registry.register("lanes_parked", "Answers that GitLab refused (401, 403, 404)", self.parked.clone());
-        registry.register("sweeps", "Sweeps that came to their end", self.sweeps.clone());
-        registry.register("swept_merge_requests", "Merge requests that sweeps queued", self.swept.clone());
         registry.register("evaluation_panics", "Evaluations that panicked", self.panics.clone());
     }
 
@@ -302,6 +325,45 @@ impl Metrics {
     /// Counts a delivery.
     pub fn count_delivery(&self, outcome: DeliveryOutcome) {
         self.deliveries.get_or_create(&DeliveryLabels { outcome: outcome.as_str() }).inc();
+    }
+
+    fn register_sweeps(&self, registry: &mut Registry) {
+        registry.register("sweeps", "Sweeps that came to their end, by kind", self.sweeps.clone());
+        registry.register("swept_merge_requests", "Merge requests that sweeps queued", self.swept.clone());
+        registry.register(
+            "drift_found",
+            "What was found to be otherwise than it should be, by kind",
+            self.drift_found.clone(),
+        );
+        registry.register("drift_mended", "What of it was mended by an answer", self.drift_mended.clone());
+        registry.register(
+            "last_full_sweep_timestamp_seconds",
+            "When the last full sweep began that came to its end",
+            self.last_full_sweep.clone(),
+        );
+    }
+
+    /// Counts a sweep and what it queued.
+    pub fn count_sweep(&self, kind: &'static str, queued: usize) {
+        self.sweeps.get_or_create(&SweepLabels { kind }).inc();
+        self.swept.inc_by(u64::try_from(queued).unwrap_or(u64::MAX));
+    }
+
+    /// Counts something that was otherwise than it should be.
+    pub fn count_drift(&self, kind: &'static str) {
+        self.drift_found.get_or_create(&DriftLabels { kind }).inc();
+    }
+
+    /// Counts something of that which was mended.
+    pub fn count_mended(&self, kind: &'static str) {
+        self.drift_mended.get_or_create(&DriftLabels { kind }).inc();
+    }
+
+    /// Tells when the last full sweep began that came to its end; none while there was none.
+    pub fn tell_last_full_sweep(&self, began: Option<Timestamp>) {
+        if let Some(began) = began {
+            self.last_full_sweep.get_or_create(&[]).set(began.as_second());
+        }
     }
 
     /// Counts an answer.

@@ -34,6 +34,9 @@ impl Setup<'_> {
             .env("COUNTERSIGN__WEBHOOKS__STATUS_CHECK_SECRETS", SECRET)
             .env("COUNTERSIGN__STORE__URL", format!("sqlite:{}", database(self.folder).display()))
             .env("COUNTERSIGN__POLICIES__PATH", self.policies)
+            // Measured is what events cost: the sweep is off.
+            .env("COUNTERSIGN__SWEEP__RECENT", "0s")
+            .env("COUNTERSIGN__SWEEP__FULL", "0s")
             .env("COUNTERSIGN__LOG__FORMAT", "json");
         command
     }

@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod exit_status;
 mod install;
+mod reconcile;
 mod report;
 mod schema;
 mod serve;
@@ -39,6 +40,8 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Create or repair status checks and webhooks in GitLab projects
     Install(install::Arguments),
+    /// Compare what GitLab shows with what it should show, and mend what differs
+    Reconcile(reconcile::Arguments),
     /// Print the JSON Schema of a file, for editors
     Schema(schema::Arguments),
 }
@@ -52,6 +55,7 @@ pub fn run() -> ExitStatus {
             Command::Check(arguments) => check::run(&arguments),
             Command::Doctor(arguments) => doctor::run(&arguments),
             Command::Install(arguments) => install::run(&arguments),
+            Command::Reconcile(arguments) => reconcile::run(&arguments),
             Command::Schema(arguments) => schema::run(&arguments),
         },
         Err(error) => {

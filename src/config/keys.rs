@@ -17,6 +17,7 @@ pub(super) const ROOT: Table = Table {
         Key::new("store", Shape::Mapping(&STORE), "Where deliveries and decisions are kept."),
         Key::new("policies", Shape::Mapping(&POLICIES), "Where policies are."),
         Key::new("answers", Shape::Mapping(&ANSWERS), "What GitLab is told."),
+        Key::new("sweep", Shape::Mapping(&SWEEP), "How often it is looked for what nobody told of."),
         Key::new("log", Shape::Mapping(&LOG), "How to log."),
     ],
 };
@@ -109,6 +110,20 @@ const LABELS: Table = Table {
         Key::new("failed", TEXT, "A check fails."),
         Key::new("waiting", TEXT, "Something is missing."),
         Key::new("undecided", TEXT, "It can't be decided."),
+    ],
+};
+
+const SWEEP: Table = Table {
+    name: "sweep",
+    doc: "How often it is looked for what nobody told of.",
+    hint: None,
+    keys: &[
+        Key::new(
+            "recent",
+            Shape::Duration,
+            "How often merge requests that changed are looked for; 0s: never.",
+        ),
+        Key::new("full", Shape::Duration, "In which time every open merge request is looked at; 0s: never."),
     ],
 };
 

@@ -24,6 +24,9 @@ pub const DEFAULTS: &str = include_str!("../../deploy/config.default.toml");
 /// What the names of environment variables begin with.
 pub const ENVIRONMENT_PREFIX: &str = "COUNTERSIGN__";
 
+/// The least and the longest time between two sweeps.
+const LEAST_PERIOD: Duration = Duration::from_secs(10);
+const LONGEST_PERIOD: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The least and the longest time that one call of GitLab may be given.
 const LEAST_TIMEOUT: Duration = Duration::from_millis(100);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -121,6 +124,8 @@ pub struct Config {
     pub policies: PoliciesConfig,
     /// `[answers]`
     pub answers: AnswersConfig,
+    /// `[sweep]`
+    pub sweep: SweepConfig,
     /// `[log]`
     pub log: LogConfig,
 }
@@ -257,6 +262,38 @@ pub enum WaitingAnswer {
     Pending,
     /// `failed`.
     Failed,
+}
+
+/// How often it is looked for what nobody told of.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SweepConfig {
+    #[serde(deserialize_with = "duration")]
+    recent: Duration,
+    #[serde(deserialize_with = "duration")]
+    full: Duration,
+}
+
+impl SweepConfig {
+    /// How often merge requests that changed are looked for; none for never.
+    pub fn recent(&self) -> Result<Option<Duration>, ConfigError> {
+        period("sweep.recent", self.recent)
+    }
+
+    /// In which time every open merge request is looked at; none for never.
+    pub fn full(&self) -> Result<Option<Duration>, ConfigError> {
+        period("sweep.full", self.full)
+    }
+}
+
+fn period(key: &'static str, period: Duration) -> Result<Option<Duration>, ConfigError> {
+    if !period.is_zero() && !(LEAST_PERIOD..=LONGEST_PERIOD).contains(&period) {
+        let problem = format!(
+            "is {period:?}: give a time from {LEAST_PERIOD:?} to {LONGEST_PERIOD:?}, or 0s for never"
+        );
+        return Err(ConfigError::Value { key, problem });
+    }
+    Ok(Some(period).filter(|period| !period.is_zero()))
 }
 
 /// How to log.
@@ -524,6 +561,18 @@ mod tests {
             let error = load_file(text).unwrap_err();
             let said = format!("{error} {error:?}");
             assert!(said.contains(told) && !said.contains("sesame"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_sweep_comes_from_time_to_time_or_never() {
+        let config = load(&[]).unwrap();
+        let of = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!((config.sweep.recent().unwrap(), config.sweep.full().unwrap()), (of(300), of(3600)));
+        let full = |text| load(&[("COUNTERSIGN__SWEEP__FULL", text)]).unwrap().sweep.full();
+        assert_eq!((full("0s").unwrap(), full("10s").unwrap()), (None, of(10)));
+        for wrong in ["9s", "200h"] {
+            assert!(full(wrong).unwrap_err().to_string().contains("0s for never"), "{wrong}");
         }
     }
 

@@ -88,6 +88,8 @@ pub enum WithoutList {
     TakesBack,
     /// A verdict shows elsewhere: it is decided as the default check.
     IsDefault,
+    /// A verdict shows elsewhere, and nobody ever told of the project: nothing is to be said there.
+    IsNone,
 }
 
 /// Which checks are remembered for a head and target branch; none where the list must tell.
@@ -138,8 +140,12 @@ pub struct Open {
     pub checks: Vec<Check>,
     /// What GitLab shows for them, if the list was read.
     pub listed: Option<Listed>,
+    /// GitLab's own names of all the checks that it lists, ours or not, if the list was read.
+    pub titles: Vec<(StatusCheckId, String)>,
     /// GitLab's clock at the read: one clock dates pushes, approvals and the present.
     pub now: Timestamp,
+    /// When the merge request says that it changed last.
+    pub updated_at: Timestamp,
     /// What this service itself says in GitLab.
     pub own: Own,
     /// What shows of that.
@@ -207,6 +213,7 @@ impl Decider {
         };
         let subject = subject_of(merge_request, sha, &read, own)?;
         let remembered = if *listing == Listing::UnlessKnown { known(&subject) } else { Vec::new() };
+        let mut titles = None;
         let (checks, listed) = if remembered.is_empty() {
             let listed = match listing {
                 Listing::Beside(head) if *head == subject.sha => listed.transpose(),
@@ -216,13 +223,17 @@ impl Decider {
                 Some(listed) => listed,
                 None => self.list(merge_request).await,
             };
+            titles = listed.as_ref().ok().map(|listed| titles_of(listed));
             self.our_checks(listed, *without_list)?
         } else {
             (remembered, None)
         };
+        let titles = titles.unwrap_or_default();
         let now = date.unwrap_or_else(facts::local_time);
+        let updated_at = read.updated_at;
         let seen = Seen { labels: read.labels, pipeline: read.head_pipeline };
-        let open = Box::new(Open { subject, checks, listed, now, own: own.clone(), seen });
+        let own = own.clone();
+        let open = Box::new(Open { subject, checks, listed, titles, now, updated_at, own, seen });
         Ok(match (is_open, open) {
             (true, open) if open.checks.is_empty() => Sight::NoCheck(open),
             (true, open) => Sight::Open(open),
@@ -233,7 +244,7 @@ impl Decider {
 
     /// Decides all its checks of ours; none when it moved while its facts were read.
     pub async fn decide(&self, policies: &PolicySet, remembered: &Remembered, open: Open) -> Option<Decided> {
-        let Open { subject, checks, listed, now, own, seen } = open;
+        let Open { subject, checks, listed, now, own, seen, .. } = open;
         let newest = NewestVersion::default();
         let reader = Reader { gitlab: &self.gitlab, approvals: &remembered.approvals, now, newest, own };
         let facts = Facts::new(subject, remembered.sightings.clone());
@@ -249,12 +260,12 @@ impl Decider {
         without_list: WithoutList,
     ) -> Result<(Vec<Check>, Option<Listed>), Failure> {
         let listed = match (listed, without_list) {
-            (Err(Failure::Gitlab(error)), WithoutList::TakesBack | WithoutList::IsDefault)
-                if is_without_list(&error) =>
-            {
+            (Err(Failure::Gitlab(error)), without_list) if is_without_list(&error) => {
                 return match without_list {
+                    WithoutList::Fails => Err(Failure::Gitlab(error)),
+                    WithoutList::TakesBack => Err(Failure::Unlisted(error)),
                     WithoutList::IsDefault => Ok((vec![Check::unlisted()], None)),
-                    _ => Err(Failure::Unlisted(error)),
+                    WithoutList::IsNone => Ok((Vec::new(), None)),
                 };
             }
             (listed, _) => listed?,
@@ -277,6 +288,10 @@ impl Decider {
         }
         Ok(listed)
     }
+}
+
+fn titles_of(listed: &[gitlab::StatusCheck]) -> Vec<(StatusCheckId, String)> {
+    listed.iter().map(|check| (StatusCheckId::new(check.id), check.name.clone())).collect()
 }
 
 /// GitLab: without Ultimate the routes of status checks answer 401, in the Community Edition 404 (contract section 1.3).

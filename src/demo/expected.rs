@@ -8,7 +8,7 @@ use std::str::FromStr;
 use crate::simulator::CheckStatus;
 
 /// The table.
-const TABLE: [(&str, Status); 12] = [
+const TABLE: [(&str, Status); 13] = [
     ("docs", Status::Passed),
     ("title", Status::Passed),
     ("ci", Status::Passed),
@@ -16,6 +16,7 @@ const TABLE: [(&str, Status); 12] = [
     ("withdrawn", Status::Pending),
     ("race", Status::Failed),
     ("outage", Status::Passed),
+    ("lost", Status::Passed),
     ("forged", Status::Passed),
     ("stale", Status::Unanswered),
     ("pipeline", Status::Passed),

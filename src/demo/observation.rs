@@ -125,9 +125,11 @@ fn decided(decision: &StoredDecision) -> Decided {
 }
 
 /// What calls ask for, in the order in which they are told: those made at the same time have none.
-const KINDS: [(&str, &str); 14] = [
+const KINDS: [(&str, &str); 16] = [
     ("GET /version", "GitLab's version"),
     ("GET /metadata", "GitLab's version"),
+    ("GET /projects", "projects"),
+    ("GET /projects/:id/merge_requests", "what changed"),
     ("GET /projects/:id/merge_requests/:iid", "merge request"),
     ("GET /projects/:id/merge_requests/:iid/status_checks", "status checks"),
     ("GET /projects/:id/merge_requests/:iid/versions", "versions"),

@@ -17,7 +17,9 @@ use crate::simulator::{
     CheckStatus, Gitlab, HookEvent, Membership, NewHook, NewProject, NewStatusCheck, NewToken, Simulator,
     SimulatorError, SimulatorOptions,
 };
+use crate::status_check::SweepKind;
 use crate::store::StoredDecision;
+use crate::telemetry::SweepLabels;
 
 /// How long anything may take before the demo gives up.
 pub(super) const BOUND: Duration = Duration::from_secs(30);
@@ -122,6 +124,16 @@ impl Stage {
         tokio::time::timeout(BOUND, settled).await.unwrap_or(Err(DemoError::Overdue("all is decided")))
     }
 
+    /// Lets the sweep that looks for what changed come now, and waits until it has looked.
+    pub(super) async fn sweep(&self) -> Result<(), DemoError> {
+        let labels = SweepLabels { kind: SweepKind::Recent.word() };
+        let sweeps = || self.app.metrics().sweeps.get_or_create(&labels).get();
+        let before = sweeps();
+        self.app.sweep_now(SweepKind::Recent);
+        let swept = self.gitlab.eventually(BOUND, |_| sweeps() > before).await;
+        swept.then_some(()).ok_or(DemoError::Overdue("the sweep has looked"))
+    }
+
     /// What GitLab shows for our check.
     pub(super) fn shown(&self, which: MergeRequestRef) -> Result<CheckStatus, SimulatorError> {
         self.gitlab.status(which, self.check)
@@ -170,6 +182,8 @@ fn configuration(
         ("WEBHOOKS__STATUS_CHECK_SECRETS", secret),
         ("WEBHOOKS__TOKENS", hook_token),
         ("STORE__URL", database.as_str()),
+        // The story is the same each time: what is looked at is up to it.
+        ("SWEEP__FULL", "0s"),
     ];
     let variables = keys.map(|(key, value)| (format!("COUNTERSIGN__{key}"), value.to_owned()));
     Ok(Config::load(None, variables)?)

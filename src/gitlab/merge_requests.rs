@@ -52,6 +52,8 @@ pub struct MergeRequest {
     pub sha: Option<String>,
     /// When it was opened.
     pub created_at: Timestamp,
+    /// When anything about it changed last that GitLab dates (statuses, pipelines and memberships are not).
+    pub updated_at: Timestamp,
     /// How people refer to it.
     pub references: References,
     /// Its address for browsers.
@@ -163,7 +165,8 @@ impl Client {
         Ok(changed.labels)
     }
 
-    /// The open merge requests of a project that changed at or after an instant, the longest unchanged first.
+    /// The open merge requests of a project that changed at or after an instant, the longest unchanged first, each with the
+    /// instant of its last change.
     ///
     /// GitLab: a list is paged by offset (contract section 5.4). A merge request that changes or is closed between two
     /// pages moves those behind it up, and the first of the next page would be missed. So each further page asks for
@@ -172,7 +175,7 @@ impl Client {
         &self,
         project: ProjectId,
         since: Timestamp,
-    ) -> Result<Vec<MergeRequestRef>, Error> {
+    ) -> Result<Vec<(MergeRequestRef, Timestamp)>, Error> {
         let path = format!("projects/{project}/merge_requests");
         let mut seen = BTreeSet::new();
         let mut found = Vec::new();
@@ -193,9 +196,9 @@ impl Client {
                 (page, more) = (self.read_list(LIST, &path, &query).await?, false);
             }
             let fresh = page.iter().filter(|listed| seen.insert(listed.iid));
-            found.extend(
-                fresh.map(|listed| MergeRequestRef { project, iid: MergeRequestIid::new(listed.iid) }),
-            );
+            found.extend(fresh.map(|listed| {
+                (MergeRequestRef { project, iid: MergeRequestIid::new(listed.iid) }, listed.updated_at)
+            }));
             if !more {
                 return Ok(found);
             }

@@ -79,10 +79,13 @@ impl Client {
         self.write_for(Method::PUT, CHANGE, &format!("projects/{project}"), &body).await
     }
 
-    /// Reads the projects in which the token's user has a role, those that are archived left out.
-    pub async fn joined_projects(&self) -> Result<Vec<ListedProject>, Error> {
+    /// Reads the projects in which the token's user has a role of at least a level (10: any), those that are archived left
+    /// out.
+    pub async fn joined_projects(&self, least: u8) -> Result<Vec<ListedProject>, Error> {
+        let least = least.to_string();
         let query = [
             ("membership", "true"),
+            ("min_access_level", least.as_str()),
             ("archived", "false"),
             ("simple", "true"),
             ("order_by", "id"),

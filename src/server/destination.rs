@@ -127,7 +127,11 @@ impl Destination {
     ) -> Result<Taken, StoreError> {
         match self {
             Self::Lane { subject, event: Event::Companion(companion), .. } => {
-                let hint = Hint::of_companion(subject.merge_request, companion, proof);
+                let hint = Hint {
+                    sha: subject.sha,
+                    target_branch: subject.target_branch,
+                    ..Hint::of_companion(subject.merge_request, companion, proof)
+                };
                 match companion.filter(|_| subject.project_path.is_none()) {
                     Some(companion) => intake.queue.take_if(hint, concerned(intake, companion)).await,
                     None => intake.queue.take(hint).await,
@@ -142,6 +146,7 @@ impl Destination {
                     status_check,
                     check_name: check_name.flatten(),
                     sha: subject.sha,
+                    target_branch: subject.target_branch,
                     pusher: subject.pusher,
                     distrust: subject.distrust,
                     unsigned,

@@ -30,4 +30,4 @@ pub use self::finding::{Finding, Severity};
 pub use self::grounds::Wishes;
 pub use self::install::{Account, HookOrder, Order, Outcome, install};
 pub use self::installation::{Credentials, Installation};
-pub use self::selection::{Naming, Selection};
+pub use self::selection::{Naming, Selected, Selection, select};

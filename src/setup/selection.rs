@@ -8,6 +8,8 @@ use crate::gitlab::{self, CheckedProject, ListedProject};
 use crate::merge_request::ProjectId;
 use crate::scope::{ProjectScope, ScopeError};
 
+/// The least role of a member.
+const GUEST: u8 = 10;
 /// What helps where nothing is seen.
 const UNSEEN: &str = "look for a slip in the path, or make the token's user a member";
 
@@ -50,24 +52,21 @@ impl Naming {
 }
 
 /// The projects that are meant, as far as they were found.
-pub(super) struct Selected {
+pub struct Selected {
     /// They.
-    pub(super) projects: Vec<CheckedProject>,
+    pub projects: Vec<CheckedProject>,
     /// What was named and could not be read.
-    pub(super) findings: Vec<Finding>,
+    pub findings: Vec<Finding>,
     /// How many more there are.
-    pub(super) left_out: usize,
+    pub left_out: usize,
 }
 
 /// Reads the projects that are meant; an error if not even a list of them could be had.
-pub(super) async fn select(
-    installation: &Installation,
-    selection: &Selection,
-) -> Result<Selected, gitlab::Error> {
+pub async fn select(installation: &Installation, selection: &Selection) -> Result<Selected, gitlab::Error> {
     let gitlab = &installation.gitlab;
     let mut selected = Selected { projects: Vec::new(), findings: Vec::new(), left_out: 0 };
     let mut listed = match selection {
-        Selection::Joined { .. } => within(gitlab.joined_projects().await?, &installation.scope),
+        Selection::Joined { .. } => within(gitlab.joined_projects(GUEST).await?, &installation.scope),
         Selection::Group { path, deep } => match gitlab.group_projects(path, *deep).await {
             Ok(listed) => within(listed, &installation.scope),
             Err(gitlab::Error::NotFound { .. }) => {
@@ -82,7 +81,7 @@ pub(super) async fn select(
             for naming in namings {
                 match naming {
                     Naming::Glob(glob) => {
-                        let served = within(gitlab.joined_projects().await?, &installation.scope);
+                        let served = within(gitlab.joined_projects(GUEST).await?, &installation.scope);
                         found.extend(within(served, glob));
                     }
                     Naming::One(name) => match gitlab.checked_project(name).await {

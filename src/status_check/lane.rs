@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::decision::Check;
@@ -29,6 +30,10 @@ pub(super) struct Lane<'a> {
     pub(super) resources: &'a Resources,
     pub(super) claim: Claim,
     pub(super) memory: Memory,
+    /// GitLab's own names of the checks that it listed at this look, if it was asked.
+    pub(super) titles: Vec<(StatusCheckId, String)>,
+    /// When the merge request said that it changed last, if it was looked at.
+    pub(super) updated_at: Option<Timestamp>,
 }
 
 /// A decision with what it says: one for each check, in the order of the settlement's statuses.
@@ -64,7 +69,7 @@ struct Telling<'a> {
 impl<'a> Lane<'a> {
     pub(super) async fn open(resources: &'a Resources, claim: Claim) -> Result<Self, StoreError> {
         let memory = resources.queue.memory(claim.merge_request).await?;
-        Ok(Self { resources, claim, memory })
+        Ok(Self { resources, claim, memory, titles: Vec::new(), updated_at: None })
     }
 
     /// What is remembered for this very SHA and target branch.
@@ -257,7 +262,8 @@ impl<'a> Lane<'a> {
             Some(delivery) => (delivery.event.clone(), delivery.action.clone()),
             None if decided_under.is_some_and(|under| under != revision) => ("policies".to_owned(), None),
             None if let Some(event) = &self.claim.woken_by => (event.clone(), None),
-            None if self.claim.work == Work::Look && self.claim.distrust => ("sweep".to_owned(), None),
+            // One that has to be tried again is a look that doubts what shows.
+            None if self.claim.work != Work::Recall && self.claim.distrust => ("sweep".to_owned(), None),
             None => ("time".to_owned(), None),
         };
         Cause { event, action, delivery: self.claim.generation, attempt: self.claim.attempt }
@@ -272,6 +278,9 @@ impl<'a> Lane<'a> {
             resources.metrics.delivery_to_answer.observe(resources.clock.since(since).as_secs_f64());
         }
         plan_heartbeats(&mut settlement, resources);
+        settlement.updated_at = self.updated_at;
+        let merge_request = self.claim.merge_request;
+        resources.drift.settled(&resources.metrics, merge_request, &settlement);
         resources.queue.settle(self.claim, settlement).await
     }
 }

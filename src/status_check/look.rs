@@ -12,6 +12,7 @@ use crate::store::{Asked, KnownStatus, LastLook, Observations, Settlement, Shown
 
 use super::aftermath::{after, again, observations};
 use super::answer::{Answer, Vocabulary};
+use super::comparison::missed_passes;
 use super::lane::{Conclusion, Lane};
 use super::mirror::{Extent, Standing};
 use super::pause::pause;
@@ -45,35 +46,43 @@ pub(super) enum Look {
     Superseded(Box<Settlement>),
 }
 
+/// How a merge request that was read stands to what it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sighted {
+    /// It is open.
+    Open,
+    /// It is open, and what passes there was given for another situation.
+    BroughtBack,
+    /// It is closed.
+    Closed,
+}
+
 impl Lane<'_> {
     /// Looks at the merge request with everything that is remembered of it. What must not stand for as long as its facts
     /// are read is taken back before.
     pub(super) async fn look(&mut self, policies: &PolicySet) -> Result<Result<Look, Failure>, StoreError> {
-        let remembered = Remembered {
-            sightings: Sightings {
-                pushers: self.memory.pushers.iter().copied().collect(),
-                version_targets: self.memory.version_targets.clone(),
-            },
-            approvals: ApprovalMemory {
-                seen: self.memory.approvals.clone(),
-                read_at: self.memory.approvals_read_at,
-            },
-        };
+        let remembered = self.remembered_facts();
         for _ in 0..STARTS {
             let asked_at = self.resources.clock.now();
             let mut open = match self.sight().await {
                 Ok(Sight::Open(open)) => *open,
-                Ok(Sight::Closed(open)) => return Ok(Ok(Look::Closed(open))),
+                Ok(Sight::Closed(open)) => {
+                    self.note_sight(&open, Sighted::Closed);
+                    return Ok(Ok(Look::Closed(open)));
+                }
                 Ok(Sight::Ended) => return Ok(Ok(Look::Ended)),
                 Ok(Sight::Preparing) => return Ok(Ok(Look::Preparing)),
                 Ok(Sight::OutOfScope) => return Ok(Ok(Look::OutOfScope)),
-                Ok(Sight::NoCheck(open)) => return Ok(Ok(Look::NoCheck(open))),
+                Ok(Sight::NoCheck(open)) => {
+                    self.note_sight(&open, Sighted::Open);
+                    return Ok(Ok(Look::NoCheck(open)));
+                }
                 Err(failure) => return Ok(Err(failure)),
             };
             self.resources.note_time(open.now, asked_at);
-            if self.is_brought_back(&open.subject)
-                && let Some(settlement) = self.take_back(policies, &mut open, false).await?
-            {
+            let is_brought_back = self.is_brought_back(&open.subject);
+            self.note_sight(&open, if is_brought_back { Sighted::BroughtBack } else { Sighted::Open });
+            if is_brought_back && let Some(settlement) = self.take_back(policies, &mut open, false).await? {
                 return Ok(Ok(Look::Superseded(Box::new(settlement))));
             }
             if let Some(decided) = self.resources.decider.decide(policies, &remembered, open).await {
@@ -83,8 +92,32 @@ impl Lane<'_> {
         Ok(Ok(Look::Moving))
     }
 
+    /// What facts about it need that only memory has.
+    pub(super) fn remembered_facts(&self) -> Remembered {
+        Remembered {
+            sightings: Sightings {
+                pushers: self.memory.pushers.iter().copied().collect(),
+                version_targets: self.memory.version_targets.clone(),
+            },
+            approvals: ApprovalMemory {
+                seen: self.memory.approvals.clone(),
+                read_at: self.memory.approvals_read_at,
+            },
+        }
+    }
+
+    /// Takes in what was read of the merge request, and tells what of it is otherwise than it was left.
+    fn note_sight(&mut self, open: &Open, sighted: Sighted) {
+        self.titles.clone_from(&open.titles);
+        self.updated_at = Some(open.updated_at);
+        self.note_drift(self.compare(open, sighted == Sighted::Closed));
+        if sighted != Sighted::Open && self.is_swept() {
+            self.note_drift(missed_passes(open));
+        }
+    }
+
     /// The first round of calls.
-    async fn sight(&self) -> Result<Sight, Failure> {
+    pub(super) async fn sight(&self) -> Result<Sight, Failure> {
         let is_unseen = self.memory.statuses.is_empty() && !self.is_unlisted();
         let must = self.claim.distrust || is_unseen || self.is_in_doubt();
         let last = self.memory.last.as_ref().map(|last| last.look.sha.clone());
@@ -251,6 +284,9 @@ impl Lane<'_> {
         let subject = &decided.facts.merge_request;
         self.resources.metrics.panics.inc_by(decided.panics.try_into().unwrap_or(u64::MAX));
         let weighed = self.weigh(subject, &decided.checks, decided.listed.as_ref()).await;
+        if self.is_swept() && decided.listed.is_some() {
+            self.note_drift(weighed.iter().filter_map(|weighed| self.drift_of(weighed)).collect());
+        }
         let shared = Shared::new(&decided.facts, policies)?;
         let statements = self.state(&shared, &subject.sha, &decided.checks, &weighed)?;
         let checks = decided.checks.iter().map(|(check, _)| check);

@@ -34,6 +34,11 @@ impl Rate {
         Ok(())
     }
 
+    /// How long after the first of many the one with an index has its turn.
+    pub(super) fn pace(&self, index: u32) -> Duration {
+        self.interval.saturating_mul(index).saturating_sub(self.credit)
+    }
+
     /// Reserves the next one and says when it is due.
     pub(super) fn reserve(&self, now: Timestamp) -> Timestamp {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,6 +70,7 @@ mod tests {
         let rate = Rate::new(6, 2);
         let slots: Vec<_> = (0..4).map(|_| rate.reserve(at(0))).collect();
         assert_eq!(slots, [at(0), at(0), at(10), at(20)]);
+        assert_eq!([0, 1, 2, 3].map(|index| at(0) + rate.pace(index)), slots.as_slice());
         assert_eq!(rate.take(at(5)), Err(at(30)));
         assert_eq!(rate.take(at(30)), Ok(()));
         assert_eq!(rate.take(at(31)), Err(at(40)));

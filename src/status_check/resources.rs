@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use crate::bundle::Bundle;
 use crate::clock::Clock;
@@ -18,6 +18,7 @@ use crate::store::{Decisions, Queue, Store};
 use crate::telemetry::{Metrics, Telling};
 
 use super::answer::Vocabulary;
+use super::drift::Book;
 use super::lines::Lines;
 use super::outage::Outage;
 use super::rate::Rate;
@@ -55,10 +56,16 @@ pub struct Resources {
     pub(super) heartbeats: Rate,
     /// Looks that nobody waits for.
     pub(super) background: Rate,
+    /// When sweeps' looks come back for which there was no room in that.
+    pub(super) put_off: Rate,
     /// What the log tells of many.
     pub(super) lines: Lines,
     /// Whether GitLab can be reached.
     pub(super) outage: Outage,
+    /// What was found to be otherwise than it should be.
+    pub(super) drift: Book,
+    /// Sweeps that somebody wants now.
+    pub(super) wanted: Wanted,
     version: Mutex<Version>,
     /// Whose the token is, until when that is believed, and of which token it is.
     own_user: Mutex<Option<(UserId, Timestamp, u64)>>,
@@ -66,6 +73,13 @@ pub struct Resources {
     trains: SyncMutex<HashMap<ProjectId, Arc<Mutex<Option<Believed>>>>>,
     /// How far our clock is ahead of GitLab's, in milliseconds.
     ahead_millis: AtomicI64,
+}
+
+/// Sweeps that somebody wants now.
+#[derive(Default)]
+pub(super) struct Wanted {
+    pub(super) recent: Notify,
+    pub(super) full: Notify,
 }
 
 /// What is known of GitLab's version.
@@ -99,8 +113,11 @@ impl Resources {
             clock: store.clock().clone(),
             heartbeats,
             background: Rate::new(looks_per_minute, LOOKS_AT_ONCE),
+            put_off: Rate::new(looks_per_minute, 1),
             lines: Lines::default(),
             outage: Outage::default(),
+            drift: Book::default(),
+            wanted: Wanted::default(),
             version: Mutex::default(),
             own_user: Mutex::default(),
             trains: SyncMutex::default(),

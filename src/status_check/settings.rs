@@ -25,6 +25,10 @@ pub struct Settings {
     pub undecided_after: Duration,
     /// `policies.stale_after`.
     pub stale_after: Duration,
+    /// `sweep.recent`; none for never.
+    pub sweep_recent: Option<Duration>,
+    /// `sweep.full`; none for never.
+    pub sweep_full: Option<Duration>,
     /// `gitlab.background_calls_per_minute`.
     pub background_calls_per_minute: u32,
     /// `gitlab.version`.

@@ -44,6 +44,9 @@ impl Lane<'_> {
     pub(super) fn without_list(&self) -> WithoutList {
         if !self.resources.settings.mirrors.is_any() {
             WithoutList::Fails
+        } else if !self.memory.is_project_heard {
+            // A sweep reaches projects that never asked: what would be written there is nobody's wish.
+            WithoutList::IsNone
         } else if self.memory.statuses.is_empty() {
             WithoutList::IsDefault
         } else {

@@ -1,9 +1,12 @@
-//! A look back: what changed while nobody listened is found without a delivery.
+//! The sweep: what nobody told of is found without a delivery.
 //!
-//! At start, and after a time in which deliveries could not be made durable or GitLab could not be reached: from the
-//! last durable write (or the begin of that time) minus ten minutes, over the projects that were ever seen. What is
-//! found becomes rows of the queue, within the budget of calls that nobody waits for. A sweep that fails is owed, also
-//! after a restart, until it was made.
+//! Three kinds, one way. *Looking back*, at start and after a time in which deliveries could not be made durable or GitLab
+//! could not be reached: what changed since the last durable write (or the begin of that time) minus ten minutes, over the
+//! projects that were ever seen. *Recent*, every `sweep.recent`: what changed since the last one and was not looked at as it
+//! is now. *Full*, every `sweep.full`: every open merge request, spread over that time. Each only puts lanes into the queue,
+//! as rows, so that a restart goes on with them; the worker decides and answers them as any other (`Work::Sweep`), each
+//! charged to the budget of calls that nobody waits for when it begins. A look back that fails is owed, also after a restart,
+//! until it was made; a full sweep whose list was not complete begins again.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,37 +15,54 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::gitlab::Error;
-use crate::merge_request::{MergeRequestRef, ProjectId};
+use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
 use crate::store::StoreError;
 
 use super::pause::pause;
 use super::resources::Resources;
+use super::survey::{Surveyed, SweepError, changed_since, not_required, projects, survey};
 
-/// How much further back a sweep looks than the last durable write: clocks differ, and deliveries are under way.
+/// How much further back a sweep looks than it must: clocks differ, and deliveries are under way.
 const MARGIN: Duration = Duration::from_secs(600);
-/// The least time between two sweeps.
+/// The least time between two looks back.
 const REST: Duration = Duration::from_secs(30);
 /// How many merge requests are queued with one commit.
 const QUEUED_AT_ONCE: usize = 200;
+/// The part of its period over which a full sweep is spread.
+const SPREAD: f64 = 0.9;
 
-/// Why a sweep did not come to its end.
-#[derive(Debug, thiserror::Error)]
-enum SweepError {
-    #[error(transparent)]
-    Gitlab(#[from] Error),
-    #[error(transparent)]
-    Store(#[from] StoreError),
+/// What a sweep is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SweepKind {
+    /// What changed while deliveries may have been lost.
+    LookBack,
+    /// What changed a short time ago.
+    Recent,
+    /// Everything that is open.
+    Full,
 }
 
-/// Sweeps at start and whenever something may have been lost, until `stop`.
+impl SweepKind {
+    /// The word of metrics and logs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::LookBack => "look_back",
+            Self::Recent => "recent",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// Sweeps at start, whenever something may have been lost, and from time to time, until `stop`.
 pub(super) async fn sweep_when_needed(resources: Arc<Resources>, stop: CancellationToken) {
+    let mut timetable = Timetable::begin(&resources).await;
     let mut since = resources.queue.last_written().map(|written| written.min(resources.clock.now()));
     loop {
         if let Some(lost_since) = since.take() {
+            let since = lost_since.checked_sub(MARGIN).unwrap_or(lost_since);
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = sweep_until_done(&resources, lost_since) => {}
+                () = sweep_until_done(&resources, Sweep::new(&resources, SweepKind::LookBack, since)) => {}
             }
             // Whoever makes us turn deliveries away must not make us sweep without end.
             tokio::select! {
@@ -50,35 +70,106 @@ pub(super) async fn sweep_when_needed(resources: Arc<Resources>, stop: Cancellat
                 () = resources.clock.sleep(REST) => {}
             }
         }
+        let sweep = tokio::select! {
+            () = stop.cancelled() => return,
+            lost_since = resources.queue.recovered() => {
+                since = Some(lost_since);
+                continue;
+            }
+            lost_since = resources.outage.over() => {
+                since = Some(lost_since);
+                continue;
+            }
+            sweep = timetable.next(&resources) => sweep,
+        };
+        let (kind, began) = (sweep.kind, sweep.began);
         tokio::select! {
             () = stop.cancelled() => return,
-            lost_since = resources.queue.recovered() => since = Some(lost_since),
-            lost_since = resources.outage.over() => since = Some(lost_since),
+            () = sweep_until_done(&resources, sweep) => timetable.done(&resources, kind, began),
         }
     }
 }
 
-/// Owes the sweep first, so that a crash can't forget it. What was swept once is not swept again for the sake of a project
-/// that can't be.
-async fn sweep_until_done(resources: &Resources, lost_since: Timestamp) {
-    let mut sweep = Sweep {
-        since: lost_since.checked_sub(MARGIN).unwrap_or(lost_since),
-        left: None,
-        found: HashSet::new(),
-    };
+/// When the periodic sweeps are due.
+struct Timetable {
+    recent_at: Option<Timestamp>,
+    full_at: Option<Timestamp>,
+    /// From when on what changed is yet to be looked at.
+    recent_since: Timestamp,
+}
+
+impl Timetable {
+    /// A full sweep whose time is over, and one in a store that knows of none, is due at once.
+    async fn begin(resources: &Resources) -> Self {
+        let now = resources.clock.now();
+        let last = resources.queue.last_full_sweep().await.unwrap_or_default();
+        resources.metrics.tell_last_full_sweep(last);
+        let due = |period| last.map_or(now, |last| last + jittered(period));
+        Self {
+            recent_at: resources.settings.sweep_recent.map(|period| now + jittered(period)),
+            full_at: resources.settings.sweep_full.map(due),
+            recent_since: now.checked_sub(MARGIN).unwrap_or(now),
+        }
+    }
+
+    /// Waits for the next one.
+    async fn next(&self, resources: &Resources) -> Sweep {
+        let clock = &resources.clock;
+        let until = async |at: Option<Timestamp>| match at {
+            Some(at) => clock.sleep_until(at).await,
+            None => std::future::pending().await,
+        };
+        let kind = tokio::select! {
+            biased;
+            () = resources.wanted.full.notified() => SweepKind::Full,
+            () = resources.wanted.recent.notified() => SweepKind::Recent,
+            () = until(self.full_at) => {
+                let spread = resources.settings.sweep_full.unwrap_or_default();
+                // What a store knows nothing of may show anything.
+                let is_first = resources.queue.last_full_sweep().await.unwrap_or_default().is_none();
+                let sweep = Sweep::new(resources, SweepKind::Full, self.recent_since);
+                return Sweep { spread: if is_first { Duration::ZERO } else { spread }, ..sweep };
+            }
+            () = until(self.recent_at) => SweepKind::Recent,
+        };
+        Sweep::new(resources, kind, self.recent_since)
+    }
+
+    /// One that began at an instant has come to its end.
+    fn done(&mut self, resources: &Resources, kind: SweepKind, began: Timestamp) {
+        let now = resources.clock.now();
+        let due = |period: Option<Duration>| period.map(|period| (began + jittered(period)).max(now));
+        match kind {
+            SweepKind::LookBack => {}
+            SweepKind::Recent => {
+                self.recent_at = due(resources.settings.sweep_recent);
+                self.recent_since = began.checked_sub(MARGIN).unwrap_or(began);
+            }
+            SweepKind::Full => self.full_at = due(resources.settings.sweep_full),
+        }
+    }
+}
+
+/// A period, a tenth shorter or longer: not all services ask at once, nor does anybody's clockwork fall into step.
+fn jittered(period: Duration) -> Duration {
+    period.mul_f64(0.9 + fastrand::f64() * 0.2)
+}
+
+/// Tries until it was made. What was swept once is not swept again for the sake of a project that can't be.
+async fn sweep_until_done(resources: &Resources, mut sweep: Sweep) {
     for attempt in 1.. {
         let error = match sweep.go_on(resources).await {
             Ok(()) => {
-                resources.metrics.sweeps.inc();
-                resources.metrics.swept.inc_by(u64::try_from(sweep.found.len()).unwrap_or(u64::MAX));
-                let Sweep { since, found, .. } = sweep;
-                tracing::info!(%since, found = found.len(), "swept: what changed while nobody listened is queued");
+                let Sweep { kind, since, found, .. } = sweep;
+                let kind = kind.word();
+                resources.metrics.count_sweep(kind, found.len());
+                tracing::info!(kind, %since, found = found.len(), "swept: what is to be looked at is queued");
                 return;
             }
             Err(error) => error,
         };
-        tracing::warn!(since = %sweep.since, attempt, error = &error as &dyn std::error::Error,
-            "not swept yet; tried again");
+        tracing::warn!(kind = sweep.kind.word(), since = %sweep.since, attempt,
+            error = &error as &dyn std::error::Error, "not swept yet; tried again");
         let asked = if let SweepError::Gitlab(error) = &error { error.retry_after() } else { None };
         resources.clock.sleep(asked.unwrap_or_else(|| pause(attempt))).await;
     }
@@ -86,30 +177,41 @@ async fn sweep_until_done(resources: &Resources, lost_since: Timestamp) {
 
 /// A sweep under way.
 struct Sweep {
+    kind: SweepKind,
+    began: Timestamp,
     since: Timestamp,
+    /// Over which time what is found is spread.
+    spread: Duration,
     /// The projects that are not swept yet; none before it began.
     left: Option<Vec<ProjectId>>,
-    /// The merge requests that it queued: each once, for a second turn in the budget would be taken from others.
+    /// The merge requests that it queued, or will: each once, for a second turn in the budget would be taken from others.
     found: HashSet<MergeRequestRef>,
+    /// How many of them were given their time.
+    queued: usize,
 }
 
 impl Sweep {
+    fn new(resources: &Resources, kind: SweepKind, since: Timestamp) -> Self {
+        let began = resources.clock.now();
+        Self { kind, began, since, spread: Duration::ZERO, left: None, found: HashSet::new(), queued: 0 }
+    }
+
     /// Sweeps what is left; fails with the last of the failures.
     async fn go_on(&mut self, resources: &Resources) -> Result<(), SweepError> {
-        let left = if let Some(left) = self.left.take() {
-            left
-        } else {
-            self.since = resources.queue.owe_sweep(self.since).await?;
-            let projects = resources.queue.projects_seen().await?;
-            queue_what_may_pass(resources, &mut self.found).await?;
-            projects
+        let left = match self.left.take() {
+            Some(left) => left,
+            None => self.begin(resources).await?,
         };
         let (mut failed, mut failure) = (Vec::new(), None);
         for project in left {
-            match changed_since(resources, project, self.since).await {
-                Ok(changed) => queue(resources, changed, &mut self.found).await?,
+            match self.sweep(resources, project).await {
+                Ok(()) => {}
                 // One project that is gone or hidden must not keep the others from being swept.
-                Err(error) if !error.is_curable() => {
+                // Every few minutes is too often to be told that a project is gone.
+                Err(SweepError::Gitlab(error)) if !error.is_curable() && self.kind == SweepKind::Recent => {
+                    tracing::debug!(%project, %error, "a project can't be swept");
+                }
+                Err(SweepError::Gitlab(error)) if !error.is_curable() => {
                     tracing::warn!(%project, %error, "a project can't be swept");
                 }
                 Err(error) => {
@@ -120,57 +222,117 @@ impl Sweep {
         }
         self.left = Some(failed);
         match failure {
-            Some(error) => Err(error.into()),
-            None => Ok(resources.queue.sweep_done(self.since).await?),
+            Some(error) => Err(error),
+            None => self.end(resources).await,
         }
     }
-}
 
-/// What changed in a project, on GitLab's clock.
-async fn changed_since(
-    resources: &Resources,
-    project: ProjectId,
-    since: Timestamp,
-) -> Result<Vec<MergeRequestRef>, Error> {
-    let since = resources.on_gitlabs_clock(since);
-    let changed = resources.decider.gitlab.open_merge_requests_updated_after(project, since).await;
-    match &changed {
-        Ok(_) => resources.outage.note_success(resources.clock.now()),
-        Err(error) => resources.outage.note_failure(error, resources.clock.now()),
+    /// Owes a look back first, so that a crash can't forget it.
+    async fn begin(&mut self, resources: &Resources) -> Result<Vec<ProjectId>, SweepError> {
+        if self.kind != SweepKind::LookBack {
+            return Ok(projects(resources).await?.into_iter().collect());
+        }
+        self.since = resources.queue.owe_sweep(self.since).await?;
+        let projects = resources.queue.projects_seen().await?;
+        // GitLab dates neither a pipeline nor a membership nor a foreign status into the merge request: where a `passed`
+        // may show it is looked at in any case.
+        let may_pass = may_pass(resources).await?;
+        self.queue(resources, may_pass).await?;
+        Ok(projects)
     }
-    changed
-}
 
-/// GitLab dates neither a pipeline nor a membership nor a foreign status into the merge request: where a `passed` may
-/// show it is looked at in any case.
-async fn queue_what_may_pass(
-    resources: &Resources,
-    found: &mut HashSet<MergeRequestRef>,
-) -> Result<(), StoreError> {
-    let mut after = None;
-    loop {
-        let page = resources.queue.that_may_pass(after, QUEUED_AT_ONCE).await?;
-        after = page.last().copied();
-        if after.is_none() {
+    async fn sweep(&mut self, resources: &Resources, project: ProjectId) -> Result<(), SweepError> {
+        if self.kind == SweepKind::Full {
+            let Some(Surveyed { open, requires, .. }) = survey(resources, project).await? else {
+                return Ok(());
+            };
+            if let Some(noticed) = not_required(resources, project, requires).await? {
+                resources.drift.note(&resources.metrics, of_project(project), &noticed);
+            } else if requires == Some(true) {
+                resources.drift.is_required(project);
+                if !resources.queue.was_requiring_checks(project).await? {
+                    resources.queue.note_requiring_checks(project).await?;
+                }
+            }
+            self.found.extend(open);
             return Ok(());
         }
-        queue(resources, page, found).await?;
+        let since = resources.on_gitlabs_clock(self.since);
+        let changed = changed_since(resources, project, since).await?;
+        let changed = if self.kind == SweepKind::Recent {
+            resources.queue.unseen(changed).await?
+        } else {
+            changed.into_iter().map(|(merge_request, _)| merge_request).collect()
+        };
+        Ok(self.queue(resources, changed).await?)
+    }
+
+    async fn end(&mut self, resources: &Resources) -> Result<(), SweepError> {
+        match self.kind {
+            SweepKind::LookBack => Ok(resources.queue.sweep_done(self.since).await?),
+            SweepKind::Recent => Ok(()),
+            SweepKind::Full => {
+                // What may have to be taken back is looked at first.
+                let may_pass: HashSet<_> = may_pass(resources).await?.into_iter().collect();
+                let (first, rest): (Vec<_>, Vec<_>) =
+                    self.found.iter().copied().partition(|found| may_pass.contains(found));
+                self.write_down(resources, &first).await?;
+                self.write_down(resources, &rest).await?;
+                resources.queue.full_sweep_done(self.began).await?;
+                resources.metrics.tell_last_full_sweep(Some(self.began));
+                Ok(())
+            }
+        }
+    }
+
+    /// Queues those that were not found before.
+    async fn queue(
+        &mut self,
+        resources: &Resources,
+        mut which: Vec<MergeRequestRef>,
+    ) -> Result<(), StoreError> {
+        which.retain(|merge_request| !self.found.contains(merge_request));
+        self.write_down(resources, &which).await?;
+        // Not before: what could not be written down is to be queued by the next try.
+        self.found.extend(which);
+        Ok(())
+    }
+
+    /// Gives each its time: evenly over the spread, and never more at once than the budget has room for.
+    async fn write_down(
+        &mut self,
+        resources: &Resources,
+        which: &[MergeRequestRef],
+    ) -> Result<(), StoreError> {
+        let now = resources.clock.now();
+        let count = u32::try_from(self.found.len().max(1)).unwrap_or(u32::MAX);
+        for some in which.chunks(QUEUED_AT_ONCE) {
+            let begin = self.queued;
+            let slots = some.iter().enumerate().map(|(index, merge_request)| {
+                let index = u32::try_from(begin + index).unwrap_or(u32::MAX);
+                let spread = self.spread.mul_f64(SPREAD * f64::from(index) / f64::from(count));
+                (*merge_request, now + spread.max(resources.background.pace(index)))
+            });
+            resources.queue.ask_for_sweep(slots.collect()).await?;
+            self.queued += some.len();
+        }
+        Ok(())
     }
 }
 
-/// Queues those that were not found before.
-async fn queue(
-    resources: &Resources,
-    mut which: Vec<MergeRequestRef>,
-    found: &mut HashSet<MergeRequestRef>,
-) -> Result<(), StoreError> {
-    which.retain(|merge_request| !found.contains(merge_request));
-    for some in which.chunks(QUEUED_AT_ONCE) {
-        let now = resources.clock.now();
-        let slots = some.iter().map(|merge_request| (*merge_request, resources.background.reserve(now)));
-        resources.queue.ask_for_look(slots.collect()).await?;
-        // Not before: what could not be written down is to be queued by the next try.
-        found.extend(some);
+/// What is about a project and none of its merge requests.
+fn of_project(project: ProjectId) -> MergeRequestRef {
+    MergeRequestRef { project, iid: MergeRequestIid::new(0) }
+}
+
+/// The open merge requests on which a `passed` may show.
+async fn may_pass(resources: &Resources) -> Result<Vec<MergeRequestRef>, StoreError> {
+    let mut all = Vec::new();
+    loop {
+        let page = resources.queue.that_may_pass(all.last().copied(), QUEUED_AT_ONCE).await?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page);
     }
-    Ok(())
 }

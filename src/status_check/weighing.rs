@@ -99,12 +99,21 @@ impl Lane<'_> {
             sha: subject.sha.clone(),
             check,
             name: name.clone(),
+            title: self
+                .title(check)
+                .or(remembered.map(|known| known.title.as_str()))
+                .unwrap_or("")
+                .to_owned(),
             target_branch: subject.target_branch.clone(),
             shown,
             confirm_at: remembered.and_then(|known| known.confirm_at).filter(|at| *at > now),
             written: shown.or(remembered.and_then(|known| known.written)),
             pending: remembered.and_then(|known| known.pending),
         }
+    }
+
+    fn title(&self, check: StatusCheckId) -> Option<&str> {
+        self.titles.iter().find(|(id, _)| *id == check).map(|(_, title)| title.as_str())
     }
 
     /// The list tells neither a pending without a row from a row that runs out, nor a failed from a pending that ran out.

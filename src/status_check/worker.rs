@@ -25,6 +25,7 @@ use super::look::Look;
 use super::pause::{PARKED_FOR, pause};
 use super::recall::Recalled;
 use super::resources::Resources;
+use super::sweep::SweepKind;
 use super::{crowd, revision, sweep};
 
 /// How many merge requests are decided at the same time.
@@ -35,8 +36,9 @@ const ABSENT_TRIES: u32 = 3;
 const HIDDEN_TRIES: u32 = ABSENT_TRIES + 144;
 /// How often a merge request that GitLab prepares, or that moves, is looked at before only an event brings it back.
 const PREPARING_TRIES: u32 = 30;
-/// How long the queue is left alone when nothing says that anything is due.
-const IDLE_LOOK: Duration = Duration::from_secs(30);
+/// How long the queue is left alone when nothing says that anything is due: `reconcile` in another process asks for looks
+/// without a word.
+const IDLE_LOOK: Duration = Duration::from_secs(5);
 
 /// The part of the service that decides.
 pub struct Worker(Arc<Resources>);
@@ -44,16 +46,36 @@ pub struct Worker(Arc<Resources>);
 impl Worker {
     /// Decides with what it is given.
     pub fn new(resources: Resources) -> Self {
-        Self(Arc::new(resources))
+        Self::sharing(Arc::new(resources))
+    }
+
+    /// Decides with what others use as well.
+    pub fn sharing(resources: Arc<Resources>) -> Self {
+        Self(resources)
+    }
+
+    /// Lets a sweep begin now, whenever the next one was due.
+    pub fn sweep_now(&self, kind: SweepKind) {
+        match kind {
+            SweepKind::LookBack => self.0.queue.note_turned_away(),
+            SweepKind::Recent => self.0.wanted.recent.notify_one(),
+            SweepKind::Full => self.0.wanted.full.notify_one(),
+        }
     }
 
     /// Works until `stop`; then waits for what is claimed until `abort`, at which it hands the rest back undone.
     pub async fn run(self: Arc<Self>, stop: CancellationToken, abort: CancellationToken) {
-        let slots = Arc::new(Semaphore::new(LANES));
-        let lanes = TaskTracker::new();
         let sweeping = tokio::spawn(sweep::sweep_when_needed(Arc::clone(&self.0), stop.clone()));
         let queueing = tokio::spawn(revision::follow(Arc::clone(&self.0), stop.clone()));
         let crowding = tokio::spawn(crowd::serve_crowds(Arc::clone(&self.0), stop.clone()));
+        self.decide(stop, abort).await;
+        let (_swept, _followed, _crowded) = (sweeping.await, queueing.await, crowding.await);
+    }
+
+    /// Decides what is due until `stop`, and puts nothing into the queue by itself; then as [`Self::run`].
+    pub async fn decide(self: Arc<Self>, stop: CancellationToken, abort: CancellationToken) {
+        let slots = Arc::new(Semaphore::new(LANES));
+        let lanes = TaskTracker::new();
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -63,7 +85,6 @@ impl Worker {
                 },
             }
         }
-        let (_swept, _followed, _crowded) = (sweeping.await, queueing.await, crowding.await);
         lanes.close();
         lanes.wait().await;
     }
@@ -159,6 +180,13 @@ impl Worker {
     }
 
     async fn serve(&self, claim: Claim) -> Result<(), StoreError> {
+        if claim.work == Work::Sweep
+            && let Err(slot) = self.0.background.take(self.0.clock.now())
+        {
+            // Each to an instant of its own: those that came to one would all be claimed there for the sake of the first.
+            let in_turn = self.0.put_off.reserve(self.0.clock.now());
+            return self.0.queue.put_off(claim, in_turn.max(slot)).await;
+        }
         let mut lane = Lane::open(&self.0, claim).await?;
         let policies = Arc::clone(&self.0.bundle.current().set);
         if lane.claim.work == Work::Recall {

@@ -150,13 +150,16 @@ fn claim_one(
     (project, iid): (i64, i64),
     now: Timestamp,
 ) -> Result<Claim, StoreError> {
-    // A recall leaves a later look to its time; a look makes every recall needless, for it decides anew.
+    // A recall leaves a later look to its time; a look makes every recall needless, for it decides anew. A sweep leaves
+    // everything to its time: it may yet be put off.
     // What a claim that was lost had in its hands is not known: everything is looked at.
     let sql =
         "SELECT project_id, iid, generation, attempts + 1, doubted OR claim IS NOT NULL, undecided_since,
                       waiting_since,
-                      claim IS NULL AND generation <= settled_generation AND coalesce(look_at > ?3, true)
-                          AND coalesce(recall_at <= ?3, false), woken_by
+                      CASE WHEN claim IS NOT NULL OR generation > settled_generation
+                                OR coalesce(look_at <= ?3, false) THEN 0
+                           WHEN coalesce(recall_at <= ?3, false) THEN 1
+                           WHEN coalesce(sweep_at <= ?3, false) THEN 2 ELSE 0 END, woken_by
                FROM lane WHERE project_id = ?1 AND iid = ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let key = (project, iid, millis(now));
@@ -171,6 +174,10 @@ fn claim_one(
             "UPDATE lane SET claim = ?3, due_at = ?4, attempts = attempts + 1, recall_at = NULL
              WHERE project_id = ?1 AND iid = ?2"
         }
+        Work::Sweep => {
+            "UPDATE lane SET claim = ?3, due_at = ?4, attempts = attempts + 1, sweep_at = NULL
+             WHERE project_id = ?1 AND iid = ?2"
+        }
     };
     connection.prepare_cached(sql)?.execute((project, iid, number, millis(now + LEASE)))?;
     Ok(claim)
@@ -180,18 +187,24 @@ fn claim_of(row: &Row<'_>, number: i64) -> Result<Claim, StoreError> {
     let time = |index: usize| -> Result<Option<Timestamp>, StoreError> {
         row.get::<_, Option<i64>>(index)?.map(timestamp).transpose()
     };
+    let work = match row.get::<_, i64>(7)? {
+        1 => Work::Recall,
+        2 => Work::Sweep,
+        _ => Work::Look,
+    };
     Ok(Claim {
         merge_request: MergeRequestRef {
             project: ProjectId::new(id(row.get(0)?)?),
             iid: MergeRequestIid::new(id(row.get(1)?)?),
         },
         generation: row.get(2)?,
-        work: if row.get(7)? { Work::Recall } else { Work::Look },
+        work,
         attempt: row.get(3)?,
-        distrust: row.get(4)?,
+        distrust: row.get::<_, bool>(4)? || work == Work::Sweep,
         undecided_since: time(5)?,
         waiting_since: time(6)?,
-        woken_by: row.get(8)?,
+        // What asked for a look is none of a sweep's business.
+        woken_by: row.get::<_, Option<String>>(8)?.filter(|_| work != Work::Sweep),
         number,
     })
 }
@@ -223,6 +236,7 @@ mod tests {
             sha: CommitSha::parse(&"a".repeat(40)).unwrap(),
             check: StatusCheckId::new(3),
             name: CheckName::default(),
+            title: String::new(),
             target_branch: "main".to_owned(),
             shown: Some(shown),
             confirm_at: None,

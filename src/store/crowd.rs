@@ -76,11 +76,12 @@ pub(super) fn members(
     let project = turn.crowd.project.map_or(Ok(0), |project| column(project.get()))?;
     let branch = turn.crowd.target_branch.as_deref().unwrap_or_default();
     if turn.stage == CLAIMED {
-        // Whatever its target branch was at the look before: this look may find another.
+        // The look may find another target branch than the one before, and a delivery has told which.
         let sql = "SELECT project_id, iid, project_path, 0 FROM lane
                    WHERE may_pass IN (0, 1) AND due_at > ?1 AND due_at <= ?2 AND claim IS NOT NULL AND is_open = 1
-                     AND ?3 IN (0, project_id)";
-        return read(connection, sql, (millis(now), millis(now + LEASE), project));
+                     AND ?3 IN (0, project_id)
+                     AND (?4 = '' OR coalesce(target_branch, told_target, ?4) = ?4 OR coalesce(told_target = ?4, 0))";
+        return read(connection, sql, (millis(now), millis(now + LEASE), project, branch));
     }
     // Covered is whatever has an unserved delivery, or is to be looked at in any case.
     if turn.crowd.project.is_some() {
@@ -88,7 +89,7 @@ pub(super) fn members(
                           AND (coalesce(look_at <= ?1, 0) OR (generation > settled_generation AND coalesce(due_at <= ?1, 0)))
                    FROM lane
                    WHERE is_open = 1 AND may_pass = ?2 AND project_id = ?3 AND iid > ?4
-                     AND (?5 = '' OR coalesce(target_branch = ?5, 1))
+                     AND (?5 = '' OR coalesce(target_branch, told_target, ?5) = ?5)
                    ORDER BY iid LIMIT ?6";
         return read(connection, sql, (millis(before), turn.stage, project, turn.after.1, branch, limit));
     }
@@ -171,4 +172,129 @@ pub(super) fn advance(
         .prepare_cached(sql)?
         .execute((companion, project, branch, turn.begun, stage, after.0, after.1, had_turn))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::claiming::claim;
+    use super::super::hint::{Hint, Proof, Taken};
+    use super::super::intake::{take, take_crowd};
+    use super::super::lane::{Settlement, settle};
+    use super::super::memory::LastLook;
+    use super::super::schema::empty_database;
+    use super::*;
+    use crate::merge_request::CommitSha;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    fn of(iid: u64) -> MergeRequestRef {
+        MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(iid) }
+    }
+
+    fn push(branch: &str) -> Crowd {
+        let target_branch = Some(branch.to_owned());
+        Crowd { companion: Companion::Push, project: Some(ProjectId::new(7)), target_branch }
+    }
+
+    fn proof(key: &str) -> Proof {
+        Proof { digest: [1; 32], idempotency_key: Some(key.to_owned()) }
+    }
+
+    /// A database with merge requests into these branches, all of them looked at.
+    fn looked_at(branches: &[&str]) -> Connection {
+        let connection = empty_database();
+        for (iid, branch) in (1..).zip(branches) {
+            take(&connection, &Hint::example(of(iid), 1), at(0)).unwrap();
+            let claim = claim(&connection, 1, None, at(0)).unwrap().remove(0);
+            let look = LastLook {
+                project_path: "shop/pay".to_owned(),
+                sha: CommitSha::parse(&"a".repeat(40)).unwrap(),
+                target_branch: (*branch).to_owned(),
+                facts: None,
+                unlisted: false,
+                dropped: [].into(),
+            };
+            let settlement = Settlement { look: Some(look), ..Settlement::default() };
+            settle(&connection, &claim, &settlement, at(0)).unwrap();
+        }
+        connection
+    }
+
+    /// Carries the crowd whose turn it is through all of its stages, with a look for each member; gives whom it found.
+    fn carry(connection: &Connection, second: i64) -> Vec<u64> {
+        let mut found = Vec::new();
+        while let Some(turn) = next(connection).unwrap() {
+            let members = members(connection, &turn, 2, (at(second), at(second))).unwrap();
+            let last = members.last().filter(|_| members.len() == 2).map(|member| member.merge_request);
+            let looks: Vec<_> = members.iter().map(|member| (member.merge_request, at(second))).collect();
+            found.extend(members.iter().map(|member| member.merge_request.iid.get()));
+            advance(connection, &turn, &looks, last, at(second)).unwrap();
+        }
+        found
+    }
+
+    #[test]
+    fn a_crowd_is_all_that_are_open_into_the_branch_each_once() {
+        let connection = looked_at(&["main", "main", "other", "main", "main"]);
+        assert_eq!(take_crowd(&connection, &[push("main")], &proof("one"), at(1)).unwrap(), Taken::New);
+        assert_eq!(carry(&connection, 1), [1, 2, 4, 5]);
+        let claims = claim(&connection, 9, None, at(1)).unwrap();
+        assert!(claims.iter().all(|claim| claim.woken_by.as_deref() == Some("push")));
+        assert_eq!(claims.len(), 4);
+        assert_eq!(take_crowd(&connection, &[push("main")], &proof("one"), at(2)).unwrap(), Taken::Duplicate);
+        assert_eq!(next(&connection).unwrap(), None);
+    }
+
+    #[test]
+    fn the_same_event_before_the_begin_is_one_and_after_it_makes_one_more() {
+        let connection = looked_at(&["main"; 4]);
+        for key in ["one", "two"] {
+            take_crowd(&connection, &[push("main")], &proof(key), at(1)).unwrap();
+        }
+        let begun = next(&connection).unwrap().unwrap();
+        advance(&connection, &begun, &[], None, at(1)).unwrap();
+        for key in ["three", "four"] {
+            take_crowd(&connection, &[push("main")], &proof(key), at(1)).unwrap();
+        }
+        assert_eq!(carry(&connection, 1), [1, 2, 3, 4, 1, 2, 3, 4], "once to its end, and once more");
+    }
+
+    #[test]
+    fn who_is_to_be_looked_at_in_any_case_is_covered_unless_somebody_is_at_it() {
+        let connection = looked_at(&["main"; 3]);
+        take_crowd(&connection, &[push("main")], &proof("one"), at(1)).unwrap();
+        for iid in [1, 2] {
+            take(&connection, &Hint::example(of(iid), 2), at(1)).unwrap();
+        }
+        let running = claim(&connection, 1, None, at(1)).unwrap().remove(0);
+        assert_eq!(running.merge_request, of(1));
+        let stage = |turn: &CrowdTurn| {
+            let members = members(&connection, turn, 9, (at(1), at(1))).unwrap();
+            members
+                .iter()
+                .map(|member| (member.merge_request.iid.get(), member.is_covered))
+                .collect::<Vec<_>>()
+        };
+        let mut turn = next(&connection).unwrap().unwrap();
+        assert_eq!(stage(&turn), [(1, false)], "it may have read before");
+        turn.stage = 0;
+        assert_eq!(stage(&turn), [(1, false), (2, true), (3, false)]);
+    }
+
+    #[test]
+    fn one_that_is_being_retargeted_is_in_the_crowd_of_its_new_branch() {
+        let connection = looked_at(&["main"]);
+        let target_branch = Some("next".to_owned());
+        let hint = Hint { target_branch, ..Hint::example(of(1), 2) };
+        take(&connection, &hint, at(1)).unwrap();
+        claim(&connection, 1, None, at(1)).unwrap();
+        take_crowd(&connection, &[push("next")], &proof("one"), at(1)).unwrap();
+        let turn = next(&connection).unwrap().unwrap();
+        assert_eq!(members(&connection, &turn, 9, (at(1), at(1))).unwrap().len(), 1);
+        take_crowd(&connection, &[push("third")], &proof("two"), at(1)).unwrap();
+        let other = CrowdTurn { crowd: push("third"), ..turn };
+        assert_eq!(members(&connection, &other, 9, (at(1), at(1))).unwrap(), []);
+    }
 }

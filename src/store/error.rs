@@ -30,6 +30,16 @@ pub enum StoreError {
         /// In this build.
         known: usize,
     },
+    /// The file was written by an older release and may not be changed now.
+    #[error(
+        "the database has schema {found}, this release knows {known}; start `serve` of this release once"
+    )]
+    Older {
+        /// In the file.
+        found: usize,
+        /// In this build.
+        known: usize,
+    },
     /// SQLite said no.
     #[error("the database refused a statement")]
     Sqlite(#[from] rusqlite::Error),

@@ -41,6 +41,8 @@ pub struct Hint {
     pub check_name: Option<CheckName>,
     /// The head that the body names.
     pub sha: Option<CommitSha>,
+    /// The target branch that it names.
+    pub target_branch: Option<String>,
     /// Who pushed, if the body says that somebody did.
     pub pusher: Option<UserId>,
     /// Whether GitLab may show something else now than we remember (a Retry, a push, a reopening, a retarget).
@@ -64,6 +66,7 @@ impl Hint {
             status_check: None,
             check_name: None,
             sha: None,
+            target_branch: None,
             pusher: None,
             distrust: false,
             unsigned: false,
@@ -108,6 +111,7 @@ impl Hint {
             status_check: None,
             check_name: None,
             sha: None,
+            target_branch: None,
             pusher: None,
             distrust: false,
             unsigned: false,

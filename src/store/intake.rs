@@ -154,12 +154,14 @@ fn wake(connection: &Connection, hint: &Hint, now: Timestamp) -> Result<(), Stor
     })?;
     let generation = connection.last_insert_rowid();
     // A lane that was never decided need not be decided anew for the policies in force.
-    let sql = "INSERT INTO lane (project_id, iid, generation, doubted, due_at, waiting_since, revision, queued_revision)
-               SELECT :project, :iid, :generation, :doubted, :due, :now, newest, newest
+    let sql = "INSERT INTO lane (project_id, iid, generation, doubted, due_at, waiting_since, told_target, revision,
+                                 queued_revision)
+               SELECT :project, :iid, :generation, :doubted, :due, :now, :target, newest, newest
                    FROM (SELECT coalesce(max(id), 0) AS newest FROM revision) WHERE true
                ON CONFLICT (project_id, iid) DO UPDATE SET
                    generation = excluded.generation,
                    doubted = max(doubted, excluded.doubted),
+                   told_target = coalesce(excluded.told_target, told_target),
                    due_at = CASE WHEN claim IS NULL THEN min(coalesce(due_at, excluded.due_at), excluded.due_at)
                                  ELSE due_at END,
                    waiting_since = coalesce(waiting_since, excluded.waiting_since)";
@@ -168,6 +170,7 @@ fn wake(connection: &Connection, hint: &Hint, now: Timestamp) -> Result<(), Stor
         ":iid": iid,
         ":generation": generation,
         ":doubted": hint.distrust,
+        ":target": hint.target_branch,
         ":due": millis(if hint.unsigned { now + UNSIGNED_WAIT } else { now }),
         ":now": millis(now),
     })?;

@@ -28,6 +28,8 @@ pub enum Work {
     Look,
     /// Only time or the policies changed: decide from what is remembered.
     Recall,
+    /// Nobody told of anything: ask GitLab, what shows included, within the budget of calls that nobody waits for.
+    Sweep,
 }
 
 /// The right to decide one merge request. It ends with [`super::Queue::settle`] or [`super::Queue::release`]; a claim that is merely
@@ -78,6 +80,8 @@ pub struct Settlement {
     pub answers: Vec<decisions::NewAnswer>,
     /// What the look saw, if there was one and it got so far.
     pub look: Option<LastLook>,
+    /// When the merge request said that it changed last, if it was looked at.
+    pub updated_at: Option<Timestamp>,
     /// Whether `statuses` is all that GitLab lists of ours for the head that the look saw.
     pub all_listed: bool,
     /// The revision of the policies by which all checks of the merge request were decided.
@@ -94,6 +98,24 @@ pub struct Settlement {
     pub undecided: bool,
     /// How it ended, in a word, for people who look into the table.
     pub settled_as: &'static str,
+}
+
+impl Claim {
+    /// A claim that holds no lane: who has it may look and weigh, and whatever it writes counts for nothing.
+    pub fn of_nobody(merge_request: MergeRequestRef) -> Self {
+        Self {
+            merge_request,
+            generation: 0,
+            work: Work::Sweep,
+            attempt: 1,
+            distrust: true,
+            undecided_since: None,
+            waiting_since: None,
+            woken_by: None,
+            // INVARIANT: numbers of claims begin at 1.
+            number: 0,
+        }
+    }
 }
 
 impl Settlement {
@@ -248,6 +270,8 @@ fn settle_lane(
                    undecided_since = CASE WHEN :undecided THEN coalesce(undecided_since, :now)
                                           WHEN :unfinished THEN undecided_since END,
                    is_open = NOT :ended,
+                   sweep_at = CASE WHEN NOT :ended THEN sweep_at END,
+                   updated_at = CASE WHEN :unfinished THEN updated_at ELSE coalesce(:updated_at, updated_at) END,
                    settled_as = :settled_as
                WHERE project_id = :project AND iid = :iid AND claim = :claim";
     let held = connection.prepare_cached(sql)?.execute(named_params! {
@@ -257,6 +281,7 @@ fn settle_lane(
         ":recall_at": settlement.recall_at.map(millis),
         ":distrust": claim.distrust,
         ":unfinished": settlement.unfinished,
+        ":updated_at": settlement.updated_at.map(millis),
         ":undecided": settlement.undecided,
         ":ended": settlement.ended,
         ":settled_as": settlement.settled_as,
@@ -268,10 +293,7 @@ fn settle_lane(
         return Ok(false);
     }
     let key = (column(claim.merge_request.project.get())?, column(claim.merge_request.iid.get())?);
-    let sql = "UPDATE lane SET due_at = CASE WHEN generation > ?3 THEN ?4
-                                             ELSE coalesce(min(look_at, recall_at), look_at, recall_at) END
-               WHERE project_id = ?1 AND iid = ?2";
-    connection.prepare_cached(sql)?.execute((key.0, key.1, claim.generation, millis(now)))?;
+    make_due(connection, key, claim.generation, now)?;
     if let Some(LastLook { project_path, sha, target_branch, facts, unlisted, dropped }) = &settlement.look {
         let sql =
             "UPDATE lane SET sha = ?3, target_branch = ?4, facts = ?5, facts_format = ?6, unlisted = ?7,
@@ -297,6 +319,37 @@ fn settle_lane(
     Ok(true)
 }
 
+/// A lane that nobody holds is due at the earliest of what it waits for, at once if something came meanwhile.
+fn make_due(
+    connection: &Connection,
+    key: (i64, i64),
+    served: i64,
+    now: Timestamp,
+) -> Result<(), rusqlite::Error> {
+    let sql = "UPDATE lane SET due_at = CASE WHEN generation > ?3 THEN ?4 ELSE nullif(min(
+                   coalesce(look_at, ?5), coalesce(recall_at, ?5), coalesce(sweep_at, ?5)), ?5) END
+               WHERE project_id = ?1 AND iid = ?2";
+    connection.prepare_cached(sql)?.execute((key.0, key.1, served, millis(now), i64::MAX))?;
+    Ok(())
+}
+
+/// Puts a sweep's claim off to an instant: whatever else the lane waits for stays as it was.
+pub(super) fn put_off(
+    connection: &Connection,
+    claim: &Claim,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let key = (column(claim.merge_request.project.get())?, column(claim.merge_request.iid.get())?);
+    let sql = "UPDATE lane SET claim = NULL, attempts = max(attempts - 1, 0),
+                               sweep_at = coalesce(min(sweep_at, ?4), ?4)
+               WHERE project_id = ?1 AND iid = ?2 AND claim = ?3";
+    if connection.prepare_cached(sql)?.execute((key.0, key.1, claim.number, millis(until)))? == 1 {
+        make_due(connection, key, claim.generation, now)?;
+    }
+    Ok(())
+}
+
 /// Puts a lane among those that are served first if a `passed` may show on its head.
 fn rank(connection: &Connection, merge_request: MergeRequestRef) -> Result<(), StoreError> {
     let sql = "UPDATE lane SET may_pass = EXISTS
@@ -316,13 +369,16 @@ pub(super) fn release(connection: &Connection, claim: &Claim, now: Timestamp) ->
     let sql = "UPDATE lane SET claim = NULL, due_at = :now, attempts = max(attempts - 1, 0),
                                doubted = max(doubted, :distrust), woken_by = coalesce(woken_by, :woken_by),
                                recall_at = CASE WHEN :recall THEN :now ELSE recall_at END,
-                               look_at = CASE WHEN :recall THEN look_at ELSE :now END
+                               sweep_at = CASE WHEN :sweep THEN :now ELSE sweep_at END,
+                               look_at = CASE WHEN :recall OR :sweep THEN look_at ELSE :now END
                WHERE project_id = :project AND iid = :iid AND claim = :claim";
     connection.prepare_cached(sql)?.execute(named_params! {
         ":now": millis(now),
-        ":distrust": claim.distrust,
+        // A sweep reads the list in any case.
+        ":distrust": claim.distrust && claim.work != Work::Sweep,
         ":woken_by": claim.woken_by,
         ":recall": claim.work == Work::Recall,
+        ":sweep": claim.work == Work::Sweep,
         ":project": column(claim.merge_request.project.get())?,
         ":iid": column(claim.merge_request.iid.get())?,
         ":claim": claim.number,
@@ -431,9 +487,36 @@ mod tests {
         sweep::ask(&connection, of(1), at(1)).unwrap();
         settle(&connection, &running, &Settlement::default(), at(2)).unwrap();
         let again = claim(&connection, 1, None, at(2)).unwrap().remove(0);
-        assert_eq!((again.work, again.distrust), (Work::Look, true));
+        assert_eq!((again.work, again.distrust), (Work::Sweep, true));
         settle(&connection, &again, &Settlement::default(), at(3)).unwrap();
         assert_eq!(next_due(&connection).unwrap(), None);
+    }
+
+    #[test]
+    fn a_sweep_goes_after_everything_else_and_leaves_it_to_its_time() {
+        let (connection, first) = claimed();
+        let settlement =
+            Settlement { look_at: Some(at(100)), recall_at: Some(at(50)), ..Settlement::default() };
+        settle(&connection, &first, &settlement, at(1)).unwrap();
+        sweep::ask(&connection, of(1), at(20)).unwrap();
+        sweep::ask(&connection, of(1), at(10)).unwrap();
+        sweep::ask(&connection, of(1), at(30)).unwrap();
+        assert_eq!(next_due(&connection).unwrap(), Some(at(10)), "the earliest asking counts");
+        let swept = claim(&connection, 1, None, at(10)).unwrap().remove(0);
+        assert_eq!(swept.work, Work::Sweep);
+        put_off(&connection, &swept, at(60), at(10)).unwrap();
+        assert_eq!(next_due(&connection).unwrap(), Some(at(50)));
+        let recall = claim(&connection, 1, None, at(60)).unwrap().remove(0);
+        assert_eq!((recall.work, recall.attempt), (Work::Recall, 1));
+        settle(&connection, &recall, &Settlement::default(), at(60)).unwrap();
+        let swept = claim(&connection, 1, None, at(60)).unwrap().remove(0);
+        assert_eq!(swept.work, Work::Sweep);
+        release(&connection, &swept, at(61)).unwrap();
+        take(&connection, &hint(1, 2), at(61)).unwrap();
+        let look = claim(&connection, 1, None, at(61)).unwrap().remove(0);
+        assert_eq!(look.work, Work::Look, "a delivery outranks a sweep");
+        settle(&connection, &look, &Settlement { ended: true, ..Settlement::default() }, at(62)).unwrap();
+        assert_eq!(next_due(&connection).unwrap(), None, "nothing is swept that has ended");
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub struct Memory {
     pub newest_delivery: Option<NewestDelivery>,
     /// The checks that GitLab asked since the last settlement.
     pub asked: Vec<Asked>,
+    /// Whether anything was ever heard of its project: a sweep reaches others, too.
+    pub is_project_heard: bool,
     /// Whether it was reopened since it was last looked at: what it was closed with may show again.
     pub reopened: bool,
     /// The last look and what came of it; none before the first that got so far.
@@ -149,6 +151,9 @@ pub(super) fn memory(
         mirrors: mirror::of(connection, merge_request, claims_before)?,
         newest_delivery: newest_delivery(connection, key)?,
         asked: asked(connection, key)?,
+        is_project_heard: connection
+            .prepare_cached("SELECT 1 FROM lane WHERE project_id = ?1 AND generation > 0 LIMIT 1")?
+            .exists([project])?,
         reopened: reopened(connection, key)?,
         last: last(connection, key)?,
         ..Memory::default()

@@ -1,7 +1,8 @@
 //! What survives a restart: deliveries, lanes, what GitLab shows, decisions.
 //!
 //! SQLite in one file, `WAL` with `synchronous=FULL`: when a write returns, it is on disk. Bodies of deliveries are
-//! never stored; what is kept of one is in [`Hint`]. One process owns the file, which a lock beside it proves, so
+//! never stored; what is kept of one is in [`Hint`]. One process owns the file, which a lock beside it proves (others may
+//! read, and ask for looks: [`Store::visit`]), so
 //! leases of an earlier process are void at start. Nothing here knows GitLab's wire or evaluates anything.
 //!
 //! The seam for a second database is this door: rooms above speak [`Queue`], [`Decisions`] and the types listed here,
@@ -59,8 +60,8 @@ pub struct Store {
     queue: Queue,
     clock: Clock,
     threads: Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
-    // INVARIANT: held for as long as the store is open; dropping it lets another process in.
-    _lock: File,
+    // INVARIANT: held for as long as the store is open, by the one process that decides; dropping it lets another one in.
+    _lock: Option<File>,
 }
 
 impl Store {
@@ -75,14 +76,46 @@ impl Store {
         schema::migrate(&mut connection)?;
         let claims_before = lane::void_leases(&connection, clock.now())?;
         let last_written = sweep::last_written(&connection)?;
-        let reading = Connection::open_with_flags(
+        let reading = schema::open_to_read(path)?;
+        let known = (claims_before, last_written);
+        Self::begin((connection, reading), clock, known, Some(lock))
+    }
+
+    /// Opens the database beside the process that owns it, to read what is remembered and to ask for looks. Nothing of it is
+    /// believed to show, and no lane may be claimed: the owner alone decides.
+    pub fn visit(url: &str, clock: Clock) -> Result<Self, StoreError> {
+        let path = path_of(url)?;
+        let writing = Connection::open_with_flags(
             path,
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
-        schema::keep_plans(&reading)?;
-        let (writer, writing) = Thread::writing(connection, clock.clone())?;
+        schema::keep_plans(&writing)?;
+        let reading = schema::open_to_read(path)?;
+        Self::begin((writing, reading), clock, (i64::MAX, None), None)
+    }
+
+    /// Opens the database, owned or not, to read what is remembered; every write fails. Where there is none, nothing is
+    /// remembered, and none is made.
+    pub fn read(url: &str, clock: Clock) -> Result<Self, StoreError> {
+        let path = path_of(url)?;
+        let both = if path.try_exists().unwrap_or(true) {
+            (schema::open_to_read(path)?, schema::open_to_read(path)?)
+        } else {
+            (schema::nothing()?, schema::nothing()?)
+        };
+        Self::begin(both, clock, (i64::MAX, None), None)
+    }
+
+    /// Starts the threads; `known` is the last claim before this process, and when anything was last made durable.
+    fn begin(
+        (writing, reading): (Connection, Connection),
+        clock: Clock,
+        known: (i64, Option<jiff::Timestamp>),
+        lock: Option<File>,
+    ) -> Result<Self, StoreError> {
+        let (writer, writing) = Thread::writing(writing, clock.clone())?;
         let (reader, reading) = Thread::reading(reading)?;
-        let queue = Queue::new(writer.clone(), reader.clone(), clock.clone(), claims_before, last_written);
+        let queue = Queue::new(writer.clone(), reader.clone(), clock.clone(), known.0, known.1);
         Ok(Self { writer, reader, queue, clock, threads: Mutex::new(Some((writing, reading))), _lock: lock })
     }
 
@@ -133,5 +166,43 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
         Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
+
+    #[tokio::test]
+    async fn beside_the_owner_one_may_ask_and_a_reader_not_even_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("countersign.db");
+        let (url, clock) = (format!("sqlite:{}", path.display()), Clock::default());
+        let merge_request = MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(1) };
+        let ask = async |store: &Store| store.queue().ask_for_sweep(vec![(merge_request, clock.now())]).await;
+
+        let nothing = Store::read(&url, clock.clone()).unwrap();
+        assert!(nothing.queue().projects_seen().await.unwrap().is_empty());
+        assert!(ask(&nothing).await.is_err() && !path.exists());
+        nothing.close().await;
+
+        let owner = Store::open(&url, clock.clone()).unwrap();
+        assert!(matches!(Store::open(&url, clock.clone()), Err(StoreError::InUse(_))));
+        let reader = Store::read(&url, clock.clone()).unwrap();
+        assert!(ask(&reader).await.is_err());
+        let visitor = Store::visit(&url, clock.clone()).unwrap();
+        ask(&visitor).await.unwrap();
+        assert_eq!(reader.queue().left_of(vec![merge_request]).await.unwrap(), 1);
+        let claim = owner.queue().claim(1, None).await.unwrap().remove(0);
+        assert_eq!((claim.merge_request, claim.work), (merge_request, Work::Sweep));
+        owner.queue().settle(claim, Settlement::default()).await.unwrap();
+        assert_eq!(visitor.queue().left_of(vec![merge_request]).await.unwrap(), 0);
+        // Who holds no claim says nothing.
+        let nobody = Claim::of_nobody(merge_request);
+        assert!(!visitor.queue().is_current(&nobody).await.unwrap());
+        for store in [visitor, reader, owner] {
+            store.close().await;
+        }
     }
 }

@@ -352,8 +352,64 @@ impl Queue {
         self.reader.run(move |connection| sweep::may_pass(connection, after, limit)).await
     }
 
-    /// Asks for a look at a merge request, with the list of statuses, at an instant.
-    pub async fn ask_for_look(&self, which: Vec<(MergeRequestRef, Timestamp)>) -> Result<(), StoreError> {
+    /// Open merge requests of a project, as far as was ever heard of them.
+    pub async fn open_lanes(&self, project: ProjectId) -> Result<Vec<MergeRequestRef>, StoreError> {
+        self.reader.run(move |connection| sweep::open_lanes(connection, project)).await
+    }
+
+    /// Those merge requests that say of themselves that they changed since they were looked at last, or were never looked
+    /// at; each comes with the instant of its last change.
+    pub async fn unseen(
+        &self,
+        mut which: Vec<(MergeRequestRef, Timestamp)>,
+    ) -> Result<Vec<MergeRequestRef>, StoreError> {
+        self.reader
+            .run(move |connection| {
+                let mut unseen = Vec::new();
+                for (merge_request, updated_at) in which.drain(..) {
+                    if !sweep::was_seen(connection, merge_request, updated_at)? {
+                        unseen.push(merge_request);
+                    }
+                }
+                Ok(unseen)
+            })
+            .await
+    }
+
+    /// How many of these merge requests a sweep has yet to look at.
+    pub async fn left_of(&self, which: Vec<MergeRequestRef>) -> Result<usize, StoreError> {
+        self.reader.run(move |connection| sweep::left_of(connection, &which)).await
+    }
+
+    /// When the last full sweep began that came to its end, in this process or an earlier one.
+    pub async fn last_full_sweep(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.reader.run(sweep::last_full).await
+    }
+
+    /// A full sweep that began at an instant has come to its end.
+    pub async fn full_sweep_done(&self, began: Timestamp) -> Result<(), StoreError> {
+        self.writer.run(move |connection| sweep::note_full(connection, began)).await
+    }
+
+    /// Whether "Status checks must succeed" was ever seen on in a project.
+    pub async fn was_requiring_checks(&self, project: ProjectId) -> Result<bool, StoreError> {
+        self.reader.run(move |connection| sweep::was_requiring(connection, project)).await
+    }
+
+    /// "Status checks must succeed" was seen on in a project.
+    pub async fn note_requiring_checks(&self, project: ProjectId) -> Result<(), StoreError> {
+        self.writer.run(move |connection| sweep::note_requiring(connection, project)).await
+    }
+
+    /// Puts a sweep's claim off to an instant; whatever else the lane waits for stays as it was.
+    pub async fn put_off(&self, claim: Claim, until: Timestamp) -> Result<(), StoreError> {
+        self.write(move |connection, now| lane::put_off(connection, &claim, until, now)).await?;
+        self.woken.notify_one();
+        Ok(())
+    }
+
+    /// Asks for a sweep's look at merge requests, each at its instant.
+    pub async fn ask_for_sweep(&self, which: Vec<(MergeRequestRef, Timestamp)>) -> Result<(), StoreError> {
         self.writer
             .run(move |connection| {
                 which.iter().try_for_each(|(merge_request, at)| sweep::ask(connection, *merge_request, *at))

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use rusqlite::Connection;
+use std::path::Path;
+
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
 
@@ -14,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003.sql"),
     include_str!("migrations/0004.sql"),
     include_str!("migrations/0005.sql"),
+    include_str!("migrations/0006.sql"),
 ];
 /// How long a connection waits for another one's lock (backups and the `sqlite3` shell take some).
 const BUSY: Duration = Duration::from_secs(5);
@@ -68,6 +71,27 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         transaction.commit()?;
     }
     Ok(())
+}
+
+/// A connection that only reads. A database that an older release left behind must be brought up to date first.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    keep_plans(&connection)?;
+    let found = version(&connection)?;
+    if found < MIGRATIONS.len() {
+        return Err(StoreError::Older { found, known: MIGRATIONS.len() });
+    }
+    Ok(connection)
+}
+
+/// A database in which there is nothing and into which nothing can be written.
+pub(super) fn nothing() -> Result<Connection, StoreError> {
+    let mut connection = Connection::open_in_memory()?;
+    keep_plans(&connection)?;
+    migrate(&mut connection)?;
+    connection.pragma_update(None, "query_only", "ON")?;
+    Ok(connection)
 }
 
 /// An empty database in memory, for the tests of this room.

@@ -66,6 +66,8 @@ pub struct KnownStatus {
     pub check: StatusCheckId,
     /// Our name for it.
     pub name: CheckName,
+    /// GitLab's own name for it when it was listed last; empty where that is not known.
+    pub title: String,
     /// The target branch for which GitLab listed the check.
     pub target_branch: String,
     /// What shows; none when it must be read again.
@@ -130,20 +132,21 @@ pub(super) fn remember(
     claim: i64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO status (project_id, iid, sha, status_check_id, check_name, target_branch, shown, claim,
-                                   confirm_at, since, pending_since, pending_said_at)
-               VALUES (:project, :iid, :sha, :check, :name, :target, :shown, :claim, :confirm_at, :now,
+    let sql = "INSERT INTO status (project_id, iid, sha, status_check_id, check_name, title, target_branch, shown,
+                                   claim, confirm_at, since, pending_since, pending_said_at)
+               VALUES (:project, :iid, :sha, :check, :name, :title, :target, :shown, :claim, :confirm_at, :now,
                        :pending_since, :pending_said_at)
                ON CONFLICT DO UPDATE SET check_name = excluded.check_name, target_branch = excluded.target_branch,
                    shown = excluded.shown, claim = excluded.claim, confirm_at = excluded.confirm_at,
                    since = excluded.since, pending_since = excluded.pending_since,
-                   pending_said_at = excluded.pending_said_at";
+                   pending_said_at = excluded.pending_said_at, title = excluded.title";
     connection.prepare_cached(sql)?.execute(named_params! {
         ":project": column(merge_request.project.get())?,
         ":iid": column(merge_request.iid.get())?,
         ":sha": known.sha.as_str(),
         ":check": column(known.check.get())?,
         ":name": known.name.as_str(),
+        ":title": known.title,
         ":target": known.target_branch,
         ":shown": known.shown.map(Shown::as_str),
         ":claim": claim,
@@ -185,7 +188,7 @@ pub(super) fn of(
 ) -> Result<Vec<KnownStatus>, StoreError> {
     let sql =
         "SELECT sha, status_check_id, check_name, target_branch, shown, claim, confirm_at, pending_since,
-                      pending_said_at FROM status
+                      pending_said_at, title FROM status
                WHERE project_id = ?1 AND iid = ?2 ORDER BY since DESC LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
     let key = (column(merge_request.project.get())?, column(merge_request.iid.get())?, REMEMBERED);
@@ -204,6 +207,7 @@ pub(super) fn of(
             sha: CommitSha::parse(&row.get::<_, String>(0)?).map_err(unreadable)?,
             check: StatusCheckId::new(id(row.get(1)?)?),
             name: CheckName::parse(&row.get::<_, String>(2)?).map_err(unreadable)?,
+            title: row.get(9)?,
             target_branch: row.get(3)?,
             shown: written.filter(|_| is_believed),
             confirm_at: time(6)?,
@@ -229,6 +233,7 @@ mod tests {
             sha: CommitSha::parse(&"a".repeat(40)).unwrap(),
             check: StatusCheckId::new(3),
             name: CheckName::default(),
+            title: "QA".to_owned(),
             target_branch: "main".to_owned(),
             shown: Some(Shown::Passed),
             confirm_at: None,

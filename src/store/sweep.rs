@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::merge_request::{MergeRequestRef, ProjectId};
+use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
 
 use super::column::{column, id, millis, timestamp};
 use super::error::StoreError;
@@ -68,26 +68,82 @@ pub(super) fn may_pass(
         .query_map((project, iid, limit), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
     rows.map(|row| {
         let (project, iid) = row?;
-        Ok(MergeRequestRef {
-            project: ProjectId::new(id(project)?),
-            iid: crate::merge_request::MergeRequestIid::new(id(iid)?),
-        })
+        Ok(MergeRequestRef { project: ProjectId::new(id(project)?), iid: MergeRequestIid::new(id(iid)?) })
     })
     .collect()
 }
 
-/// Asks for a look at a merge request, with the list of statuses, at an instant.
+/// The merge requests of a project that can still be merged as far as was ever heard.
+pub(super) fn open_lanes(
+    connection: &Connection,
+    project: ProjectId,
+) -> Result<Vec<MergeRequestRef>, StoreError> {
+    let sql = "SELECT iid FROM lane WHERE project_id = ?1 AND is_open = 1 ORDER BY iid";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([column(project.get())?], |row| row.get::<_, i64>(0))?;
+    rows.map(|iid| Ok(MergeRequestRef { project, iid: MergeRequestIid::new(id(iid?)?) })).collect()
+}
+
+/// Whether the last look that came to an end saw a merge request as it says that it is: changed last at that instant.
+pub(super) fn was_seen(
+    connection: &Connection,
+    merge_request: MergeRequestRef,
+    updated_at: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM lane WHERE project_id = ?1 AND iid = ?2 AND updated_at = ?3";
+    let key = (column(merge_request.project.get())?, column(merge_request.iid.get())?, millis(updated_at));
+    Ok(connection.prepare_cached(sql)?.exists(key)?)
+}
+
+/// How many of these merge requests a sweep has yet to look at.
+pub(super) fn left_of(connection: &Connection, which: &[MergeRequestRef]) -> Result<usize, StoreError> {
+    let sql = "SELECT 1 FROM lane
+               WHERE project_id = ?1 AND iid = ?2 AND (sweep_at IS NOT NULL OR claim IS NOT NULL)";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut left = 0;
+    for merge_request in which {
+        let key = (column(merge_request.project.get())?, column(merge_request.iid.get())?);
+        left += usize::from(statement.exists(key)?);
+    }
+    Ok(left)
+}
+
+/// When the last full sweep began that came to its end; none if there was none.
+pub(super) fn last_full(connection: &Connection) -> Result<Option<Timestamp>, StoreError> {
+    let at: Option<i64> = connection.query_row("SELECT full_sweep_at FROM life", [], |row| row.get(0))?;
+    at.map(timestamp).transpose()
+}
+
+/// A full sweep that began at an instant has come to its end.
+pub(super) fn note_full(connection: &Connection, began: Timestamp) -> Result<(), StoreError> {
+    connection.prepare_cached("UPDATE life SET full_sweep_at = ?1")?.execute([millis(began)])?;
+    Ok(())
+}
+
+/// Whether "Status checks must succeed" was ever seen on in a project.
+pub(super) fn was_requiring(connection: &Connection, project: ProjectId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM requiring_project WHERE project_id = ?1";
+    Ok(connection.prepare_cached(sql)?.exists([column(project.get())?])?)
+}
+
+/// "Status checks must succeed" was seen on in a project.
+pub(super) fn note_requiring(connection: &Connection, project: ProjectId) -> Result<(), StoreError> {
+    let sql = "INSERT OR IGNORE INTO requiring_project (project_id) VALUES (?1)";
+    connection.prepare_cached(sql)?.execute([column(project.get())?])?;
+    Ok(())
+}
+
+/// Asks for a sweep's look at a merge request at an instant, or earlier where that was asked for already.
 pub(super) fn ask(
     connection: &Connection,
     merge_request: MergeRequestRef,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO lane (project_id, iid, generation, doubted, look_at, due_at, revision, queued_revision)
-               SELECT ?1, ?2, 0, 1, ?3, ?3, newest, newest
+    let sql = "INSERT INTO lane (project_id, iid, generation, sweep_at, due_at, revision, queued_revision)
+               SELECT ?1, ?2, 0, ?3, ?3, newest, newest
                    FROM (SELECT coalesce(max(id), 0) AS newest FROM revision) WHERE true
                ON CONFLICT (project_id, iid) DO UPDATE SET
-                   doubted = 1,
-                   look_at = min(coalesce(look_at, excluded.look_at), excluded.look_at),
+                   sweep_at = min(coalesce(sweep_at, excluded.sweep_at), excluded.sweep_at),
                    due_at = CASE WHEN claim IS NULL THEN min(coalesce(due_at, excluded.due_at), excluded.due_at)
                                  ELSE due_at END";
     let key = (column(merge_request.project.get())?, column(merge_request.iid.get())?);
@@ -99,7 +155,6 @@ pub(super) fn ask(
 mod tests {
     use super::super::schema::empty_database;
     use super::*;
-    use crate::merge_request::MergeRequestIid;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -119,6 +174,20 @@ mod tests {
         assert_eq!(owe(&connection, at(60)).unwrap(), at(30), "the earlier one is still owed");
         done(&connection, at(30)).unwrap();
         assert_eq!(owe(&connection, at(60)).unwrap(), at(60));
+    }
+
+    #[test]
+    fn what_is_remembered_of_full_sweeps_and_projects_is_what_was_noted() {
+        let connection = empty_database();
+        let project = ProjectId::new(7);
+        assert_eq!(last_full(&connection).unwrap(), None);
+        note_full(&connection, at(9)).unwrap();
+        assert_eq!(last_full(&connection).unwrap(), Some(at(9)));
+        assert!(!was_requiring(&connection, project).unwrap());
+        note_requiring(&connection, project).unwrap();
+        note_requiring(&connection, project).unwrap();
+        assert!(was_requiring(&connection, project).unwrap());
+        assert!(!was_requiring(&connection, ProjectId::new(8)).unwrap());
     }
 
     #[test]

@@ -9,13 +9,14 @@ use tempfile::TempDir;
 use crate::world::signal;
 
 /// The story's merge requests: written here once more, so that none of them is lost unnoticed.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "docs",
     "title",
     "ci",
     "payments",
     "race",
     "outage",
+    "lost",
     "forged",
     "stale",
     "pipeline",
@@ -65,6 +66,9 @@ fn the_story_ends_as_expected_and_tells_everything_but_secrets() {
     assert!(race.contains("passed is not said: something newer came"), "{race}");
     let outage = chapter(&timeline, "outage");
     assert!(outage.contains("threads ×4 (503)") && outage.contains("could not be decided"), "{outage}");
+    let (told, lost) = chapter(&timeline, "lost").split_once("the sweep that comes").unwrap();
+    assert!(told.contains("asked   nothing") && told.contains("answer  none"), "{told}");
+    assert!(lost.contains("what changed") && lost.contains("answer  passed"), "{lost}");
     let (_, forged) = chapter(&timeline, "forged").split_once("another secret").unwrap();
     assert!(forged.contains("is answered 401") && forged.contains("asked   nothing"), "{forged}");
     let stale = chapter(&timeline, "stale");

@@ -18,6 +18,12 @@ async fn burst() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: `tests/long drift`"]
+async fn drift() {
+    crate::drift::drift().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: `tests/long fuzz-webhook`"]
 async fn fuzz_webhook() {
     bent::bent_bodies(seed(), scale()).await;

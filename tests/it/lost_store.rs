@@ -4,8 +4,9 @@ use std::path::Path;
 
 use countersign::merge_request::{MergeRequestRef, UserId};
 use countersign::simulator::CheckStatus;
+use countersign::status_check::{Drift, SweepKind};
 
-use crate::world::{REVIEW_POLICY, World, delete_database};
+use crate::world::{Ground, REVIEW_POLICY, World, delete_database, until};
 
 /// What becomes false while the service is away.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +26,11 @@ struct Scene {
 
 /// One merge request for each change, each waiting for an approval.
 async fn scene() -> Scene {
-    let world = World::start(REVIEW_POLICY).await;
+    scene_on(Ground::prepare(REVIEW_POLICY).await).await
+}
+
+async fn scene_on(ground: Ground) -> Scene {
+    let world = World::start_on(ground).await;
     let bea = world.ground.reviewer();
     let merge_requests = CHANGES.iter().map(|_| world.open(world.merge_request())).collect();
     world.settle().await;
@@ -88,7 +93,7 @@ impl Scene {
     }
 }
 
-/// A store that is new knows of no project to look at.
+/// Without a full sweep: a store that is new knows of no project to look back to.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_the_store_was_deleted_no_false_passed_outlives_the_next_event() {
     let mut scene = scene().await;
@@ -98,6 +103,35 @@ async fn after_the_store_was_deleted_no_false_passed_outlives_the_next_event() {
     scene.change();
     scene.world.start_again().await;
     scene.nothing_passes_after_one_event().await;
+    scene.world.end().await;
+}
+
+/// It looks at what the token reaches, and at all of it, since it knows of nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_the_store_was_deleted_one_sweep_without_any_event_puts_everything_right() {
+    let mut scene = scene_on(Ground::prepare(REVIEW_POLICY).await.configure("SWEEP__FULL", "1h")).await;
+    scene.approve().await;
+    let good = scene.world.open(scene.world.merge_request());
+    scene.world.gitlab.approve(good, scene.bea).unwrap();
+    scene.world.expect(good, CheckStatus::Passed, "approved").await;
+    scene.world.stop().await;
+    delete_database(&scene.world.ground.database());
+    scene.change();
+    let new = scene.world.open(scene.world.merge_request());
+    scene.world.gitlab.approve(new, scene.bea).unwrap();
+    scene.world.start_again().await;
+    until("it has swept", || scene.world.sweeps_of(SweepKind::Full) == 1).await;
+    // What was told meanwhile is still kept back.
+    scene.world.rest().await;
+    for ((which, change), shown) in
+        scene.each().zip([CheckStatus::Pending, CheckStatus::Failed, CheckStatus::Pending])
+    {
+        assert_eq!(scene.world.status(which), shown, "{change:?}");
+    }
+    assert_eq!(scene.world.status(good), CheckStatus::Passed);
+    assert_eq!(scene.world.posted(good), [CheckStatus::Passed], "nothing was said in vain");
+    assert_eq!(scene.world.status(new), CheckStatus::Passed, "nobody told of it");
+    assert_eq!(scene.world.drift(Drift::NeverDecided), (4, 4), "as far as a new store can tell");
     scene.world.end().await;
 }
 

@@ -205,7 +205,8 @@ impl Scene {
         // What failed meanwhile waits for its next try; in small steps, so that no heartbeat is missed.
         let database = rusqlite::Connection::open(self.world.ground.database()).unwrap();
         let left = || {
-            let sql = "SELECT count(*) FROM lane WHERE attempts > 0 OR look_at IS NOT NULL";
+            let sql =
+                "SELECT count(*) FROM lane WHERE attempts > 0 OR look_at IS NOT NULL OR sweep_at IS NOT NULL";
             database.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
         };
         for _ in 0..60 {

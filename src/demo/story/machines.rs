@@ -1,9 +1,9 @@
-//! What machines do: pipelines, races, outages, and a delivery that nobody should believe.
+//! What machines do: pipelines, races, outages, a delivery that is lost, and one that nobody should believe.
 
 use crate::demo::error::DemoError;
 use crate::demo::play::Play;
 use crate::merge_request::MergeRequestRef;
-use crate::simulator::{Fault, FaultKind, Moment, Push};
+use crate::simulator::{Fault, FaultKind, Moment, Push, Weather};
 
 const MERGE_REQUEST: &str = "GET /projects/:id/merge_requests/:iid";
 const THREADS: &str = "GET /projects/:id/merge_requests/:iid/discussions";
@@ -68,6 +68,17 @@ pub(super) async fn outage(play: &mut Play<'_>) -> Result<(), DemoError> {
     play.then(which, what, |gitlab| gitlab.edit_title(which, "docs: say who is on call")).await?;
     play.stage.gitlab.lift_all();
     Ok(())
+}
+
+/// GitLab's call never arrives, and GitLab does not repeat it.
+pub(super) async fn lost(play: &mut Play<'_>) -> Result<(), DemoError> {
+    let new = play.new_merge_request("docs: how to send things back").file("docs/returns.md");
+    play.stage.gitlab.set_weather(Weather { drop: 1.0, ..Weather::default() });
+    let which = play.open("lost", "what nobody told of is found by the sweep", new)?;
+    play.tell(which, "ana opens it, and GitLab's call is lost on the way").await?;
+    play.stage.gitlab.set_weather(Weather::default());
+    play.stage.sweep().await?;
+    play.tell(which, "the sweep that comes every five minutes comes now").await
 }
 
 /// A delivery that was signed by somebody who does not know the secret.

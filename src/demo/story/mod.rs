@@ -1,4 +1,4 @@
-//! The story: twelve merge requests, each of which shows one thing.
+//! The story: thirteen merge requests, each of which shows one thing.
 //!
 //! One thing happens at a time, and every step ends when the service is at rest, so the story is the same each time.
 
@@ -18,6 +18,7 @@ pub(super) async fn play(play: &mut Play<'_>) -> Result<MergeRequestRef, DemoErr
     people::payments(play).await?;
     machines::race(play).await?;
     machines::outage(play).await?;
+    machines::lost(play).await?;
     machines::forged(play).await?;
     let stale = people::stale(play).await?;
     machines::pipeline(play).await?;

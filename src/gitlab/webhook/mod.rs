@@ -68,6 +68,8 @@ pub struct Subject {
     pub merge_request: MergeRequestRef,
     /// The target project's path, if the body says it.
     pub project_path: Option<String>,
+    /// The branch that it goes into, at the time of the event.
+    pub target_branch: Option<String>,
     /// `action`; none on a Retry.
     pub action: Option<String>,
     /// The head at the time of the event.
@@ -324,6 +326,8 @@ struct Attributes {
     #[serde(default, deserialize_with = "lenient")]
     target: Option<Project>,
     #[serde(default, deserialize_with = "lenient")]
+    target_branch: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     r#ref: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     sha: Option<String>,
@@ -368,14 +372,16 @@ impl Attributes {
         let merge_request =
             MergeRequestRef { project: ProjectId::new(project), iid: MergeRequestIid::new(iid) };
         let path = self.target.and_then(|target| target.path_with_namespace).or(path);
-        Ok(Subject { sha, ..Subject::companion(merge_request, path) })
+        let target_branch = self.target_branch;
+        Ok(Subject { target_branch, sha, ..Subject::companion(merge_request, path) })
     }
 }
 
 impl Subject {
     /// A merge request of which nothing more is said.
     fn companion(merge_request: MergeRequestRef, project_path: Option<String>) -> Self {
-        Self { merge_request, project_path, action: None, sha: None, pusher: None, distrust: false }
+        let (target_branch, action, sha, pusher) = (None, None, None, None);
+        Self { merge_request, project_path, target_branch, action, sha, pusher, distrust: false }
     }
 }
 

@@ -80,6 +80,10 @@ struct Crowd {
 }
 
 impl Crowd {
+    fn leaves_out(&self) -> Vec<Family> {
+        if self.from.is_some() { Vec::new() } else { vec![Family::People] }
+    }
+
     fn build(node: &Node, builder: &mut Builder<'_, '_>) -> Option<Self> {
         let is_narrowed = node.get("from").or(node.get("state")).is_some();
         // A `from` that can't be read must not become everybody.
@@ -169,6 +173,10 @@ fn count_of(number: u64, noun: &str, rest: &str) -> String {
 struct Assignees(Crowd);
 
 impl Test for Assignees {
+    fn leaves_out(&self) -> Vec<Family> {
+        self.0.leaves_out()
+    }
+
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let users = &view.facts.merge_request.assignees;
         let remedy = |to| Remedy::ChangeAssignees { to };
@@ -226,6 +234,11 @@ impl Reviewers {
 }
 
 impl Test for Reviewers {
+    fn leaves_out(&self) -> Vec<Family> {
+        let stateless = self.states.is_empty().then_some(Family::Reviewers);
+        self.crowd.leaves_out().into_iter().chain(stateless).collect()
+    }
+
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let users = &view.facts.merge_request.reviewers;
         let remedy = |to| Remedy::ChangeReviewers { to };

@@ -82,15 +82,21 @@ impl Condition {
     }
 }
 
+/// The families that are asked for by some names alone.
+const ASKED_BY: &[(Family, &[&str])] = &[
+    (Family::Versions, &["quiet_for"]),
+    (Family::Code, &["changed_paths", "files", "commits", "touches", "touches_only"]),
+    (Family::Approvals, &["approvers"]),
+    (Family::Pipeline, &["pipeline_status"]),
+    (Family::Threads, &["unresolved_threads"]),
+    (Family::Conflicts, &["has_conflicts"]),
+];
+
 impl Test for Condition {
     fn leaves_out(&self) -> Vec<Family> {
-        let told_by_companions = [
-            ("pipeline_status", Family::Pipeline),
-            ("unresolved_threads", Family::Threads),
-            ("has_conflicts", Family::Conflicts),
-        ];
-        let unread = told_by_companions.into_iter().filter(|(name, _)| !self.expression.speaks_of(name));
-        unread.map(|(_, family)| family).collect()
+        let speaks_of = |name: &&str| self.expression.speaks_of(name);
+        let unread = ASKED_BY.iter().filter(|(_, names)| !names.iter().any(speaks_of));
+        unread.map(|(family, _)| *family).collect()
     }
 
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {

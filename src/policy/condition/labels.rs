@@ -206,6 +206,10 @@ fn setter(label: &str, events: &[LabelEvent], people: &People, view: &View<'_>) 
 }
 
 impl Test for Labels {
+    fn leaves_out(&self) -> Vec<Family> {
+        if self.set_by.is_some() { Vec::new() } else { vec![Family::LabelEvents, Family::People] }
+    }
+
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let finding = self.judge(&view.facts.merge_request, wanted);
         match &self.set_by {

@@ -96,6 +96,10 @@ impl UnresolvedThreads {
 }
 
 impl Test for UnresolvedThreads {
+    fn leaves_out(&self) -> Vec<Family> {
+        if self.opened_by.is_some() { Vec::new() } else { vec![Family::People] }
+    }
+
     fn evaluate(&self, view: &View<'_>, wanted: bool) -> Result<Finding, Stop> {
         let threads = known(view.facts.threads.as_ref(), FactKey::Threads)?;
         let (count, stop) = self.count(threads, view);

@@ -48,6 +48,8 @@ pub(super) struct Uses {
     /// By the words for one row: the fields that are looked at.
     fields: BTreeMap<&'static str, BTreeSet<&'static str>>,
     pub(super) supplied: Vec<Supplied>,
+    /// The functions of ours that are called, by name.
+    pub(super) helpers: BTreeSet<&'static str>,
 }
 
 impl Uses {
@@ -427,6 +429,7 @@ impl Checker<'_> {
         let number = self.uses.supplied.len();
         let supplied = self.supply(helper, &written?)?;
         self.uses.supplied.push(supplied);
+        self.uses.helpers.insert(helper.name);
         let name = IdedExpr { id, expr: Expr::Ident(supplied_name(number)) };
         match helper.takes {
             Takes::PathGlobs(_) | Takes::Time(_) => Some(name.expr),

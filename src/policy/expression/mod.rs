@@ -101,9 +101,9 @@ impl Expression {
         &self.text
     }
 
-    /// Whether it speaks of a variable.
+    /// Whether it speaks of a variable, or calls a function of ours.
     pub(super) fn speaks_of(&self, name: &str) -> bool {
-        self.uses.variables.iter().any(|variable| variable.name == name)
+        self.uses.variables.iter().any(|variable| variable.name == name) || self.uses.helpers.contains(name)
     }
 
     /// Evaluates it on a sample: what the check let through must not fail for its types.

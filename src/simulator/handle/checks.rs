@@ -45,6 +45,21 @@ impl Gitlab {
         })
     }
 
+    /// Gives a check another name.
+    pub fn rename_check(
+        &self,
+        project: ProjectId,
+        check: StatusCheckId,
+        name: &str,
+    ) -> Result<(), SimulatorError> {
+        self.world(|world| {
+            let checks = &mut world.project_mut(project)?.checks;
+            let found = checks.iter_mut().find(|other| other.id == check);
+            name.clone_into(&mut found.ok_or(SimulatorError::NoCheck(check))?.name);
+            Ok(())
+        })
+    }
+
     /// Changes the shared secret of a check; there is no overlap of two.
     pub fn set_check_secret(
         &self,

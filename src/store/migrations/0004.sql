@@ -17,9 +17,10 @@ CREATE TABLE crowd (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX crowd_by_turn ON crowd (turn, generation);
 
--- The project's path at the last look; which event asked for the next look; and under which policies the last look was made,
+-- The project's path at the last look; the target branch that was told last, by a delivery; which event asked for the next look; and under which policies the last look was made,
 -- which may be others than those by which it was decided last (`revision`): then nobody watched over its facts in between.
 ALTER TABLE lane ADD COLUMN project_path TEXT;
+ALTER TABLE lane ADD COLUMN told_target TEXT;
 ALTER TABLE lane ADD COLUMN woken_by TEXT;
 ALTER TABLE lane ADD COLUMN look_revision INTEGER NOT NULL DEFAULT 0;
 UPDATE lane SET look_revision = revision;

@@ -1,3 +1,11 @@
--- Projects take turns where more is due than can be served: which one had the last turn, and what is due in each.
-ALTER TABLE claim_counter ADD COLUMN served_project INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX lane_due_in_project ON lane (project_id, may_pass, due_at) WHERE due_at IS NOT NULL;
+-- What a sweep needs.
+--   sweep_at:   when the lane is to be looked at, with the list of statuses, although nobody told of anything;
+--   updated_at: what the merge request said of its last change at the last look that came to an end.
+ALTER TABLE lane ADD COLUMN sweep_at INTEGER;
+ALTER TABLE lane ADD COLUMN updated_at INTEGER;
+-- GitLab's own name for the check when it was listed last.
+ALTER TABLE status ADD COLUMN title TEXT NOT NULL DEFAULT '';
+-- When the last full sweep began that came to its end.
+ALTER TABLE life ADD COLUMN full_sweep_at INTEGER;
+-- The projects in which "Status checks must succeed" was seen on.
+CREATE TABLE requiring_project (project_id INTEGER PRIMARY KEY) STRICT;

@@ -110,8 +110,10 @@ async fn a_pipeline_that_ends_while_its_head_is_looked_at_for_the_first_time_is_
     let reads = world.calls(PIPELINES);
     world.gitlab.push(which, Push::default()).unwrap();
     world.until("the pipelines are read", |gitlab| gitlab.calls_to(PIPELINES) > reads).await;
+    let refused = counted(&world, "not_for_us");
     world.gitlab.run_pipeline(which, PipelineKind::Branch, "success").unwrap();
     world.gitlab.deliveries_settled().await.unwrap();
+    assert_eq!(counted(&world, "not_for_us"), refused, "it is known whose it is");
     world.gitlab.lift(held);
     world.expect(which, CheckStatus::Passed, "its pipeline succeeded").await;
     world.end().await;
@@ -135,5 +137,20 @@ async fn a_commit_that_is_the_head_of_two_wakes_both() {
     world.gitlab.run_pipeline(first, PipelineKind::Branch, "success").unwrap();
     rest(&world).await;
     assert_eq!(decided(&world, &[first, second]).await, [before[0] + 1, before[1] + 1]);
+    world.end().await;
+}
+
+/// Where pushes are told, one to a source branch comes twice: as an event of the merge request, and as a push to a branch that is
+/// nobody's target.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_to_a_source_branch_is_looked_at_once() {
+    let world = world(&policy("{changed_files: {any: ['**']}}")).await;
+    let both = pair(&world).await;
+    let before = decided(&world, &both).await;
+    world.gitlab.push(both[0], Push::default()).unwrap();
+    rest(&world).await;
+    let told = world.gitlab.deliveries();
+    assert!(told.iter().any(|sent| sent.event == "Push Hook" && sent.json()["ref"] == "refs/heads/change-1"));
+    assert_eq!(decided(&world, &both).await, [before[0] + 1, before[1]]);
     world.end().await;
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use countersign::merge_request::MergeRequestRef;
-use countersign::simulator::{CheckStatus, Membership};
+use countersign::simulator::{CheckStatus, DeliveryState, HookEvent, Membership, NewHook};
 
 use super::{crowds, decided, policy, rest, world, world_on};
-use crate::world::{Ground, ONE, REVIEW_POLICY, World, until};
+use crate::world::{Ground, HOOK_TOKEN, ONE, REVIEW_POLICY, Service, World, until};
 
 const MAIN: &str = "main";
 /// Looks that nobody waits for: twenty at once, then one in five seconds.
@@ -178,4 +178,32 @@ async fn crowds_take_turns() {
     assert_eq!(world.status(small), CheckStatus::Passed);
     assert!(passed(&world, &all) < MANY, "the large one is not through");
     world.end().await;
+}
+
+/// SIGKILL as soon as GitLab has its 202. Nothing but the event leads to them afterwards: none of them has changed within the
+/// last ten minutes, and no pass shows, so that the look back at the start finds none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_right_after_the_202_loses_nobody_of_a_crowd() {
+    let ground = Ground::prepare(&policy("{not: {behind_target: {at_most: 0}}}")).await;
+    let mut service = Service::start_on(ground.configure("GITLAB__BACKGROUND_CALLS_PER_MINUTE", "3000"));
+    let gitlab = service.gitlab.clone();
+    let long_ago = gitlab.now() - jiff::SignedDuration::from_hours(2);
+    let new = || service.ground.merge_request().created_at(long_ago);
+    let all: Vec<_> = (0..MANY).map(|_| gitlab.open_merge_request(new()).unwrap()).collect();
+    let passed = |service: &Service| {
+        all.iter().filter(|which| gitlab.status(**which, service.check) == Ok(CheckStatus::Passed)).count()
+    };
+    service.settle().await;
+    assert_eq!(passed(&service), 0);
+    let hook = NewHook::of(service.ground.project, &format!("{}/webhooks/gitlab", service.url()));
+    gitlab.create_hook(hook.token(HOOK_TOKEN).without_merge_requests().event(HookEvent::Push));
+    gitlab.write_file(service.ground.project, MAIN, "a.txt", Some("a")).unwrap();
+    gitlab.deliveries_settled().await.unwrap();
+    service.kill();
+    assert_eq!(gitlab.deliveries().last().unwrap().state, DeliveryState::Answered(202));
+    let at_the_kill = passed(&service);
+    assert!(at_the_kill < MANY, "it was quicker than the kill");
+    println!("{at_the_kill} of {MANY} were answered before the kill");
+    service.start_again();
+    until("everybody had a turn", || passed(&service) == MANY).await;
 }

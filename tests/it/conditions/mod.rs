@@ -6,6 +6,7 @@ mod approvals;
 mod code;
 mod delivery;
 mod expression;
+mod memberships;
 mod owners;
 mod reads;
 mod request;

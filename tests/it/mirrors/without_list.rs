@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use countersign::merge_request::MergeRequestRef;
 use countersign::simulator::{
-    CheckStatus, Edition, HookEvent, NewHook, NewStatusCheck, PipelineKind, Push, SimulatorOptions,
+    CheckStatus, Edition, HookEvent, Membership, NewHook, NewMergeRequest, NewProject, NewStatusCheck,
+    PipelineKind, Push, SimulatorOptions,
 };
+use countersign::status_check::SweepKind;
 
 use super::{A_WHILE, APPROVE, SET_STATUS, approves, ground, own_note, own_notes, world};
 use crate::world::{Ground, HOOK_TOKEN, LIST, PLAIN_POLICY, RESPOND, SECRET, World, until};
@@ -203,5 +205,25 @@ async fn a_licence_that_ends_takes_back_what_was_said_and_gives_nothing() {
     world.rest().await;
     until("approved", || approves(&world, later)).await;
     world.rest().await;
+    world.end().await;
+}
+
+/// A sweep reaches every project of which the token's user is a member, and most of those never asked for anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_writes_nothing_into_projects_of_which_nobody_ever_told() {
+    let world = without(Edition::Unlicensed, PLAIN_POLICY, ALL).await;
+    let quiet = world.gitlab.create_project(NewProject::at("shop/quiet"));
+    for user in [world.ground.bot, world.ground.author] {
+        world.gitlab.add_member(quiet, Membership::new(user, 30)).unwrap();
+    }
+    let elsewhere = NewMergeRequest::in_project(quiet).author(world.ground.author);
+    let elsewhere = world.open(elsewhere);
+    let unheard = world.open(world.merge_request().quietly());
+    let heard = open(&world);
+    world.settle().await;
+    world.sweep(SweepKind::Full).await;
+    assert!(approves(&world, heard) && approves(&world, unheard), "its project is one that tells");
+    assert!(!approves(&world, elsewhere) && own_notes(&world, elsewhere).is_empty());
+    assert!(world.gitlab.commit_statuses(quiet).unwrap().is_empty());
     world.end().await;
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail anywhere")]
 
 mod answers;
+mod companions;
 mod configuration;
 mod deliveries;
 mod faults;

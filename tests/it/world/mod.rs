@@ -19,8 +19,12 @@ use countersign::merge_request::{MergeRequestRef, ProjectId, StatusCheckId, User
 use countersign::simulator::{
     CheckStatus, Gitlab, Membership, NewMergeRequest, NewProject, NewStatusCheck, Simulator, SimulatorOptions,
 };
+use countersign::status_check::{Drift, SweepKind};
 use countersign::store::StoredDecision;
+use countersign::telemetry::{DriftLabels, SweepLabels};
 use jiff::Timestamp;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -153,6 +157,9 @@ impl Ground {
             ("WEBHOOKS__TOKENS", HOOK_TOKEN.to_owned()),
             ("STORE__URL", format!("sqlite:{}", self.database().display())),
             ("POLICIES__PATH", path("policies")),
+            // A test that lets hours pass says by itself what is to be looked at meanwhile.
+            ("SWEEP__RECENT", "0s".to_owned()),
+            ("SWEEP__FULL", "0s".to_owned()),
         ]
         .map(|(key, value)| (format!("COUNTERSIGN__{key}"), value))
         .into_iter()
@@ -323,9 +330,29 @@ impl World {
         self.rest().await;
     }
 
-    /// How many sweeps came to their end since the service started.
+    /// How many looks back came to their end since the service started.
     pub fn sweeps(&self) -> u64 {
-        self.app().metrics().sweeps.get()
+        self.sweeps_of(SweepKind::LookBack)
+    }
+
+    /// How many sweeps of a kind came to their end since the service started.
+    pub fn sweeps_of(&self, kind: SweepKind) -> u64 {
+        self.app().metrics().sweeps.get_or_create(&SweepLabels { kind: kind.word() }).get()
+    }
+
+    /// Lets one sweep be made now, and waits until what it found was looked at.
+    pub async fn sweep(&self, kind: SweepKind) {
+        let before = self.sweeps_of(kind);
+        self.app().sweep_now(kind);
+        until("it has swept", || self.sweeps_of(kind) > before).await;
+        self.rest().await;
+    }
+
+    /// How much of one kind of drift was found, and how much of that was mended.
+    pub fn drift(&self, kind: Drift) -> (u64, u64) {
+        let (labels, metrics) = (DriftLabels { kind: kind.word() }, self.app().metrics());
+        let count = |family: &Family<DriftLabels, Counter>| family.get_or_create(&labels).get();
+        (count(&metrics.drift_found), count(&metrics.drift_mended))
     }
 
     /// What GitLab shows for our check.

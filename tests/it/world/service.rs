@@ -29,6 +29,11 @@ impl Service {
         Self { gitlab: ground.gitlab.clone(), ground, check, process: Some(process), url, http }
     }
 
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Starts it again on the same database; GitLab's check follows it to its new port.
     pub fn start_again(&mut self) {
         let process = Process::serve(&self.ground.environment());
