@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::companion::Companion;
 use crate::config::Config;
 use crate::decision::Decider;
+use crate::gitlab::Client;
 use crate::server::{self, Intake, IsMovedBy, Vitals};
 use crate::setup;
 use crate::status_check::{Resources, SweepKind, Worker};
@@ -35,6 +36,8 @@ use self::plan::{DRAIN, Plan};
 
 /// How often the policies on disk are compared with those in force.
 const POLICIES_LOOK: Duration = Duration::from_secs(2);
+/// How often it is looked whether the token was replaced.
+const TOKEN_LOOK: Duration = Duration::from_secs(2);
 /// How often old deliveries are forgotten.
 const PRUNING: Duration = Duration::from_secs(600);
 
@@ -43,6 +46,7 @@ pub struct App {
     addresses: Vec<SocketAddr>,
     worker: Arc<Worker>,
     store: Arc<Store>,
+    gitlab: Client,
     metrics: Arc<Metrics>,
     server: actix_web::dev::ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
@@ -58,7 +62,8 @@ impl App {
     /// tells the time.
     pub async fn start(config: &Config, bundle: Arc<Bundle>, clock: Clock) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::default());
-        let Plan { gitlab, settings, secrets, scope, allow_unsigned, address } = Plan::of(config, &metrics)?;
+        let Plan { gitlab, settings, secrets, scope, allow_unsigned, address } =
+            Plan::of(config, clock.clone(), &metrics)?;
         let listener = listen(&config.server.listen)?;
         let url = config.store.url.clone();
         let opened = tokio::task::spawn_blocking(move || Store::open(&url, clock)).await;
@@ -69,7 +74,7 @@ impl App {
         // Full: who listens looks every day as well.
         let (expiring_tokens, expiring) = mpsc::channel(16);
         let watch = setup::watch_token(gitlab.clone(), store.clock().clone(), Arc::clone(&metrics), expiring);
-        let decider = Decider { gitlab, address: address.clone(), scope: Arc::clone(&scope) };
+        let decider = Decider { gitlab: gitlab.clone(), address: address.clone(), scope: Arc::clone(&scope) };
         let queue = store.queue().clone();
         let (policies, counters) = (Arc::clone(&bundle), Arc::clone(&metrics));
         let resources = Resources::new(&store, decider, policies, counters, settings);
@@ -101,10 +106,11 @@ impl App {
             server: bound.handle(),
             serving: tokio::spawn(bound.run()),
             working: tokio::spawn(Arc::clone(&worker).run(stop.clone(), abort.clone())),
-            caring: tokio::spawn(care(bundle, Arc::clone(&store), stop.clone())),
+            caring: tokio::spawn(care(bundle, Arc::clone(&store), gitlab.clone(), stop.clone())),
             watching: tokio::spawn(async move { _ = stopped.run_until_cancelled(watch).await }),
             worker,
             store,
+            gitlab,
             metrics,
             stop,
             abort,
@@ -119,6 +125,11 @@ impl App {
     /// The open store.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    /// GitLab, as the service sees it.
+    pub fn gitlab(&self) -> &Client {
+        &self.gitlab
     }
 
     /// The metrics of this service.
@@ -148,15 +159,20 @@ impl App {
     }
 }
 
-/// What is done from time to time: policies that changed on disk, deliveries that are old.
-async fn care(bundle: Arc<Bundle>, store: Arc<Store>, stop: CancellationToken) {
+/// What is done from time to time: policies and a token that changed on disk, deliveries that are old.
+async fn care(bundle: Arc<Bundle>, store: Arc<Store>, gitlab: Client, stop: CancellationToken) {
     let mut looks = tokio::time::interval(POLICIES_LOOK);
+    let mut tokens = tokio::time::interval(TOKEN_LOOK);
     let mut prunings = tokio::time::interval(PRUNING);
     let mut told = String::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = looks.tick() => told = reload(&bundle, store.clock(), told).await,
+            _ = tokens.tick() => {
+                let gitlab = gitlab.clone();
+                let _looked = tokio::task::spawn_blocking(move || gitlab.look_for_token()).await;
+            }
             _ = prunings.tick() => loop {
                 match store.queue().prune().await {
                     // As long as there are whole portions of them.

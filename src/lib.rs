@@ -17,8 +17,9 @@
 //! 2. **enqueue** ([`store::Queue::take`], `store/intake.rs`): one lane per merge request; what arrives while it waits
 //!    coalesces, what arrives while it is decided makes one more run. The commit is on disk before the 202 leaves
 //!    (`store/writer.rs`: one thread writes, many deliveries share one sync).
-//! 3. **claim** (`status_check/worker.rs`, `store/lane.rs`): up to 32 lanes at a time, each with a lease; those on which
-//!    a `passed` may show first.
+//! 3. **claim** (`status_check/worker.rs`, `store/claiming.rs`): up to 32 lanes at a time, each with a lease; those on which
+//!    a `passed` may show first, and where more are due every other place to the projects in turn. None while GitLab is
+//!    down or grants no more calls.
 //! 4. **look** (`status_check/look.rs`, [`decision::Decider`]): one read of the merge request, the status list at first
 //!    sight of a SHA; a `passed` that was given for another situation is taken back; then rounds of the facts that the
 //!    evaluation asks for (`decision/facts.rs`). Where only time or the policies changed, `status_check/recall.rs`
@@ -93,6 +94,11 @@
 //!   last look, closed then and open now), not of the delivery's kind: one reopening is told by several deliveries.
 //! - Whether a merge request is on a merge train is asked only where a `passed` would be taken back for waiting, and a
 //!   project without trains is asked once in ten minutes for all of its merge requests.
+//! - Manners are the client's (`gitlab/client.rs`): `gitlab/budget.rs` keeps GitLab's limits, `gitlab/circuit.rs` knows that it is
+//!   down, `gitlab/credential.rs` replaces the token. Reads wait there, in turn by the project for which the worker asks
+//!   (`gitlab/asker.rs`); answers go at once or not at all, since their right to leave ends with a lease. A look of which a call
+//!   was held back decides nothing: its lane goes back as it was.
+//! - Conditional requests are not made: GitLab computes and counts them all the same, so they save bandwidth alone.
 //! - A delivery with the body of the one before is a duplicate only while that one waits to be looked at: GitLab's bodies
 //!   carry no nonce, so two events of one second can have one body. An `Idempotency-Key` is the same event for ever.
 

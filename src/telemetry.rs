@@ -4,6 +4,8 @@
 //! everywhere (`project`, `iid`, `sha`, `check`, `revision`, `duration_ms`). Never logged: secrets, tokens, bodies, diff
 //! text. Metrics carry labels of low cardinality only: no project, no person.
 
+mod repetition;
+
 use std::io::IsTerminal;
 use std::sync::atomic::AtomicU64;
 
@@ -18,6 +20,8 @@ use prometheus_client::registry::Registry;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+pub use self::repetition::{Repetition, Telling};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -162,6 +166,13 @@ pub struct MirrorLabels {
     pub outcome: &'static str,
 }
 
+/// Label of [`Metrics::held_back`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct HoldLabels {
+    /// `down`, `limit`, `route`.
+    pub reason: &'static str,
+}
+
 /// All metrics of one process; no global recorder, so several can live side by side in tests.
 pub struct Metrics {
     registry: Registry,
@@ -171,6 +182,10 @@ pub struct Metrics {
     pub evaluations: Family<EvaluationLabels, Counter>,
     /// `countersign_gitlab_calls_total`
     pub gitlab_calls: Family<CallLabels, Counter>,
+    /// `countersign_gitlab_calls_held_back_total`
+    pub held_back: Family<HoldLabels, Counter>,
+    /// `countersign_gitlab_down`
+    pub gitlab_down: Gauge,
     /// `countersign_answers_total`
     pub answers: Family<AnswerLabels, Counter>,
     /// `countersign_mirrors_total`
@@ -201,6 +216,8 @@ pub struct Metrics {
     last_full_sweep: Family<[(&'static str, &'static str); 0], Gauge>,
     /// `countersign_gitlab_token_expires_timestamp_seconds`; not there while no day is known.
     token_expiry: Family<[(&'static str, &'static str); 0], Gauge>,
+    /// `countersign_gitlab_rate_limit_remaining`; not there while GitLab tells of none.
+    rate_limit: Family<[(&'static str, &'static str); 0], Gauge>,
 }
 
 impl Default for Metrics {
@@ -211,6 +228,8 @@ impl Default for Metrics {
             deliveries: Family::default(),
             evaluations: Family::default(),
             gitlab_calls: Family::default(),
+            held_back: Family::default(),
+            gitlab_down: Gauge::default(),
             answers: Family::default(),
             mirrors: Family::default(),
             delivery_to_answer: Histogram::new(buckets),
@@ -226,6 +245,7 @@ impl Default for Metrics {
             drift_mended: Family::default(),
             last_full_sweep: Family::default(),
             token_expiry: Family::default(),
+            rate_limit: Family::default(),
             registry: Registry::default(),
         };
         metrics.register_counts(&mut registry);
@@ -243,6 +263,11 @@ impl Metrics {
             "gitlab_calls",
             "Calls of GitLab's API by route and status",
             self.gitlab_calls.clone(),
+        );
+        registry.register(
+            "gitlab_calls_held_back",
+            "Calls that were not made, by reason: GitLab is down, its limit, a route's limit",
+            self.held_back.clone(),
         );
         registry.register("answers", "Answers to GitLab by status", self.answers.clone());
         registry.register(
@@ -279,6 +304,16 @@ impl Metrics {
             "revision_remaining",
             "Open merge requests that were not yet decided under the policies in force",
             self.revision_remaining.clone(),
+        );
+        registry.register(
+            "gitlab_down",
+            "1 while GitLab is asked only whether it is back",
+            self.gitlab_down.clone(),
+        );
+        registry.register(
+            "gitlab_rate_limit_remaining",
+            "Calls that GitLab still grants in the present window",
+            self.rate_limit.clone(),
         );
         registry.register(
             "gitlab_token_expires_timestamp_seconds",
@@ -342,6 +377,22 @@ impl Metrics {
             Some(at) => _ = self.token_expiry.get_or_create(&[]).set(at.as_second()),
             None => self.token_expiry.clear(),
         }
+    }
+
+    /// Tells how many calls GitLab still grants; none where it tells of no limit.
+    pub fn tell_rate_limit(&self, remaining: Option<u64>) {
+        match remaining {
+            Some(calls) => {
+                let calls = i64::try_from(calls).unwrap_or(i64::MAX);
+                self.rate_limit.get_or_create(&[]).set(calls);
+            }
+            None => self.rate_limit.clear(),
+        }
+    }
+
+    /// Counts a call that was not made.
+    pub fn count_held_back(&self, reason: &'static str) {
+        self.held_back.get_or_create(&HoldLabels { reason }).inc();
     }
 
     /// Counts what became of a word in another place than a status check.

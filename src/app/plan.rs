@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use crate::bundle::{Bundle, LoadError};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, LabelsConfig, WaitingAnswer};
-use crate::gitlab::{Client, ClientError, GitlabVersion};
+use crate::config::{Config, ConfigError, GitlabConfig, LabelsConfig, WaitingAnswer};
+use crate::gitlab::{Access, Client, ClientError, GitlabVersion, ReadToken};
 use crate::scope::{CheckAddress, ProjectScope, ScopeError};
 use crate::server::{Secrets, SigningKey};
 use crate::setup::{Credentials, Installation};
@@ -82,11 +82,9 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn of(config: &Config, metrics: &Arc<Metrics>) -> Result<Self, StartError> {
+    pub(super) fn of(config: &Config, clock: Clock, metrics: &Arc<Metrics>) -> Result<Self, StartError> {
         let secrets = secrets(config)?;
-        let token = config.gitlab.required_token()?;
-        let url = config.gitlab.required_url()?;
-        let gitlab = Client::new(url.as_str(), &token, config.gitlab.timeout()?, Arc::clone(metrics))?;
+        let gitlab = Client::reach(&access(&config.gitlab)?, clock, Arc::clone(metrics))?;
         Ok(Self {
             gitlab,
             settings: settings(config)?,
@@ -114,6 +112,20 @@ fn settings(config: &Config) -> Result<Settings, ConfigError> {
     })
 }
 
+/// How GitLab is reached, and as whom.
+fn access(config: &GitlabConfig) -> Result<Access, ConfigError> {
+    let (token, url) = (config.required_token()?, config.required_url()?);
+    let again = config.clone();
+    let read_token: ReadToken = Arc::new(move || again.required_token().ok());
+    Ok(Access {
+        read_token: config.token_may_change().then_some(read_token),
+        ca_file: config.ca_file.clone(),
+        proxy: config.proxy()?,
+        calls_per_minute: config.calls_per_minute()?,
+        ..Access::new(url.as_str(), &token, config.timeout()?)
+    })
+}
+
 fn mirrors(config: &Config) -> Result<Mirrors, ConfigError> {
     let LabelsConfig { passed, failed, waiting, undecided } = config.answers.labels()?.clone();
     Ok(Mirrors {
@@ -127,12 +139,13 @@ fn mirrors(config: &Config) -> Result<Mirrors, ConfigError> {
 
 /// Whether `serve` could start with a configuration, as far as that can be told without opening anything.
 pub fn examine(config: &Config) -> Result<(), StartError> {
-    Plan::of(config, &Arc::new(Metrics::default())).map(drop)
+    Plan::of(config, Clock::default(), &Arc::new(Metrics::default())).map(drop)
 }
 
 /// What a configuration means for setting up GitLab's side.
 pub fn installation(config: &Config, clock: Clock) -> Result<Installation, StartError> {
-    let Plan { gitlab, scope, allow_unsigned, address, .. } = Plan::of(config, &Arc::default())?;
+    let Plan { gitlab, scope, allow_unsigned, address, .. } =
+        Plan::of(config, clock.clone(), &Arc::default())?;
     let webhooks = &config.webhooks;
     let credentials = Credentials {
         master: webhooks.master_secret()?,

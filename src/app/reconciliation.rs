@@ -199,7 +199,7 @@ impl Place {
         dry_run: bool,
     ) -> Result<Self, ReconcileError> {
         let metrics = Arc::new(Metrics::default());
-        let Plan { gitlab, settings, scope, address, .. } = Plan::of(config, &metrics)?;
+        let Plan { gitlab, settings, scope, address, .. } = Plan::of(config, clock.clone(), &metrics)?;
         let url = config.store.url.clone();
         let opened = tokio::task::spawn_blocking(move || open_store(&url, clock, dry_run)).await;
         let url = config.store.url.clone();

@@ -39,10 +39,14 @@ const GITLAB: Table = Table {
     keys: &[
         Key::new("url", TEXT, "The address of the instance."),
         Key::new("token", TEXT, "A token with scope `api` and at least the role Developer."),
-        Key::new("token_file", TEXT, "A file that holds the token."),
+        Key::new("token_file", TEXT, "A file that holds the token; read again when it changes."),
+        Key::new("ca_file", TEXT, "A file of certificates (PEM) that are believed beside the system's."),
+        Key::new("proxy", TEXT, "The proxy to reach it through, or `none`."),
+        Key::new("proxy_file", TEXT, "A file that holds the proxy's address."),
         Key::new("projects", TEXTS, "The projects that are served, as globs over their full paths."),
         Key::new("version", TEXT, "The version to answer as, in place of the one that GitLab says."),
         Key::new("timeout", Shape::Duration, "How long one call may take."),
+        Key::new("calls_per_minute", Shape::Number, "Calls a minute at most, whatever GitLab grants."),
         Key::new("background_calls_per_minute", Shape::Number, "Calls a minute for what nobody waits for."),
     ],
 };

@@ -31,6 +31,9 @@ const LONGEST_PERIOD: Duration = Duration::from_secs(7 * 24 * 3600);
 const LEAST_TIMEOUT: Duration = Duration::from_millis(100);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The least number of calls a minute with which merge requests are decided at all.
+const LEAST_CALLS: u32 = 20;
+
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -138,13 +141,18 @@ pub struct ServerConfig {
 }
 
 /// Which GitLab, and as whom.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GitlabConfig {
     /// The instance.
     pub url: Option<Url>,
     token: Option<SecretString>,
     token_file: Option<PathBuf>,
+    /// Certificates that are believed beside the system's.
+    pub ca_file: Option<PathBuf>,
+    proxy: Option<SecretString>,
+    proxy_file: Option<PathBuf>,
+    calls_per_minute: Option<u32>,
     /// Project globs.
     pub projects: Vec<String>,
     /// The version to answer as, in place of the one that GitLab says.
@@ -338,6 +346,28 @@ impl GitlabConfig {
             one("gitlab.token", "gitlab.token_file", self.token.as_ref(), self.token_file.as_deref())?;
         let problem = "is missing: a token with scope `api` and at least the role Developer".to_owned();
         token.ok_or(ConfigError::Value { key: "gitlab.token", problem })
+    }
+
+    /// Whether the token is in a file, and so may be another one later.
+    pub fn token_may_change(&self) -> bool {
+        self.token_file.is_some()
+    }
+
+    /// The proxy, from the key or its file: an address, or `none`.
+    pub fn proxy(&self) -> Result<Option<SecretString>, ConfigError> {
+        one("gitlab.proxy", "gitlab.proxy_file", self.proxy.as_ref(), self.proxy_file.as_deref())
+    }
+
+    /// How many calls there may be in a minute: enough for one merge request at least.
+    pub fn calls_per_minute(&self) -> Result<Option<u32>, ConfigError> {
+        match self.calls_per_minute {
+            Some(calls) if calls < LEAST_CALLS => {
+                let problem =
+                    format!("is {calls}: give at least {LEAST_CALLS}, or leave it out for no ceiling");
+                Err(ConfigError::Value { key: "gitlab.calls_per_minute", problem })
+            }
+            calls => Ok(calls),
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::merge_request::{CommitSha, MergeRequestRef, UserId};
 
-use super::client::{Client, Dated};
+use super::answer::Dated;
+use super::client::Client;
 use super::error::Error;
 use super::merge_requests::merge_request_path;
 use super::users::BasicUser;

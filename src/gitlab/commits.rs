@@ -4,8 +4,9 @@ use serde::Deserialize;
 
 use crate::merge_request::{CommitSha, ProjectId};
 
-use super::client::{CallAllowance, Client};
+use super::client::Client;
 use super::error::Error;
+use super::paging::CallAllowance;
 
 const LIST: &str = "GET /projects/:id/repository/commits";
 const MERGE_BASE: &str = "GET /projects/:id/repository/merge_base";

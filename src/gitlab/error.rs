@@ -3,8 +3,31 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use url::Url;
 
 use crate::merge_request::CommitSha;
+
+/// Why a call is held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// GitLab is down.
+    Down,
+    /// So many calls are not granted to us.
+    Limit,
+    /// So many calls of this route are not.
+    Route,
+}
+
+impl Hold {
+    /// The word of the metric's label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Down => "down",
+            Self::Limit => "limit",
+            Self::Route => "route",
+        }
+    }
+}
 
 /// A call that gave no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +67,33 @@ pub enum Error {
         route: &'static str,
         /// When GitLab would like to hear from us again, if it says so.
         retry_after: Option<Duration>,
+    },
+    /// Not called at all: GitLab is down or has heard enough from us.
+    #[error("{route} is held back: {}", match .hold {
+        Hold::Down => "GitLab is down",
+        Hold::Limit => "no more calls are granted for now",
+        Hold::Route => "no more calls of this kind are granted for now",
+    })]
+    HeldBack {
+        /// The route's template.
+        route: &'static str,
+        /// Why.
+        hold: Hold,
+        /// For how long at least.
+        wait: Duration,
+    },
+    /// A redirect that is not followed: the token goes nowhere else, and what is written is written once.
+    #[error(
+        "GitLab answered {status} to {route}, which leads to {}: that is not followed",
+        .to.as_ref().map_or_else(|| "nowhere".to_owned(), |to| to.origin().ascii_serialization())
+    )]
+    Redirected {
+        /// The route's template.
+        route: &'static str,
+        /// The status code.
+        status: u16,
+        /// Where it leads, if that can be read.
+        to: Option<Url>,
     },
     /// Another 3xx or 4xx.
     #[error("GitLab answered {status} to {route}: {message}")]
@@ -90,8 +140,10 @@ impl Error {
             Self::Unauthorized { .. }
             | Self::Forbidden { .. }
             | Self::NotFound { .. }
+            | Self::Redirected { .. }
             | Self::Refused { .. } => false,
             Self::HeadMoved { .. }
+            | Self::HeldBack { .. }
             | Self::RateLimited { .. }
             | Self::Unavailable { .. }
             | Self::NoAnswer { .. }
@@ -108,6 +160,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after, .. } | Self::Unavailable { retry_after, .. } => *retry_after,
+            Self::HeldBack { wait, .. } => Some(*wait),
             _ => None,
         }
     }

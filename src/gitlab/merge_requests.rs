@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
 
-use super::client::{Client, Dated};
+use super::answer::Dated;
+use super::client::Client;
 use super::error::Error;
 use super::users::BasicUser;
 

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::client::{Client, Dated};
+use super::answer::Dated;
+use super::client::Client;
 use super::error::Error;
 
 const ROUTE: &str = "GET /version";

@@ -4,9 +4,10 @@ use serde::Deserialize;
 
 use crate::merge_request::{CommitSha, ProjectId};
 
-use super::client::{CallAllowance, Client};
+use super::client::Client;
 use super::error::Error;
 use super::members::encode;
+use super::paging::CallAllowance;
 
 const BRANCH: &str = "GET /projects/:id/repository/branches/:branch";
 const TREE: &str = "GET /projects/:id/repository/tree";

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::merge_request::{CommitSha, MergeRequestRef, StatusCheckId};
 
+use super::budget::Purpose;
 use super::client::Client;
 use super::error::Error;
 use super::merge_requests::merge_request_path;
@@ -70,6 +71,8 @@ impl Client {
         status: Status,
     ) -> Result<(), Error> {
         let response = Response { external_status_check_id: check.get(), sha: sha.as_str(), status };
-        self.write(RESPOND, &merge_request_path(merge_request, "/status_check_responses"), &response).await
+        let purpose = if status == Status::Passed { Purpose::Write } else { Purpose::Withdrawal };
+        self.write(purpose, RESPOND, &merge_request_path(merge_request, "/status_check_responses"), &response)
+            .await
     }
 }

@@ -65,7 +65,7 @@ pub async fn examine(patient: &Patient<'_>) -> Diagnosis {
         let called = inspection.as_ref().ok().and_then(|inspection| inspection.was_called().ok());
         findings.push(address::local_network(called.unwrap_or(false)));
     }
-    findings.extend(instance::examine(&instance, now));
+    findings.extend(instance::examine(&instance, gitlab.way(), now));
     findings.extend(token::examine(&myself, &own, now));
     let mut left_out = 0;
     if let Ok(myself) = &myself {

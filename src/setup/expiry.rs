@@ -37,8 +37,8 @@ pub(super) fn examine(expires_at: Option<Timestamp>, now: Timestamp) -> Finding 
     }
 }
 
-/// Looks at the token now and daily, for ever: the metric says until when it is good, the log warns. Looks again when GitLab
-/// tells that the token of its user will expire; of others' tokens GitLab is not asked.
+/// Looks at the token now, daily, and when it was replaced, for ever: the metric says until when it is good, the log warns.
+/// Looks again when GitLab tells that the token of its user will expire; of others' tokens GitLab is not asked.
 pub async fn watch(
     gitlab: Client,
     clock: Clock,
@@ -48,6 +48,7 @@ pub async fn watch(
     let mut warning = Warning::default();
     let mut own = None;
     let mut is_told = false;
+    let mut replaced = gitlab.token_replaced();
     loop {
         let next = match gitlab.own_token().await {
             Ok(token) => {
@@ -75,6 +76,8 @@ pub async fn watch(
         is_told = tokio::select! {
             () = tokio::time::sleep(next) => false,
             () = told_of(&mut expiring, own) => true,
+            // The sender lives in `gitlab`.
+            _ = replaced.changed() => false,
         };
     }
 }

@@ -57,13 +57,14 @@ pub struct Fault {
     kind: FaultKind,
     skip: u64,
     times: Option<u64>,
+    percent: u64,
     seen: u64,
 }
 
 impl Fault {
     /// With every call of the routes that fit, such as `GET /projects/:id/merge_requests/:iid` or `POST *`.
     pub fn on(route: &str, kind: FaultKind) -> Self {
-        Self { route: route.to_owned(), kind, skip: 0, times: None, seen: 0 }
+        Self { route: route.to_owned(), kind, skip: 0, times: None, percent: 100, seen: 0 }
     }
 
     /// An answer without a field ([`FaultKind::Bent`]), wherever it stands: a proxy took it out, or GitLab has changed.
@@ -85,6 +86,12 @@ impl Fault {
     /// Only with so many.
     pub fn times(mut self, calls: u64) -> Self {
         self.times = Some(calls);
+        self
+    }
+
+    /// Only with so many of a hundred, without a pattern and yet the same ones each time.
+    pub fn percent(mut self, percent: u64) -> Self {
+        self.percent = percent;
         self
     }
 
@@ -261,7 +268,9 @@ impl<G> Faults<G> {
         {
             fault.seen = fault.seen.saturating_add(1);
             let turn = fault.seen.saturating_sub(fault.skip);
-            if turn == 0 || fault.times.is_some_and(|times| turn > times) {
+            // The golden ratio's bits: neighbours have nothing in common.
+            let lot = (turn.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % 100;
+            if turn == 0 || lot >= fault.percent || fault.times.is_some_and(|times| turn > times) {
                 continue;
             }
             match &fault.kind {

@@ -1,23 +1,20 @@
-//! The rate limit per user and minute, and the `RateLimit-*` headers that every answer carries.
+//! The rate limit per user and minute, and the `RateLimit-*` headers that every answer carries while there is one: a
+//! self-managed GitLab has none until its administrator turns it on.
 
 use super::api::{Answer, Body};
 use super::clock::http_time;
 use super::world::World;
-
-/// What GitLab.com grants when nothing else is said; it is told, not enforced.
-const TOLD: u64 = 2000;
 
 /// How much of the minute's calls a user has made.
 #[derive(Debug, Clone)]
 pub(super) struct Allowance {
     limit: u64,
     observed: u64,
-    enforced: bool,
     now: i64,
 }
 
 impl World {
-    /// Counts a call; none for a token that nobody has.
+    /// Counts a call; none for a token that nobody has, or without a limit.
     pub(super) fn allow(&mut self, token: Option<&str>) -> Option<Allowance> {
         let user = self.tokens.get(token?)?.user;
         let now = self.clock.now().as_second();
@@ -28,12 +25,7 @@ impl World {
         }
         count.1 = count.1.saturating_add(1);
         let observed = count.1;
-        Some(Allowance {
-            limit: self.rate_limit.unwrap_or(TOLD),
-            observed,
-            enforced: self.rate_limit.is_some(),
-            now,
-        })
+        self.rate_limit.map(|limit| Allowance { limit, observed, now })
     }
 }
 
@@ -42,9 +34,9 @@ impl Allowance {
         (self.now.div_euclid(60) + 1) * 60
     }
 
-    /// 429, if the limit is enforced and reached.
+    /// 429, if the limit is reached.
     pub(super) fn refusal(&self) -> Option<Answer> {
-        let over = self.enforced && self.observed > self.limit;
+        let over = self.observed > self.limit;
         let body = Body::Bytes("text/plain", b"Retry later\n".to_vec());
         let wait = (self.reset() - self.now).to_string();
         let time = jiff::Timestamp::from_second(self.reset()).map(http_time).unwrap_or_default();

@@ -9,6 +9,7 @@ mod comparison;
 mod crowd;
 mod drift;
 mod lane;
+mod lines;
 mod look;
 mod mirror;
 mod outage;

@@ -28,6 +28,12 @@ struct State {
 }
 
 impl Outage {
+    /// GitLab is down since an instant, whoever found it out.
+    pub(super) fn note_down(&self, since: Timestamp) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.since = Some(state.since.map_or(since, |earlier| earlier.min(since)));
+    }
+
     /// A call failed.
     pub(super) fn note_failure(&self, error: &Error, now: Timestamp) {
         if matches!(error, Error::NoAnswer { .. } | Error::Unavailable { .. }) {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::gitlab::{Error, Status};
 use crate::merge_request::{CheckName, CommitSha, StatusCheckId};
 use crate::store::{Claim, NewAnswer, Settlement, Shown, UNCLEAR_FOR};
+use crate::telemetry::Telling;
 
 use super::pause::{PARKED_FOR, pause};
 use super::resources::Resources;
@@ -68,7 +69,10 @@ pub(super) async fn post(resources: &Resources, claim: &Claim, saying: Saying<'_
         }
         Err(error) => error,
     };
-    tracing::warn!(%project, %iid, sha, check = %name, status = status.as_str(), %reply, "not answered");
+    if let Some(Telling { left_out }) = resources.lines.unanswered.tell(resources.clock.now()) {
+        let status = status.as_str();
+        tracing::warn!(%project, %iid, sha, check = %name, status, %reply, left_out, "not answered");
+    }
     let pause = after_refusal(resources, claim, &error, listed).await;
     Outcome { shown: None, answer, unclear: error.is_unclear(), again: Some(pause) }
 }
@@ -82,10 +86,9 @@ async fn after_refusal(resources: &Resources, claim: &Claim, error: &Error, list
             // The new head is looked at once; a GitLab that goes on naming another one is given time.
             if claim.attempt <= 2 { Duration::ZERO } else { pause(claim.attempt - 2) }
         }
-        Error::RateLimited { retry_after, .. } => {
+        Error::RateLimited { .. } | Error::HeldBack { .. } => {
             metrics.count_answer("refused");
-            resources.keep_quiet(*retry_after);
-            retry_after.unwrap_or_else(|| pause(claim.attempt))
+            error.retry_after().unwrap_or_else(|| pause(claim.attempt))
         }
         Error::Unavailable { .. } | Error::NoAnswer { .. } | Error::Malformed { .. } => {
             metrics.count_answer("unclear");
@@ -99,6 +102,7 @@ async fn after_refusal(resources: &Resources, claim: &Claim, error: &Error, list
         Error::Unauthorized { .. }
         | Error::Forbidden { .. }
         | Error::NotFound { .. }
+        | Error::Redirected { .. }
         | Error::Refused { .. } => {
             metrics.count_answer("refused");
             metrics.parked.inc();

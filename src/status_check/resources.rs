@@ -15,10 +15,11 @@ use crate::gitlab::Error;
 use crate::merge_request::{MergeRequestRef, ProjectId, UserId};
 use crate::policy::PolicySet;
 use crate::store::{Decisions, Queue, Store};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Telling};
 
 use super::answer::Vocabulary;
 use super::drift::Book;
+use super::lines::Lines;
 use super::outage::Outage;
 use super::rate::Rate;
 use super::settings::Settings;
@@ -57,6 +58,8 @@ pub struct Resources {
     pub(super) background: Rate,
     /// When sweeps' looks come back for which there was no room in that.
     pub(super) put_off: Rate,
+    /// What the log tells of many.
+    pub(super) lines: Lines,
     /// Whether GitLab can be reached.
     pub(super) outage: Outage,
     /// What was found to be otherwise than it should be.
@@ -64,14 +67,12 @@ pub struct Resources {
     /// Sweeps that somebody wants now.
     pub(super) wanted: Wanted,
     version: Mutex<Version>,
-    /// Whose the token is, and until when that is believed.
-    own_user: Mutex<Option<(UserId, Timestamp)>>,
+    /// Whose the token is, until when that is believed, and of which token it is.
+    own_user: Mutex<Option<(UserId, Timestamp, u64)>>,
     /// What is believed of projects and merge trains.
     trains: SyncMutex<HashMap<ProjectId, Arc<Mutex<Option<Believed>>>>>,
     /// How far our clock is ahead of GitLab's, in milliseconds.
     ahead_millis: AtomicI64,
-    /// Until when GitLab wants to hear nothing.
-    quiet_until: SyncMutex<Option<Timestamp>>,
 }
 
 /// Sweeps that somebody wants now.
@@ -113,6 +114,7 @@ impl Resources {
             heartbeats,
             background: Rate::new(looks_per_minute, LOOKS_AT_ONCE),
             put_off: Rate::new(looks_per_minute, 1),
+            lines: Lines::default(),
             outage: Outage::default(),
             drift: Book::default(),
             wanted: Wanted::default(),
@@ -120,7 +122,6 @@ impl Resources {
             own_user: Mutex::default(),
             trains: SyncMutex::default(),
             ahead_millis: AtomicI64::new(0),
-            quiet_until: SyncMutex::default(),
         }
     }
 
@@ -137,7 +138,10 @@ impl Resources {
                     version.asked_again_at = Some(self.clock.now() + VERSION_BELIEVED_FOR);
                 }
                 Err(error) => {
-                    tracing::warn!(%error, proven = ?version.proven, "GitLab does not say its version");
+                    if let Some(Telling { left_out }) = self.lines.version.tell(self.clock.now()) {
+                        let proven = version.proven;
+                        tracing::warn!(%error, ?proven, left_out, "GitLab does not say its version");
+                    }
                     version.asked_again_at = Some(self.clock.now() + VERSION_ASKED_AGAIN);
                 }
             }
@@ -150,17 +154,19 @@ impl Resources {
         *self.version.lock().await = Version::default();
     }
 
-    /// Whose the token is; asked for once an hour, and after the token was not accepted.
+    /// Whose the token is; asked for once an hour, after the token was not accepted, and after it was replaced.
     pub(super) async fn own_user(&self) -> Result<UserId, Error> {
         let mut known = self.own_user.lock().await;
-        if let Some((user, until)) = *known
+        let token = *self.decider.gitlab.token_replaced().borrow();
+        if let Some((user, until, of)) = *known
             && until > self.clock.now()
+            && of == token
         {
             return Ok(user);
         }
         *known = None;
         let user = self.decider.gitlab.myself().await?.id;
-        *known = Some((user, self.clock.now() + USER_BELIEVED_FOR));
+        *known = Some((user, self.clock.now() + USER_BELIEVED_FOR, token));
         Ok(user)
     }
 
@@ -186,7 +192,9 @@ impl Resources {
             return false;
         }
         self.decider.gitlab.is_on_merge_train(merge_request).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "whether it is on a merge train is not known: it counts as not");
+            if let Some(Telling { left_out }) = self.lines.trains.tell(self.clock.now()) {
+                tracing::warn!(%error, left_out, "whether it is on a merge train is not known: it counts as not");
+            }
             false
         })
     }
@@ -206,7 +214,9 @@ impl Resources {
         let (has, time) = match self.decider.gitlab.has_merge_trains(project).await {
             Ok(has) => (has, TRAINS_BELIEVED_FOR),
             Err(error) => {
-                tracing::warn!(%project, %error, "whether the project has merge trains is not known: it may");
+                if let Some(Telling { left_out }) = self.lines.trains.tell(self.clock.now()) {
+                    tracing::warn!(%project, %error, left_out, "whether the project has merge trains is not known: it may");
+                }
                 (true, TRAINS_ASKED_AGAIN)
             }
         };
@@ -238,21 +248,5 @@ impl Resources {
     /// What GitLab's clock shows at an instant on ours.
     pub(super) fn on_gitlabs_clock(&self, at: Timestamp) -> Timestamp {
         at.checked_sub(self.ahead()).unwrap_or(at)
-    }
-
-    /// GitLab refused a call as one too many and may have said for how long: nobody begins anything before that, so
-    /// that who comes first then is who must, not who happens to ask.
-    pub(super) fn keep_quiet(&self, time: Option<Duration>) {
-        let Some(time) = time else { return };
-        let until = self.clock.now() + time;
-        let mut quiet = self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
-        *quiet = (*quiet).max(Some(until));
-    }
-
-    /// Until when GitLab wants to hear nothing; none if it does.
-    pub(super) fn quiet_until(&self) -> Option<Timestamp> {
-        let mut quiet = self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
-        *quiet = quiet.filter(|until| *until > self.clock.now());
-        *quiet
     }
 }

@@ -8,14 +8,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::decision::Failure;
-use crate::gitlab::Error;
+use crate::gitlab::{Error, on_behalf_of, was_held_back};
 use crate::policy::PolicySet;
 use crate::store::{Claim, KnownStatus, LEASE, Settlement, StoreError, Work};
+use crate::telemetry::Telling;
 
 use super::aftermath::again;
 use super::lane::Lane;
@@ -96,9 +98,9 @@ impl Worker {
     ) -> Result<(), StoreError> {
         let Ok(first) = Arc::clone(slots).acquire_owned().await else { return Ok(()) };
         let clock = &self.0.clock;
-        if let Some(until) = self.0.quiet_until() {
+        if let Some(until) = self.0.decider.gitlab.shut_until() {
             drop(first);
-            clock.sleep_until(until).await;
+            self.wait_for_gitlab(until).await;
             return Ok(());
         }
         let idle_until = clock.now() + IDLE_LOOK;
@@ -120,7 +122,8 @@ impl Worker {
         let worker = Arc::clone(self);
         let (lanes_of, abort) = (lanes.clone(), abort.clone());
         let claiming = lanes.spawn(async move {
-            let claims = worker.0.queue.claim(permits.len()).await?;
+            let back_since = worker.0.decider.gitlab.back_since();
+            let claims = worker.0.queue.claim(permits.len(), back_since).await?;
             for (claim, permit) in claims.into_iter().zip(permits) {
                 let worker = Arc::clone(&worker);
                 lanes_of.spawn(worker.hold(claim, permit, abort.clone()));
@@ -130,11 +133,28 @@ impl Worker {
         claiming.await.unwrap_or(Err(StoreError::Closed))
     }
 
+    /// Nothing is begun while GitLab is down or grants no more calls: what is due keeps its place, and who comes first then is
+    /// who must, not who happens to ask.
+    async fn wait_for_gitlab(&self, until: Timestamp) {
+        let Resources { clock, outage, decider, .. } = &*self.0;
+        if let Some(since) = decider.gitlab.down_since() {
+            outage.note_down(since);
+        }
+        // It may be over earlier: another token has another limit.
+        clock.sleep_until(until.min(clock.now() + IDLE_LOOK)).await;
+        if decider.gitlab.down_since().is_some() && until <= clock.now() {
+            decider.gitlab.probe().await;
+            if decider.gitlab.down_since().is_none() {
+                outage.note_success(clock.now());
+            }
+        }
+    }
+
     /// One claim, from its begin to its settlement or its return.
     async fn hold(self: Arc<Self>, claim: Claim, permit: OwnedSemaphorePermit, abort: CancellationToken) {
         let held = claim.clone();
         let ended = tokio::select! {
-            ended = self.serve(claim) => ended,
+            ended = on_behalf_of(claim.merge_request.project, self.serve(claim)) => ended,
             ended = self.keep(&held) => ended,
             () = abort.cancelled() => self.0.queue.release(held).await,
         };
@@ -151,7 +171,7 @@ impl Worker {
     /// was lost all the same (the machine slept, say): what was read by then is old, and whoever has it decides.
     async fn keep(&self, claim: &Claim) -> Result<(), StoreError> {
         loop {
-            tokio::time::sleep(LEASE / 3).await;
+            self.0.clock.sleep(LEASE / 3).await;
             if !self.0.queue.renew(claim).await? {
                 tracing::warn!(merge_request = %claim.merge_request, "the lane was lost while it was decided");
                 return Ok(());
@@ -186,6 +206,11 @@ impl Worker {
             }
         }
         let looked = lane.look(&policies).await?;
+        let said_something = matches!(looked, Ok(Look::Superseded(_)));
+        if was_held_back() && !said_something {
+            // What was not asked must decide nothing: the lane goes back as it was.
+            return self.0.queue.release(lane.claim).await;
+        }
         self.note_outcome(&looked);
         match looked {
             Ok(Look::Decided(decided)) => lane.answer(&policies, *decided).await,
@@ -214,12 +239,7 @@ impl Worker {
         let now = self.0.clock.now();
         match looked {
             Ok(_) => self.0.outage.note_success(now),
-            Err(Failure::Gitlab(error)) => {
-                self.0.outage.note_failure(error, now);
-                if let Error::RateLimited { retry_after, .. } = error {
-                    self.0.keep_quiet(*retry_after);
-                }
-            }
+            Err(Failure::Gitlab(error)) => self.0.outage.note_failure(error, now),
             Err(Failure::UrlsHidden | Failure::Unlisted(_) | Failure::Unreadable(_)) => {}
         }
     }
@@ -229,7 +249,10 @@ impl Worker {
         match failure {
             // Who can't read it can't answer it, and who asks too much is not heard.
             Failure::Gitlab(
-                Error::NotFound { .. } | Error::Unauthorized { .. } | Error::RateLimited { .. },
+                Error::NotFound { .. }
+                | Error::Unauthorized { .. }
+                | Error::RateLimited { .. }
+                | Error::HeldBack { .. },
             ) => lane.settle(settlement).await,
             _ => lane.withdraw(policies, failure, settlement).await,
         }
@@ -253,13 +276,17 @@ impl Worker {
                 }
             }
             Failure::Gitlab(error) if error.is_curable() => {
-                tracing::warn!(%project, %iid, attempt, %error, "not decided yet; tried again");
+                if let Some(Telling { left_out }) = self.0.lines.undecided.tell(self.0.clock.now()) {
+                    tracing::warn!(%project, %iid, attempt, %error, left_out, "not decided yet; tried again");
+                }
                 let pause = error.retry_after().unwrap_or_else(|| pause(*attempt));
                 Settlement { undecided: true, ..again("undecided", pause, self.0.clock.now()) }
             }
             Failure::Gitlab(_) | Failure::UrlsHidden | Failure::Unlisted(_) | Failure::Unreadable(_) => {
                 self.0.metrics.parked.inc();
-                tracing::error!(%project, %iid, %failure, "can't be decided before somebody mends this");
+                if let Some(Telling { left_out }) = self.0.lines.parked.tell(self.0.clock.now()) {
+                    tracing::error!(%project, %iid, %failure, left_out, "can't be decided before somebody mends this");
+                }
                 Settlement { undecided: true, ..again("parked", PARKED_FOR, self.0.clock.now()) }
             }
         }

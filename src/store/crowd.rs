@@ -176,9 +176,10 @@ pub(super) fn advance(
 
 #[cfg(test)]
 mod tests {
+    use super::super::claiming::claim;
     use super::super::hint::{Hint, Proof, Taken};
     use super::super::intake::{take, take_crowd};
-    use super::super::lane::{Settlement, claim, settle};
+    use super::super::lane::{Settlement, settle};
     use super::super::memory::LastLook;
     use super::super::schema::empty_database;
     use super::*;
@@ -206,7 +207,7 @@ mod tests {
         let connection = empty_database();
         for (iid, branch) in (1..).zip(branches) {
             take(&connection, &Hint::example(of(iid), 1), at(0)).unwrap();
-            let claim = claim(&connection, 1, at(0)).unwrap().remove(0);
+            let claim = claim(&connection, 1, None, at(0)).unwrap().remove(0);
             let look = LastLook {
                 project_path: "shop/pay".to_owned(),
                 sha: CommitSha::parse(&"a".repeat(40)).unwrap(),
@@ -239,7 +240,7 @@ mod tests {
         let connection = looked_at(&["main", "main", "other", "main", "main"]);
         assert_eq!(take_crowd(&connection, &[push("main")], &proof("one"), at(1)).unwrap(), Taken::New);
         assert_eq!(carry(&connection, 1), [1, 2, 4, 5]);
-        let claims = claim(&connection, 9, at(1)).unwrap();
+        let claims = claim(&connection, 9, None, at(1)).unwrap();
         assert!(claims.iter().all(|claim| claim.woken_by.as_deref() == Some("push")));
         assert_eq!(claims.len(), 4);
         assert_eq!(take_crowd(&connection, &[push("main")], &proof("one"), at(2)).unwrap(), Taken::Duplicate);
@@ -267,7 +268,7 @@ mod tests {
         for iid in [1, 2] {
             take(&connection, &Hint::example(of(iid), 2), at(1)).unwrap();
         }
-        let running = claim(&connection, 1, at(1)).unwrap().remove(0);
+        let running = claim(&connection, 1, None, at(1)).unwrap().remove(0);
         assert_eq!(running.merge_request, of(1));
         let stage = |turn: &CrowdTurn| {
             let members = members(&connection, turn, 9, (at(1), at(1))).unwrap();
@@ -288,7 +289,7 @@ mod tests {
         let target_branch = Some("next".to_owned());
         let hint = Hint { target_branch, ..Hint::example(of(1), 2) };
         take(&connection, &hint, at(1)).unwrap();
-        claim(&connection, 1, at(1)).unwrap();
+        claim(&connection, 1, None, at(1)).unwrap();
         take_crowd(&connection, &[push("next")], &proof("one"), at(1)).unwrap();
         let turn = next(&connection).unwrap().unwrap();
         assert_eq!(members(&connection, &turn, 9, (at(1), at(1))).unwrap().len(), 1);

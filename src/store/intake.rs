@@ -244,8 +244,9 @@ pub(super) fn prune(connection: &Connection, now: Timestamp) -> Result<usize, St
 mod tests {
     use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
 
+    use super::super::claiming::claim;
     use super::super::hint::Event;
-    use super::super::lane::{Settlement, claim, settle};
+    use super::super::lane::{Settlement, settle};
     use super::super::schema::empty_database;
     use super::*;
 
@@ -266,11 +267,11 @@ mod tests {
         let body = hint(Some("update"), None);
         assert_eq!(take(&connection, &body, now).unwrap(), Taken::New);
         assert_eq!(take(&connection, &body, now).unwrap(), Taken::Duplicate, "nobody has looked yet");
-        let claimed = claim(&connection, 1, now).unwrap().remove(0);
+        let claimed = claim(&connection, 1, None, now).unwrap().remove(0);
         assert_eq!(take(&connection, &body, now).unwrap(), Taken::New, "somebody is looking");
         settle(&connection, &claimed, &Settlement::default(), now).unwrap();
         assert_eq!(take(&connection, &body, now).unwrap(), Taken::Duplicate, "it waits for its further run");
-        let claimed = claim(&connection, 1, now).unwrap().remove(0);
+        let claimed = claim(&connection, 1, None, now).unwrap().remove(0);
         settle(&connection, &claimed, &Settlement::default(), now).unwrap();
         assert_eq!(take(&connection, &body, now).unwrap(), Taken::New, "the first was served");
     }
@@ -281,7 +282,7 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         let keyed = hint(Some("update"), Some("one"));
         assert_eq!(take(&connection, &keyed, now).unwrap(), Taken::New);
-        let claimed = claim(&connection, 1, now).unwrap().remove(0);
+        let claimed = claim(&connection, 1, None, now).unwrap().remove(0);
         settle(&connection, &claimed, &Settlement::default(), now).unwrap();
         assert_eq!(take(&connection, &keyed, now).unwrap(), Taken::Duplicate);
         let other = Hint { digest: [2; 32], ..keyed };

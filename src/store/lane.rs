@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, named_params};
 
-use crate::merge_request::{CheckName, MergeRequestIid, MergeRequestRef, ProjectId};
+use crate::merge_request::{CheckName, MergeRequestRef};
 
 use super::column::{column, id, millis, timestamp};
 use super::decisions::{self, NewDecision};
@@ -20,9 +20,6 @@ use super::status::{self, KnownStatus};
 
 /// How long a claim holds its lane without a sign of life. It must outlast the client's whole timeout for one answer.
 pub const LEASE: Duration = Duration::from_secs(60);
-/// By how much a lane on which a `passed` may show goes ahead of one on which nothing can be taken back: withdrawals go
-/// before grants, and yet no grant waits for ever.
-const HEAD_START: Duration = Duration::from_secs(300);
 
 /// What a claim is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,95 +145,6 @@ pub(super) fn void_leases(connection: &Connection, now: Timestamp) -> Result<i64
         "UPDATE lane SET claim = NULL, due_at = :now, look_at = :now, doubted = 1 WHERE claim IS NOT NULL";
     connection.execute(sql, named_params! { ":now": millis(now) })?;
     Ok(connection.query_row("SELECT value FROM claim_counter", [], |row| row.get(0))?)
-}
-
-/// Claims up to `limit` due lanes: the longest due first, those that may have to withdraw with a head start.
-pub(super) fn claim(connection: &Connection, limit: usize, now: Timestamp) -> Result<Vec<Claim>, StoreError> {
-    let number: i64 = connection
-        .prepare_cached("UPDATE claim_counter SET value = value + 1 RETURNING value")?
-        .query_row([], |row| row.get(0))?;
-    let mut due = Vec::new();
-    for (may_pass, head_start) in [(1, HEAD_START), (0, Duration::ZERO)] {
-        let sql = "SELECT project_id, iid, due_at FROM lane
-                   WHERE may_pass = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?3";
-        let mut statement = connection.prepare_cached(sql)?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map((may_pass, millis(now), limit), |row| {
-            Ok((row.get::<_, i64>(2)?, row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-        })?;
-        for row in rows {
-            let (due_at, project, iid) = row?;
-            due.push((due_at - i64::try_from(head_start.as_millis()).unwrap_or(0), project, iid));
-        }
-    }
-    due.sort_unstable();
-    due.truncate(limit);
-    due.into_iter().map(|(_, project, iid)| claim_one(connection, number, (project, iid), now)).collect()
-}
-
-fn claim_one(
-    connection: &Connection,
-    number: i64,
-    (project, iid): (i64, i64),
-    now: Timestamp,
-) -> Result<Claim, StoreError> {
-    // A recall leaves a later look to its time; a look makes every recall needless, for it decides anew. A sweep leaves
-    // everything to its time: it may yet be put off.
-    // What a claim that was lost had in its hands is not known: everything is looked at.
-    let sql =
-        "SELECT project_id, iid, generation, attempts + 1, doubted OR claim IS NOT NULL, undecided_since,
-                      waiting_since,
-                      CASE WHEN claim IS NOT NULL OR generation > settled_generation
-                                OR coalesce(look_at <= ?3, false) THEN 0
-                           WHEN coalesce(recall_at <= ?3, false) THEN 1
-                           WHEN coalesce(sweep_at <= ?3, false) THEN 2 ELSE 0 END, woken_by
-               FROM lane WHERE project_id = ?1 AND iid = ?2";
-    let mut statement = connection.prepare_cached(sql)?;
-    let key = (project, iid, millis(now));
-    let claim = statement.query_row(key, |row| Ok(claim_of(row, number)))??;
-    let sql = match claim.work {
-        Work::Look => {
-            "UPDATE lane SET claim = ?3, due_at = ?4, attempts = attempts + 1, look_at = NULL, recall_at = NULL,
-                             doubted = 0, woken_by = NULL
-             WHERE project_id = ?1 AND iid = ?2"
-        }
-        Work::Recall => {
-            "UPDATE lane SET claim = ?3, due_at = ?4, attempts = attempts + 1, recall_at = NULL
-             WHERE project_id = ?1 AND iid = ?2"
-        }
-        Work::Sweep => {
-            "UPDATE lane SET claim = ?3, due_at = ?4, attempts = attempts + 1, sweep_at = NULL
-             WHERE project_id = ?1 AND iid = ?2"
-        }
-    };
-    connection.prepare_cached(sql)?.execute((project, iid, number, millis(now + LEASE)))?;
-    Ok(claim)
-}
-
-fn claim_of(row: &Row<'_>, number: i64) -> Result<Claim, StoreError> {
-    let time = |index: usize| -> Result<Option<Timestamp>, StoreError> {
-        row.get::<_, Option<i64>>(index)?.map(timestamp).transpose()
-    };
-    let work = match row.get::<_, i64>(7)? {
-        1 => Work::Recall,
-        2 => Work::Sweep,
-        _ => Work::Look,
-    };
-    Ok(Claim {
-        merge_request: MergeRequestRef {
-            project: ProjectId::new(id(row.get(0)?)?),
-            iid: MergeRequestIid::new(id(row.get(1)?)?),
-        },
-        generation: row.get(2)?,
-        work,
-        attempt: row.get(3)?,
-        distrust: row.get::<_, bool>(4)? || work == Work::Sweep,
-        undecided_since: time(5)?,
-        waiting_since: time(6)?,
-        // What asked for a look is none of a sweep's business.
-        woken_by: row.get::<_, Option<String>>(8)?.filter(|_| work != Work::Sweep),
-        number,
-    })
 }
 
 /// When the next lane is due, if any ever is.
@@ -488,13 +396,13 @@ pub(super) fn depth(connection: &Connection, now: Timestamp) -> Result<Depth, St
 
 #[cfg(test)]
 mod tests {
+    use super::super::claiming::claim;
     use super::super::hint::Hint;
     use super::super::intake::take;
     use super::super::schema::empty_database;
-    use super::super::status::Shown;
     use super::super::sweep;
     use super::*;
-    use crate::merge_request::{CommitSha, StatusCheckId};
+    use crate::merge_request::{MergeRequestIid, ProjectId};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + second).unwrap()
@@ -512,7 +420,7 @@ mod tests {
     fn claimed() -> (Connection, Claim) {
         let connection = empty_database();
         take(&connection, &hint(1, 1), at(0)).unwrap();
-        let claim = claim(&connection, 1, at(0)).unwrap().remove(0);
+        let claim = claim(&connection, 1, None, at(0)).unwrap().remove(0);
         (connection, claim)
     }
 
@@ -520,26 +428,12 @@ mod tests {
         Settlement { unfinished: true, look_at: Some(now), settled_as: "superseded", ..Settlement::default() }
     }
 
-    fn shows(shown: Shown) -> KnownStatus {
-        KnownStatus {
-            sha: CommitSha::parse(&"a".repeat(40)).unwrap(),
-            check: StatusCheckId::new(3),
-            name: CheckName::default(),
-            title: String::new(),
-            target_branch: "main".to_owned(),
-            shown: Some(shown),
-            confirm_at: None,
-            written: Some(shown),
-            pending: None,
-        }
-    }
-
     #[test]
     fn an_answer_that_a_lost_lease_forbade_is_still_owed() {
         let (connection, late) = claimed();
         assert_eq!(prove(&connection, &late, at(61)).unwrap(), Recorded::Superseded);
         assert!(settle_lane(&connection, &late, &superseded(at(61)), at(61)).unwrap());
-        let again = claim(&connection, 1, at(61)).unwrap();
+        let again = claim(&connection, 1, None, at(61)).unwrap();
         assert_eq!(again.len(), 1, "the delivery was taken, and nothing was said for it");
         assert_eq!((again[0].attempt, again[0].waiting_since), (2, Some(at(0))));
     }
@@ -550,7 +444,7 @@ mod tests {
         take(&connection, &hint(1, 2), at(1)).unwrap();
         assert_eq!(prove(&connection, &old, at(2)).unwrap(), Recorded::Superseded);
         assert!(settle_lane(&connection, &old, &superseded(at(2)), at(2)).unwrap());
-        let again = claim(&connection, 5, at(2)).unwrap();
+        let again = claim(&connection, 5, None, at(2)).unwrap();
         assert_eq!((again.len(), again[0].attempt), (1, 1));
     }
 
@@ -558,31 +452,12 @@ mod tests {
     fn a_claim_at_work_keeps_its_lane_and_a_lost_one_can_not_take_it_back() {
         let (connection, claimed) = claimed();
         assert!(renew(&connection, &claimed, at(50)).unwrap());
-        assert!(claim(&connection, 1, at(100)).unwrap().is_empty());
+        assert!(claim(&connection, 1, None, at(100)).unwrap().is_empty());
         assert!(!renew(&connection, &claimed, at(111)).unwrap(), "the lease ended at 110");
-        let other = claim(&connection, 1, at(111)).unwrap().remove(0);
+        let other = claim(&connection, 1, None, at(111)).unwrap().remove(0);
         assert!(!renew(&connection, &claimed, at(112)).unwrap());
         assert!(renew(&connection, &other, at(112)).unwrap());
         assert!(!settle_lane(&connection, &claimed, &superseded(at(112)), at(112)).unwrap());
-    }
-
-    #[test]
-    fn a_lane_that_may_have_to_withdraw_is_claimed_before_older_ones() {
-        let connection = empty_database();
-        take(&connection, &hint(1, 1), at(0)).unwrap();
-        let passed = claim(&connection, 1, at(0)).unwrap().remove(0);
-        let settlement = Settlement { statuses: vec![shows(Shown::Passed)], ..Settlement::default() };
-        settle(&connection, &passed, &settlement, at(0)).unwrap();
-        for (iid, second) in [(2, 1), (3, 2), (1, 3)] {
-            take(&connection, &hint(iid, 9), at(second)).unwrap();
-        }
-        let claims = claim(&connection, 2, at(4)).unwrap();
-        assert_eq!([claims[0].merge_request, claims[1].merge_request], [of(1), of(2)]);
-        assert_eq!(next_due(&connection).unwrap(), Some(at(2)), "the third one still waits");
-        // And yet no grant waits for ever.
-        let settlement = Settlement { look_at: Some(at(303)), ..settlement };
-        settle(&connection, &claims[0], &settlement, at(4)).unwrap();
-        assert_eq!(claim(&connection, 1, at(303)).unwrap()[0].merge_request, of(3), "301 s longer due");
     }
 
     #[test]
@@ -591,16 +466,16 @@ mod tests {
         let settlement =
             Settlement { look_at: Some(at(100)), recall_at: Some(at(50)), ..Settlement::default() };
         settle(&connection, &first, &settlement, at(1)).unwrap();
-        assert!(claim(&connection, 1, at(49)).unwrap().is_empty());
-        let recall = claim(&connection, 1, at(50)).unwrap().remove(0);
+        assert!(claim(&connection, 1, None, at(49)).unwrap().is_empty());
+        let recall = claim(&connection, 1, None, at(50)).unwrap().remove(0);
         assert_eq!(recall.work, Work::Recall);
         settle(&connection, &recall, &Settlement::default(), at(51)).unwrap();
-        let look = claim(&connection, 1, at(100)).unwrap().remove(0);
+        let look = claim(&connection, 1, None, at(100)).unwrap().remove(0);
         assert_eq!(look.work, Work::Look);
         let settlement = Settlement { recall_at: Some(at(200)), ..Settlement::default() };
         settle(&connection, &look, &settlement, at(101)).unwrap();
         take(&connection, &hint(1, 2), at(200)).unwrap();
-        let look = claim(&connection, 1, at(200)).unwrap().remove(0);
+        let look = claim(&connection, 1, None, at(200)).unwrap().remove(0);
         assert_eq!(look.work, Work::Look, "a delivery outranks time");
         settle(&connection, &look, &Settlement::default(), at(201)).unwrap();
         assert_eq!(next_due(&connection).unwrap(), None);
@@ -611,7 +486,7 @@ mod tests {
         let (connection, running) = claimed();
         sweep::ask(&connection, of(1), at(1)).unwrap();
         settle(&connection, &running, &Settlement::default(), at(2)).unwrap();
-        let again = claim(&connection, 1, at(2)).unwrap().remove(0);
+        let again = claim(&connection, 1, None, at(2)).unwrap().remove(0);
         assert_eq!((again.work, again.distrust), (Work::Sweep, true));
         settle(&connection, &again, &Settlement::default(), at(3)).unwrap();
         assert_eq!(next_due(&connection).unwrap(), None);
@@ -627,18 +502,18 @@ mod tests {
         sweep::ask(&connection, of(1), at(10)).unwrap();
         sweep::ask(&connection, of(1), at(30)).unwrap();
         assert_eq!(next_due(&connection).unwrap(), Some(at(10)), "the earliest asking counts");
-        let swept = claim(&connection, 1, at(10)).unwrap().remove(0);
+        let swept = claim(&connection, 1, None, at(10)).unwrap().remove(0);
         assert_eq!(swept.work, Work::Sweep);
         put_off(&connection, &swept, at(60), at(10)).unwrap();
         assert_eq!(next_due(&connection).unwrap(), Some(at(50)));
-        let recall = claim(&connection, 1, at(60)).unwrap().remove(0);
+        let recall = claim(&connection, 1, None, at(60)).unwrap().remove(0);
         assert_eq!((recall.work, recall.attempt), (Work::Recall, 1));
         settle(&connection, &recall, &Settlement::default(), at(60)).unwrap();
-        let swept = claim(&connection, 1, at(60)).unwrap().remove(0);
+        let swept = claim(&connection, 1, None, at(60)).unwrap().remove(0);
         assert_eq!(swept.work, Work::Sweep);
         release(&connection, &swept, at(61)).unwrap();
         take(&connection, &hint(1, 2), at(61)).unwrap();
-        let look = claim(&connection, 1, at(61)).unwrap().remove(0);
+        let look = claim(&connection, 1, None, at(61)).unwrap().remove(0);
         assert_eq!(look.work, Work::Look, "a delivery outranks a sweep");
         settle(&connection, &look, &Settlement { ended: true, ..Settlement::default() }, at(62)).unwrap();
         assert_eq!(next_due(&connection).unwrap(), None, "nothing is swept that has ended");
@@ -649,8 +524,8 @@ mod tests {
         let (connection, first) = claimed();
         let settlement = Settlement { recall_at: Some(at(50)), ..Settlement::default() };
         settle(&connection, &first, &settlement, at(1)).unwrap();
-        assert_eq!(claim(&connection, 1, at(50)).unwrap()[0].work, Work::Recall);
+        assert_eq!(claim(&connection, 1, None, at(50)).unwrap()[0].work, Work::Recall);
         void_leases(&connection, at(60)).unwrap();
-        assert_eq!(claim(&connection, 1, at(60)).unwrap()[0].work, Work::Look);
+        assert_eq!(claim(&connection, 1, None, at(60)).unwrap()[0].work, Work::Look);
     }
 }

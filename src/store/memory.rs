@@ -260,9 +260,10 @@ fn last(connection: &Connection, key: (i64, i64)) -> Result<Option<LastDecision>
 
 #[cfg(test)]
 mod tests {
+    use super::super::claiming::claim;
     use super::super::hint::{Event, Hint};
     use super::super::intake::take;
-    use super::super::lane::{Settlement, claim, settle};
+    use super::super::lane::{Settlement, settle};
     use super::super::schema::empty_database;
     use super::*;
     use crate::merge_request::{MergeRequestIid, ProjectId};
@@ -281,7 +282,7 @@ mod tests {
     }
 
     fn serve(connection: &Connection) -> bool {
-        let claim = claim(connection, 1, NOW).unwrap().remove(0);
+        let claim = claim(connection, 1, None, NOW).unwrap().remove(0);
         let reopened = memory(connection, MERGE_REQUEST, 0).unwrap().reopened;
         settle(connection, &claim, &Settlement::default(), NOW).unwrap();
         reopened

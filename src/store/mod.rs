@@ -8,6 +8,7 @@
 //! The seam for a second database is this door: rooms above speak [`Queue`], [`Decisions`] and the types listed here,
 //! never SQL.
 
+mod claiming;
 mod column;
 mod crowd;
 mod decisions;
@@ -193,7 +194,7 @@ mod tests {
         let visitor = Store::visit(&url, clock.clone()).unwrap();
         ask(&visitor).await.unwrap();
         assert_eq!(reader.queue().left_of(vec![merge_request]).await.unwrap(), 1);
-        let claim = owner.queue().claim(1).await.unwrap().remove(0);
+        let claim = owner.queue().claim(1, None).await.unwrap().remove(0);
         assert_eq!((claim.merge_request, claim.work), (merge_request, Work::Sweep));
         owner.queue().settle(claim, Settlement::default()).await.unwrap();
         assert_eq!(visitor.queue().left_of(vec![merge_request]).await.unwrap(), 0);

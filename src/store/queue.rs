@@ -14,12 +14,13 @@ use crate::clock::Clock;
 use crate::companion::Companion;
 use crate::merge_request::{CommitSha, MergeRequestRef, ProjectId};
 
+use super::claiming::claim;
 use super::crowd::{self, CrowdTurn, Member};
 use super::decisions::{self, NewDecision};
 use super::error::StoreError;
 use super::hint::{Concerned, Crowd, Hint, Proof, Taken};
 use super::intake::{prune, take, take_crowd, take_for_commit, take_if};
-use super::lane::{self, Claim, Depth, Recorded, Settlement, claim, depth, prove, release, renew, settle};
+use super::lane::{self, Claim, Depth, Recorded, Settlement, depth, prove, release, renew, settle};
 use super::memory::{Memory, Observations, memory, observe};
 use super::mirror::{self, KnownMirror};
 use super::revision;
@@ -189,9 +190,14 @@ impl Queue {
         self.woken.notified().await;
     }
 
-    /// Claims up to `limit` due lanes, oldest first.
-    pub async fn claim(&self, limit: usize) -> Result<Vec<Claim>, StoreError> {
-        self.write(move |connection, now| claim(connection, limit, now)).await
+    /// Claims up to `limit` due lanes: the longest due first, and where more are due also project by project. What was due
+    /// before `served_since` counts as due since then.
+    pub async fn claim(
+        &self,
+        limit: usize,
+        served_since: Option<Timestamp>,
+    ) -> Result<Vec<Claim>, StoreError> {
+        self.write(move |connection, now| claim(connection, limit, served_since, now)).await
     }
 
     /// When the next lane is due, if any ever is.

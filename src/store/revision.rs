@@ -77,7 +77,8 @@ pub(super) fn remaining(connection: &Connection) -> Result<u64, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lane::{Settlement, Work, claim, settle};
+    use super::super::claiming::claim;
+    use super::super::lane::{Settlement, Work, settle};
     use super::super::schema::empty_database;
     use super::super::sweep;
     use super::*;
@@ -93,7 +94,7 @@ mod tests {
             let merge_request =
                 MergeRequestRef { project: ProjectId::new(7), iid: MergeRequestIid::new(iid) };
             sweep::ask(&connection, merge_request, NOW).unwrap();
-            let claim = claim(&connection, 1, NOW).unwrap().remove(0);
+            let claim = claim(&connection, 1, None, NOW).unwrap().remove(0);
             let settlement =
                 Settlement { revision: Some(first.to_owned()), ended: iid == 3, ..Settlement::default() };
             settle(&connection, &claim, &settlement, NOW).unwrap();
@@ -113,7 +114,7 @@ mod tests {
             [1, 1]
         );
         assert_eq!(queue(&connection, 9, true, NOW).unwrap(), 0);
-        let claims = claim(&connection, 9, NOW).unwrap();
+        let claims = claim(&connection, 9, None, NOW).unwrap();
         assert!(claims.len() == 2 && claims.iter().all(|claim| claim.work == Work::Recall));
         for (claim, revision) in claims.iter().zip(["b", "a"]) {
             let settlement = Settlement { revision: Some(revision.to_owned()), ..Settlement::default() };

@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("shared_secret", &["merge_request"]),
     ("config", &["schema", "telemetry"]),
     ("policy", &["companion", "merge_request", "schema"]),
-    ("gitlab", &["companion", "merge_request", "telemetry"]),
+    ("gitlab", &["clock", "companion", "merge_request", "telemetry"]),
     ("simulator", &["clock", "merge_request"]),
     ("store", &["clock", "companion", "merge_request"]),
     ("bundle", &["companion", "merge_request", "policy"]),

@@ -2,7 +2,7 @@
 //! other tests.
 
 use crate::world::{scale, seed};
-use crate::{bent, burst, kill, policy_properties, races};
+use crate::{bent, burst, kill, manners, policy_properties, races};
 
 #[test]
 #[ignore = "long: `tests/long fuzz-policy`"]
@@ -34,6 +34,12 @@ async fn fuzz_webhook() {
 async fn kill() {
     kill::kills_under_load().await;
     kill::answers_that_outlive_their_sender().await;
+}
+
+#[test]
+#[ignore = "long: `tests/long outage`"]
+fn outage() {
+    manners::day::play_whole();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -32,6 +32,7 @@ mod kill;
 mod life;
 mod long;
 mod lost_store;
+mod manners;
 mod memory;
 mod mirrors;
 mod overload;

@@ -13,14 +13,19 @@ const TOO_FAR: u64 = 240;
 const FAR: u64 = 30;
 
 /// What is found of the instance; `now` is our own time of the answer.
-pub(in crate::setup) fn examine(instance: &Result<Dated<Instance>, Error>, now: Timestamp) -> Vec<Finding> {
+pub(in crate::setup) fn examine(
+    instance: &Result<Dated<Instance>, Error>,
+    way: Option<&str>,
+    now: Timestamp,
+) -> Vec<Finding> {
     let Dated { value: instance, date } = match instance {
         Ok(instance) => instance,
         // The token's own finding says what is wrong with it.
         Err(Error::Unauthorized { .. }) => return Vec::new(),
         Err(error) => return vec![unreached(error)],
     };
-    let mut findings = vec![version(instance)];
+    let mut findings: Vec<_> = way.map(|way| Finding::fine("way", SUBJECT, way)).into_iter().collect();
+    findings.push(version(instance));
     if instance.enterprise == Some(false) {
         let what = "this is the Community Edition, which has no external status checks";
         let remedy = "install the Enterprise Edition with an Ultimate licence";
@@ -32,8 +37,14 @@ pub(in crate::setup) fn examine(instance: &Result<Dated<Instance>, Error>, now: 
 
 fn unreached(error: &Error) -> Finding {
     let remedy = match error {
-        Error::Refused { status: 300..=399, .. } => {
-            "`gitlab.url` must be the final address: redirects are not followed"
+        Error::Redirected { .. } => {
+            "`gitlab.url` must be the final address: redirects elsewhere are not followed"
+        }
+        Error::NoAnswer { reason, .. } if reason.contains("certificate") => {
+            "`gitlab.ca_file` must name the certificate of the authority that signed GitLab's, and `gitlab.url` its host"
+        }
+        Error::NoAnswer { reason, .. } if reason.contains("tunnel") || reason.contains("proxy") => {
+            "look at `gitlab.proxy`, or HTTPS_PROXY and NO_PROXY: the proxy does not let us through"
         }
         _ => "look at `gitlab.url`, DNS, the proxy and the certificate from this machine",
     };

@@ -13,6 +13,7 @@ use crate::policy::PolicySet;
 use crate::status_check::pause::{PARKED_FOR, UNCLEAR_LOOK, pause};
 use crate::status_check::resources::Resources;
 use crate::store::{Claim, KnownMirror, LEASE, Mirror, Recorded, Settlement, StoreError, UNCLEAR_FOR};
+use crate::telemetry::Telling;
 
 /// Which of the mirrors may speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,10 +213,8 @@ impl<'a> Mirroring<'a> {
     async fn fail(&mut self, wish: &Wish, open: KnownMirror, before: KnownMirror, error: &Error) {
         let resources = self.resources;
         let now = resources.clock.now();
-        match error {
-            Error::RateLimited { retry_after, .. } => resources.keep_quiet(*retry_after),
-            Error::Unauthorized { .. } => resources.doubt_own_user().await,
-            _ => {}
+        if let Error::Unauthorized { .. } = error {
+            resources.doubt_own_user().await;
         }
         let is_unclear = error.is_unclear();
         let failures = before.failures.saturating_add(1);
@@ -244,10 +243,12 @@ impl<'a> Mirroring<'a> {
         self.resources.metrics.count_mirror(mirror.as_str(), outcome);
         let (project, iid) = (self.claim.merge_request.project, self.claim.merge_request.iid);
         let mirror = mirror.as_str();
+        let now = self.resources.clock.now();
+        let Some(Telling { left_out }) = self.resources.lines.unmirrored.tell(now) else { return };
         if outcome == "refused" {
-            tracing::error!(%project, %iid, mirror, why, "not mirrored before somebody mends this");
+            tracing::error!(%project, %iid, mirror, why, left_out, "not mirrored before somebody mends this");
         } else {
-            tracing::warn!(%project, %iid, mirror, why, "not mirrored; tried again");
+            tracing::warn!(%project, %iid, mirror, why, left_out, "not mirrored; tried again");
         }
     }
 

@@ -312,6 +312,9 @@ async fn a_train_shows_a_place_on_it_until_a_push_takes_it_off() {
 async fn every_answer_carries_the_date_the_rate_and_a_tag_that_saves_the_body() {
     let scene = scene().await;
     scene.gitlab.advance(std::time::Duration::from_hours(400 * 24));
+    let unlimited = scene.send(Method::GET, &scene.below(""), &scene.token, None).await;
+    assert!(!unlimited.headers().contains_key("ratelimit-remaining"), "a limit is off until it is turned on");
+    scene.gitlab.set_rate_limit(Some(2000));
     let first = scene.send(Method::GET, &scene.below(""), &scene.token, None).await;
     let year = scene.gitlab.now().strftime("%Y").to_string();
     assert!(first.headers()["date"].to_str().unwrap().contains(&year));

@@ -84,6 +84,7 @@ pub struct Ground {
     /// What time it is for a service in this process; for GitLab as well, unless a test says otherwise.
     pub clock: Clock,
     more: Vec<(String, String)>,
+    less: Vec<String>,
 }
 
 impl Ground {
@@ -102,8 +103,8 @@ impl Ground {
         let (bot, token) = gitlab.create_bot("countersign", project).unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("policies")).unwrap();
-        let more = Vec::new();
-        let ground = Self { simulator, gitlab, project, author, bot, token, folder, clock, more };
+        let (more, less) = (Vec::new(), Vec::new());
+        let ground = Self { simulator, gitlab, project, author, bot, token, folder, clock, more, less };
         ground.write_policy(policy);
         ground
     }
@@ -115,6 +116,14 @@ impl Ground {
     /// Sets a key of the configuration, such as `ANSWERS__WAITING`.
     pub fn configure(mut self, key: &str, value: &str) -> Self {
         self.more.push((format!("COUNTERSIGN__{key}"), value.to_owned()));
+        self
+    }
+
+    /// Takes a key out of the configuration.
+    pub fn without(mut self, key: &str) -> Self {
+        let key = format!("COUNTERSIGN__{key}");
+        self.more.retain(|(name, _)| *name != key);
+        self.less.push(key);
         self
     }
 
@@ -154,6 +163,7 @@ impl Ground {
         ]
         .map(|(key, value)| (format!("COUNTERSIGN__{key}"), value))
         .into_iter()
+        .filter(|(key, _)| !self.less.contains(key))
         .chain(self.more.iter().cloned())
         .collect()
     }
@@ -288,17 +298,20 @@ impl World {
         self.rest().await;
     }
 
-    /// Rests, and says when anything is due next.
+    /// Rests, and says when anything is due next: while GitLab is down nothing is begun before it was asked again.
     async fn next_due(&self) -> Option<Timestamp> {
         self.gitlab.deliveries_settled().await.unwrap();
         let database = Connection::open(self.ground.database()).unwrap();
         // Of one moment: what is claimed is due when its lease ends, which is not what anybody waits for.
-        let sql = "SELECT count(claim), min(due_at) FROM lane";
+        let sql = "SELECT count(claim) FILTER (WHERE due_at > ?1), min(due_at) FROM lane";
         let resting = async {
             loop {
+                let now = self.ground.clock.now().as_millisecond();
                 let (claims, due): (i64, Option<i64>) =
-                    database.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+                    database.query_row(sql, [now], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
                 let due = due.map(|due| Timestamp::from_millisecond(due).unwrap());
+                let held_until = due.and(self.app().gitlab().shut_until());
+                let due = due.max(held_until);
                 if claims == 0 && due.is_none_or(|due| due > self.ground.clock.now()) {
                     return due;
                 }
