@@ -119,7 +119,7 @@ fn access(config: &GitlabConfig) -> Result<Access, ConfigError> {
     let read_token: ReadToken = Arc::new(move || again.required_token().ok());
     Ok(Access {
         read_token: config.token_may_change().then_some(read_token),
-        ca_file: config.ca_file.clone(),
+        ca_certificates: config.ca_certificates.clone(),
         proxy: config.proxy()?,
         calls_per_minute: config.calls_per_minute()?,
         ..Access::new(url.as_str(), &token, config.timeout()?)

@@ -40,7 +40,11 @@ const GITLAB: Table = Table {
         Key::new("url", TEXT, "The address of the instance."),
         Key::new("token", TEXT, "A token with scope `api` and at least the role Developer."),
         Key::new("token_file", TEXT, "A file that holds the token; read again when it changes."),
-        Key::new("ca_file", TEXT, "A file of certificates (PEM) that are believed beside the system's."),
+        Key::new(
+            "ca_certificates",
+            TEXT,
+            "A file of certificates (PEM) that are believed beside the system's.",
+        ),
         Key::new("proxy", TEXT, "The proxy to reach it through, or `none`."),
         Key::new("proxy_file", TEXT, "A file that holds the proxy's address."),
         Key::new("projects", TEXTS, "The projects that are served, as globs over their full paths."),

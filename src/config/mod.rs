@@ -149,7 +149,7 @@ pub struct GitlabConfig {
     token: Option<SecretString>,
     token_file: Option<PathBuf>,
     /// Certificates that are believed beside the system's.
-    pub ca_file: Option<PathBuf>,
+    pub ca_certificates: Option<PathBuf>,
     proxy: Option<SecretString>,
     proxy_file: Option<PathBuf>,
     calls_per_minute: Option<u32>,

@@ -28,7 +28,7 @@ pub enum ClientError {
     #[error("`gitlab.token` has characters that no HTTP header can carry")]
     Token,
     /// The authorities' certificates can't be had.
-    #[error("`gitlab.ca_file` names `{path}`, {problem}")]
+    #[error("`gitlab.ca_certificates` names `{path}`, {problem}")]
     Authorities {
         /// The file.
         path: PathBuf,
@@ -55,7 +55,7 @@ pub struct Access {
     /// How long one call may take, from connecting to the last byte.
     pub timeout: Duration,
     /// A file of certificates (PEM) that are believed beside the system's.
-    pub ca_file: Option<PathBuf>,
+    pub ca_certificates: Option<PathBuf>,
     /// The proxy: an address, `none`, or what the environment says.
     pub proxy: Option<SecretString>,
     /// How many calls there may be in a minute, whatever GitLab says.
@@ -70,7 +70,7 @@ impl Access {
             token: token.clone(),
             read_token: None,
             timeout,
-            ca_file: None,
+            ca_certificates: None,
             proxy: None,
             calls_per_minute: None,
         }
@@ -102,10 +102,10 @@ impl Access {
             Some(NO_PROXY) => builder = builder.no_proxy(),
             Some(address) => builder = builder.proxy(proxy(address)?),
         }
-        if let Some(path) = &self.ca_file {
+        if let Some(path) = &self.ca_certificates {
             builder = builder.tls_certs_merge(authorities(path)?);
         }
-        builder.build().map_err(|error| match &self.ca_file {
+        builder.build().map_err(|error| match &self.ca_certificates {
             // The library looks into the certificates here.
             Some(path) if error.is_builder() => {
                 let problem = format!("which holds a certificate that can't be used: {}", innermost(&error));
@@ -121,11 +121,11 @@ impl Access {
             NO_PROXY => "through no proxy".to_owned(),
             address => format!("through the proxy {}", address_of(address)),
         });
-        let ca_file = self
-            .ca_file
+        let ca_certificates = self
+            .ca_certificates
             .as_ref()
             .map(|path| format!("the certificates of `{}` are believed", path.display()));
-        let parts: Vec<_> = proxy.into_iter().chain(ca_file).collect();
+        let parts: Vec<_> = proxy.into_iter().chain(ca_certificates).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 }
@@ -191,10 +191,10 @@ mod tests {
 
     #[test]
     fn a_mistake_in_the_way_is_told_and_a_password_is_not() {
-        let told = |proxy: Option<&str>, ca_file: Option<&Path>| {
+        let told = |proxy: Option<&str>, ca_certificates: Option<&Path>| {
             let access = Access {
                 proxy: proxy.map(SecretString::from),
-                ca_file: ca_file.map(Path::to_owned),
+                ca_certificates: ca_certificates.map(Path::to_owned),
                 ..Access::new("https://gitlab.example.com", &"token".into(), CONNECT_TIMEOUT)
             };
             let way = access.way().unwrap_or_default();

@@ -135,14 +135,17 @@ async fn a_gitlab_of_a_private_authority_is_believed_with_its_certificate_and_no
     let ground = ground.configure("GITLAB__URL", &format!("https://localhost:{}", tls.port));
     let found = doctor(&ground).await;
     assert_eq!((found[0][0].as_str(), found[0][1].as_str()), ("reach", "wrong"), "{found:?}");
-    assert!(found[0][2].contains("certificate") && found[0][3].contains("gitlab.ca_file"), "{found:?}");
+    assert!(
+        found[0][2].contains("certificate") && found[0][3].contains("gitlab.ca_certificates"),
+        "{found:?}"
+    );
     assert_eq!(ground.gitlab.calls_to("*"), 0, "no token went to a stranger");
     let other = self::tls("localhost", ground.simulator.url()).await;
     let wrong = write(&ground, "other.pem", &other.ca);
-    let ground = ground.configure("GITLAB__CA_FILE", wrong.to_str().unwrap());
+    let ground = ground.configure("GITLAB__CA_CERTIFICATES", wrong.to_str().unwrap());
     assert_eq!(doctor(&ground).await[0][0], "reach", "another authority's");
     let right = write(&ground, "ca.pem", &format!("{}{}", other.ca, tls.ca));
-    let ground = ground.configure("GITLAB__CA_FILE", right.to_str().unwrap());
+    let ground = ground.configure("GITLAB__CA_CERTIFICATES", right.to_str().unwrap());
     let found = doctor(&ground).await;
     assert_eq!((found[0][0].as_str(), found[0][1].as_str()), ("way", "fine"), "{found:?}");
     assert!(found[0][2].contains("ca.pem"), "{found:?}");
@@ -156,7 +159,7 @@ async fn a_certificate_for_another_name_is_not_believed() {
     let path = write(&ground, "ca.pem", &tls.ca);
     let ground = ground
         .configure("GITLAB__URL", &format!("https://localhost:{}", tls.port))
-        .configure("GITLAB__CA_FILE", path.to_str().unwrap());
+        .configure("GITLAB__CA_CERTIFICATES", path.to_str().unwrap());
     assert_eq!(doctor(&ground).await[0][0], "reach");
     assert_eq!(ground.gitlab.calls_to("*"), 0);
 }
@@ -170,7 +173,7 @@ async fn gitlab_is_reached_through_the_proxy_that_is_configured() {
     let known = write(&ground, "proxy", &format!("http://bot:sesame@127.0.0.1:{}\n", proxy.port));
     let ground = ground
         .configure("GITLAB__URL", &format!("https://{NAME}"))
-        .configure("GITLAB__CA_FILE", ca.to_str().unwrap())
+        .configure("GITLAB__CA_CERTIFICATES", ca.to_str().unwrap())
         .configure("GITLAB__PROXY", &stranger);
     let found = doctor(&ground).await;
     assert_eq!(found[0][0], "reach", "{found:?}");
@@ -193,7 +196,7 @@ async fn a_proxy_of_the_environment_is_used_but_for_what_is_excepted() {
     let ca = write(&ground, "ca.pem", &tls.ca);
     let ground = ground
         .configure("GITLAB__URL", &format!("https://{NAME}"))
-        .configure("GITLAB__CA_FILE", ca.to_str().unwrap());
+        .configure("GITLAB__CA_CERTIFICATES", ca.to_str().unwrap());
     let reach = async |more: &[(&str, &str)], proxy: Option<&str>| {
         let mut environment = ground.environment();
         environment.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
@@ -216,9 +219,9 @@ async fn a_bad_file_or_address_is_told_before_anything_starts() {
     let ground = Ground::prepare(PLAIN_POLICY).await;
     for (key, value, words) in [
         (
-            "GITLAB__CA_FILE",
+            "GITLAB__CA_CERTIFICATES",
             "/nowhere/ca.pem",
-            "`gitlab.ca_file` names `/nowhere/ca.pem`, which can't be read",
+            "`gitlab.ca_certificates` names `/nowhere/ca.pem`, which can't be read",
         ),
         ("GITLAB__PROXY", "bot:sesame@proxy", "`gitlab.proxy` is no address"),
         ("GITLAB__CALLS_PER_MINUTE", "3", "`gitlab.calls_per_minute` is 3"),
