@@ -257,10 +257,12 @@ impl<'a> Lane<'a> {
 
     fn cause(&self, revision: &str) -> Cause {
         let delivery = self.claim.waiting_since.and(self.memory.newest_delivery.as_ref());
-        let decided_under = self.memory.last.as_ref().and_then(|last| last.revision.as_deref());
+        let is_of_others = self.memory.last.as_ref().is_some_and(|last| {
+            last.revision.as_deref().is_some_and(|under| under != revision || !last.is_newest)
+        });
         let (event, action) = match delivery {
             Some(delivery) => (delivery.event.clone(), delivery.action.clone()),
-            None if decided_under.is_some_and(|under| under != revision) => ("policies".to_owned(), None),
+            None if is_of_others => ("policies".to_owned(), None),
             None if let Some(event) = &self.claim.woken_by => (event.clone(), None),
             // One that has to be tried again is a look that doubts what shows.
             None if self.claim.work != Work::Recall && self.claim.distrust => ("sweep".to_owned(), None),

@@ -93,8 +93,8 @@ impl Lane<'_> {
 
     /// Whether the last decision was made under these policies: then it is time that woke the lane.
     pub(super) fn is_decided_under(&self, policies: &PolicySet) -> bool {
-        let revision = self.memory.last.as_ref().and_then(|last| last.revision.as_deref());
-        revision == Some(policies.revision().as_str())
+        let last = self.memory.last.as_ref().filter(|last| last.is_newest);
+        last.and_then(|last| last.revision.as_deref()) == Some(policies.revision().as_str())
     }
 
     /// Whether the facts of the last look were watched over since, by policies that read them.

@@ -42,9 +42,10 @@ pub(super) fn claim(
         {
             claims.push(claim_one(connection, number, key, now)?);
         }
+        // In any case: who looked at many projects in vain goes on behind them, or would look at the same again for ever.
+        let sql = "UPDATE claim_counter SET served_project = ?1";
+        connection.prepare_cached(sql)?.execute([rota.served])?;
         if !claims.is_empty() {
-            let sql = "UPDATE claim_counter SET served_project = ?1";
-            connection.prepare_cached(sql)?.execute([rota.served])?;
             longest = seniority.longest_due(connection, limit - claims.len())?;
         }
     }

@@ -66,7 +66,10 @@ pub struct LastDecision {
     pub is_open: bool,
     /// The revision of the policies that decided it.
     pub revision: Option<String>,
-    /// Whether the look was made under those. Where it was not, nobody watched over what only those before them read.
+    /// Whether no other one came since, not even one that is gone again.
+    pub is_newest: bool,
+    /// Whether no others were in force between those of the look and those of today. Where there were, nobody watched over
+    /// what they did not read.
     pub is_watched: bool,
 }
 
@@ -241,21 +244,25 @@ fn reopened(connection: &Connection, key: (i64, i64)) -> Result<bool, StoreError
 
 fn last(connection: &Connection, key: (i64, i64)) -> Result<Option<LastDecision>, StoreError> {
     let sql = "SELECT sha, target_branch, facts, facts_format, is_open, unlisted, dropped, coalesce(project_path, ''),
-                      look_revision = lane.revision,
-                      (SELECT revision.revision FROM revision WHERE revision.id = lane.revision AND engine = ?3) FROM lane
+                      NOT EXISTS (SELECT 1 FROM revision
+                                  WHERE id > look_revision AND id < (SELECT max(id) FROM revision)),
+                      (SELECT revision.revision FROM revision WHERE revision.id = lane.revision AND engine = ?3),
+                      revision = (SELECT max(id) FROM revision) FROM lane
                WHERE project_id = ?1 AND iid = ?2 AND sha IS NOT NULL AND target_branch IS NOT NULL";
     let last = connection.prepare_cached(sql)?.query_row((key.0, key.1, revision::ENGINE), |row| {
         let (sha, target_branch): (String, String) = (row.get(0)?, row.get(1)?);
         let facts = row.get::<_, Option<[u8; 32]>>(2)?.zip(row.get(3)?);
         let rest: (bool, String, String) = (row.get(5)?, row.get(6)?, row.get(7)?);
-        Ok((sha, (target_branch, facts), rest, row.get(4)?, (row.get(9)?, row.get(8)?)))
+        Ok((sha, (target_branch, facts), rest, row.get(4)?, (row.get(9)?, row.get(10)?, row.get(8)?)))
     });
-    let Some((sha, head, rest, is_open, (revision, is_watched))) = last.optional()? else { return Ok(None) };
+    let Some((sha, head, rest, is_open, (revision, is_newest, is_watched))) = last.optional()? else {
+        return Ok(None);
+    };
     let ((target_branch, facts), (unlisted, dropped, project_path)) = (head, rest);
     let sha = CommitSha::parse(&sha).map_err(|error| StoreError::Row(error.to_string()))?;
     let dropped = dropped.split(',').filter_map(|name| CheckName::parse(name).ok()).collect();
     let look = LastLook { project_path, sha, target_branch, facts, unlisted, dropped };
-    Ok(Some(LastDecision { look, is_open, revision, is_watched }))
+    Ok(Some(LastDecision { look, is_open, revision, is_newest, is_watched }))
 }
 
 #[cfg(test)]
@@ -304,5 +311,34 @@ mod tests {
         assert!(!serve(&connection));
         tell(&connection, "reopen", Event::StatusCheck);
         assert!(serve(&connection), "closed, looked at, reopened");
+    }
+
+    #[test]
+    fn policies_that_were_in_force_for_a_moment_leave_nothing_watched_over() {
+        let connection = empty_database();
+        let activate = |name: &str| revision::activate(&connection, name, NOW).unwrap();
+        let last = || {
+            let last = memory(&connection, MERGE_REQUEST, 0).unwrap().last.unwrap();
+            (last.is_newest, last.is_watched)
+        };
+        activate("a");
+        tell(&connection, "open", Event::StatusCheck);
+        let claim = claim(&connection, 1, None, NOW).unwrap().remove(0);
+        let look = LastLook {
+            project_path: "shop/pay".to_owned(),
+            sha: CommitSha::parse(&"a".repeat(40)).unwrap(),
+            target_branch: "main".to_owned(),
+            facts: None,
+            unlisted: false,
+            dropped: std::collections::BTreeSet::new(),
+        };
+        let settlement =
+            Settlement { look: Some(look), revision: Some("a".to_owned()), ..Settlement::default() };
+        settle(&connection, &claim, &settlement, NOW).unwrap();
+        assert_eq!(last(), (true, true));
+        activate("b");
+        assert_eq!(last(), (false, true), "nothing came between the look and them");
+        activate("a");
+        assert_eq!(last(), (false, false), "what `b` did not read may have changed without a word");
     }
 }
