@@ -30,7 +30,8 @@
 //!    policy sources by digest; the same commit proves the claim and doubts what GitLab shows.
 //! 7. **answer** (`status_check/answer.rs` says what, `status_check/weighing.rs` by what shows, `status_check/lane.rs` and
 //!    `status_check/posting.rs` say it, `gitlab/status_checks.rs` is the wire): nothing is posted that already shows,
-//!    nothing after something newer came, withdrawals before grants.
+//!    nothing after something newer came, withdrawals before grants. The other ways to answer (`status_check/mirror/`: a
+//!    commit status, a note, an approval, labels) say the same after the status checks; what they take back goes first.
 //! 8. **settle** ([`store::Queue::settle`], `store/lane.rs`, `status_check/aftermath.rs`): what GitLab shows now is
 //!    remembered if it was confirmed; the lane rests, runs again at once, or at the instant of its next look (a pipeline
 //!    that runs, an answer of unclear fate) or recall (time, a heartbeat).
@@ -100,7 +101,8 @@
 //!   was held back decides nothing: its lane goes back as it was.
 //! - Conditional requests are not made: GitLab computes and counts them all the same, so they save bandwidth alone.
 //! - A delivery with the body of the one before is a duplicate only while that one waits to be looked at: GitLab's bodies
-//!   carry no nonce, so two events of one second can have one body. An `Idempotency-Key` is the same event for ever.
+//!   carry no nonce, so two events of one second can have one body. The same `Idempotency-Key` (`webhook-id`
+//!   where it was signed) with the same body is the same event, for the 30 days that deliveries are kept.
 
 pub mod app;
 pub mod bundle;

@@ -198,7 +198,7 @@ pub struct Metrics {
     pub queue_oldest: Gauge<f64, AtomicU64>,
     /// `countersign_policies_broken`
     pub policies_broken: Gauge,
-    /// `countersign_lanes_parked`
+    /// `countersign_lanes_parked_total`
     pub parked: Counter,
     /// `countersign_evaluation_panics_total`
     pub panics: Counter,

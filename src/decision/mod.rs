@@ -1,6 +1,6 @@
 //! From a merge request's address to a verdict: read, evaluate, fetch what is asked, evaluate again.
 //!
-//! This room posts nothing and stores nothing: the worker, and later explaining and planning, call it alike. All of a
+//! This room posts nothing and stores nothing: the worker and `reconcile`, and later explaining and planning, call it alike. All of a
 //! merge request's checks are decided from one set of facts, and all of them are of one SHA: where GitLab shows
 //! another push between two reads, it starts over.
 

@@ -6,7 +6,7 @@
 //! is now. *Full*, every `sweep.full`: every open merge request, spread over that time. Each only puts lanes into the queue,
 //! as rows, so that a restart goes on with them; the worker decides and answers them as any other (`Work::Sweep`), each
 //! charged to the budget of calls that nobody waits for when it begins. A look back that fails is owed, also after a restart,
-//! until it was made; a full sweep whose list was not complete begins again.
+//! until it was made; a full sweep whose list was not complete goes on with what is left, and after a restart begins again.
 
 use std::collections::HashSet;
 use std::sync::Arc;
