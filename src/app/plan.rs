@@ -144,7 +144,7 @@ pub fn examine(config: &Config) -> Result<(), StartError> {
 
 /// What a configuration means for setting up GitLab's side.
 pub fn installation(config: &Config, clock: Clock) -> Result<Installation, StartError> {
-    let Plan { gitlab, scope, allow_unsigned, address, .. } =
+    let Plan { gitlab, settings, scope, allow_unsigned, address, .. } =
         Plan::of(config, clock.clone(), &Arc::default())?;
     let webhooks = &config.webhooks;
     let credentials = Credentials {
@@ -154,7 +154,17 @@ pub fn installation(config: &Config, clock: Clock) -> Result<Installation, Start
         signing: webhooks.signing_tokens()?.into_iter().next(),
     };
     let public_url = config.server.public_url.clone();
-    Ok(Installation { gitlab, public_url, address, scope, allow_unsigned, credentials, clock })
+    Ok(Installation {
+        gitlab,
+        public_url,
+        address,
+        scope,
+        allow_unsigned,
+        credentials,
+        answers_otherwise: settings.mirrors.is_any(),
+        gitlab_version: settings.gitlab_version,
+        clock,
+    })
 }
 
 fn secrets(config: &Config) -> Result<Secrets, ConfigError> {

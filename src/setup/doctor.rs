@@ -13,7 +13,9 @@ use super::hooks;
 use super::installation::Installation;
 use super::merging;
 use super::selection::{Selection, outside, select};
-use super::survey::{DEVELOPER, MAINTAINER, Sight, Survey, no_such_route, role_noun, unlicensed};
+use super::survey::{
+    DEVELOPER, MAINTAINER, Sight, Survey, answered_otherwise, no_such_route, role_noun, unlicensed,
+};
 use super::trigger::Reach;
 use crate::bundle::LoadError;
 use crate::gitlab::{CheckedProject, Error, GitlabVersion, Hook, HookPlace, Myself};
@@ -65,7 +67,7 @@ pub async fn examine(patient: &Patient<'_>) -> Diagnosis {
         let called = inspection.as_ref().ok().and_then(|inspection| inspection.was_called().ok());
         findings.push(address::local_network(called.unwrap_or(false)));
     }
-    findings.extend(instance::examine(&instance, gitlab.way(), now));
+    findings.extend(instance::examine(&instance, installation, now));
     findings.extend(token::examine(&myself, &own, now));
     let mut left_out = 0;
     if let Ok(myself) = &myself {
@@ -94,6 +96,17 @@ struct Room<'a> {
     grounds: Option<Grounds<'a>>,
     inspection: Option<&'a Inspection>,
     local: bool,
+}
+
+/// What a merge request shows of checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// One of ours.
+    Ours,
+    /// None of ours, or nothing at all.
+    Nothing,
+    /// That GitLab has none, and verdicts are told in other ways.
+    Otherwise,
 }
 
 impl Room<'_> {
@@ -130,8 +143,9 @@ impl Room<'_> {
         findings.push(role(&sight));
         let mut applies = false;
         if let Some(grounds) = &self.grounds {
-            self.examine_checks(grounds, &sight, findings, &mut applies).await;
-            tell(merging::plan(grounds, &sight.project), &subject, findings);
+            if self.examine_checks(grounds, &sight, findings, &mut applies).await {
+                tell(merging::plan(grounds, &sight.project), &subject, findings);
+            }
             self.examine_hooks(grounds, &sight, findings).await;
         }
         // Where there is no database yet, or what is wrong with it, the store's own finding says.
@@ -142,14 +156,19 @@ impl Room<'_> {
         }
     }
 
+    /// Says whether the project is to have any.
     async fn examine_checks(
         &self,
         grounds: &Grounds<'_>,
         sight: &Sight,
         findings: &mut Vec<Finding>,
         applies: &mut bool,
-    ) {
+    ) -> bool {
         let subject = &sight.project.path_with_namespace;
+        if sight.is_without_checks {
+            findings.push(answered_otherwise(subject));
+            return false;
+        }
         match (&sight.checks, &sight.protected) {
             (Ok(present), Ok(protected)) => {
                 findings.push(Finding::fine("licence", subject, "external status checks are licensed"));
@@ -158,24 +177,32 @@ impl Room<'_> {
             }
             (Err(finding), _) | (_, Err(finding)) => {
                 let shown = (DEVELOPER..MAINTAINER).contains(sight.role.as_ref().unwrap_or(&0));
-                if shown {
-                    *applies = self.ask_a_merge_request(grounds, sight, findings).await;
+                let asked = if shown {
+                    self.ask_a_merge_request(grounds, sight, findings).await
+                } else {
+                    Asked::Nothing
+                };
+                if asked == Asked::Otherwise {
+                    findings.push(answered_otherwise(subject));
+                    return false;
                 }
+                *applies = asked == Asked::Ours;
                 findings.push(finding.clone());
             }
         }
+        true
     }
 
-    /// What a Developer is shown: the checks of a merge request, without how they are set up. Says whether one is ours.
+    /// What a Developer is shown: the checks of a merge request, without how they are set up.
     async fn ask_a_merge_request(
         &self,
         grounds: &Grounds<'_>,
         sight: &Sight,
         findings: &mut Vec<Finding>,
-    ) -> bool {
+    ) -> Asked {
         let (gitlab, subject) = (&self.installation.gitlab, &sight.project.path_with_namespace);
         let newest = gitlab.newest_merge_request(sight.project.id).await;
-        let Ok(Some(newest)) = newest else { return false };
+        let Ok(Some(newest)) = newest else { return Asked::Nothing };
         match gitlab.status_checks(newest).await {
             Ok(listed) => {
                 findings.push(Finding::fine("licence", subject, "external status checks are licensed"));
@@ -187,25 +214,29 @@ impl Room<'_> {
                     }
                 }
                 findings.push(shown(subject, newest, &ours));
-                !ours.is_empty()
+                if ours.is_empty() { Asked::Nothing } else { Asked::Ours }
+            }
+            Err(Error::Unauthorized { .. } | Error::NotFound { .. })
+                if self.installation.answers_otherwise =>
+            {
+                Asked::Otherwise
             }
             Err(Error::Unauthorized { .. }) => {
                 findings.push(unlicensed(subject));
-                false
+                Asked::Nothing
             }
             Err(Error::NotFound { .. }) => {
                 findings.push(no_such_route(subject));
-                false
+                Asked::Nothing
             }
-            Err(_) => false,
+            Err(_) => Asked::Nothing,
         }
     }
 
     async fn examine_hooks(&self, grounds: &Grounds<'_>, sight: &Sight, findings: &mut Vec<Finding>) {
         let subject = &sight.project.path_with_namespace;
         let place = HookPlace::Project(sight.project.id);
-        let present = sight.checks.as_deref().unwrap_or_default();
-        let triggers = hooks::triggers(grounds, &sight.project, present, Reach::Project);
+        let triggers = hooks::triggers(grounds, sight, Reach::Project);
         let above: Vec<_> = sight.above.iter().map(|(_, hook)| hook.clone()).collect();
         let own = match &sight.hooks {
             Ok(own) => own,

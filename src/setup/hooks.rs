@@ -6,10 +6,12 @@ use super::change::{Change, HookCredential};
 use super::finding::Finding;
 use super::grounds::{Grounds, Part};
 use super::installation::{Installation, address_of};
+use super::survey::Sight;
 use super::trigger::{Reach, beside, listed, needed};
 use super::wording::moment;
-use crate::gitlab::{CheckedProject, ExternalStatusCheck, Hook, HookPlace, Trigger};
+use crate::gitlab::{Hook, HookPlace, Trigger};
 use crate::merge_request::CheckName;
+use crate::policy::Coverage;
 
 /// Where a hook is to call, and what it is to tell of.
 pub(super) struct HookWish {
@@ -18,16 +20,18 @@ pub(super) struct HookWish {
 }
 
 /// What hooks of such a reach are to tell of for a project, for the checks that it has or is to have.
-pub(super) fn triggers(
-    grounds: &Grounds<'_>,
-    project: &CheckedProject,
-    present: &[ExternalStatusCheck],
-    reach: Reach,
-) -> BTreeSet<Trigger> {
-    let names = grounds.names(present);
-    let coverages =
-        names.iter().filter_map(|name| grounds.policies.coverage(name, &project.path_with_namespace));
-    needed(&coverages.flat_map(|coverage| coverage.reads()).collect(), grounds.version, reach)
+pub(super) fn triggers(grounds: &Grounds<'_>, sight: &Sight, reach: Reach) -> BTreeSet<Trigger> {
+    let names = grounds.names(sight.checks.as_deref().unwrap_or_default());
+    let subject = &sight.project.path_with_namespace;
+    let coverages: Vec<_> =
+        names.iter().filter_map(|name| grounds.policies.coverage(name, subject)).collect();
+    let reads = coverages.iter().flat_map(Coverage::reads).collect();
+    let mut triggers = needed(&reads, grounds.version, reach);
+    if sight.is_without_checks && !coverages.is_empty() {
+        // No status check tells of the merge requests themselves.
+        triggers.insert(Trigger::MergeRequests);
+    }
+    triggers
 }
 
 /// The hooks of a project or group: `own` hang there, `above` at groups above it.

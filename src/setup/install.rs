@@ -11,7 +11,7 @@ use super::hooks;
 use super::installation::Installation;
 use super::merging;
 use super::selection::{Selection, outside, select};
-use super::survey::{MAINTAINER, Sight, Survey, role_noun};
+use super::survey::{MAINTAINER, Sight, Survey, answered_otherwise, role_noun};
 use super::trigger::Reach;
 use crate::gitlab::{
     Client, Error, Hook, HookPlace, HookSettings, ProtectedBranch, StatusCheckSettings, Trigger,
@@ -117,12 +117,7 @@ pub async fn install(
         }
         let sight = survey.look(project).await;
         let plan = plan(&grounds, &sight, order);
-        triggers.extend(hooks::triggers(
-            &grounds,
-            &sight.project,
-            sight.checks.as_deref().unwrap_or_default(),
-            Reach::Group,
-        ));
+        triggers.extend(hooks::triggers(&grounds, &sight, Reach::Group));
         close(settle(gitlab, sight.project.path_with_namespace, plan, order.dry_run).await);
     }
     if let HookOrder::Group(path) = &order.hooks {
@@ -156,10 +151,14 @@ fn plan(grounds: &Grounds<'_>, sight: &Sight, order: &Order) -> Part {
         whole.findings.extend(part.findings);
     };
     if order.hooks == HookOrder::Projects {
-        let triggers = hooks::triggers(grounds, &sight.project, checks, Reach::Project);
+        let triggers = hooks::triggers(grounds, sight, Reach::Project);
         let wish = hooks::wish(grounds.installation, triggers);
         let above: Vec<Hook> = sight.above.iter().map(|(_, hook)| hook.clone()).collect();
         add(hooks::plan(grounds, subject, HookPlace::Project(sight.project.id), wish, own, &above));
+    }
+    if sight.is_without_checks {
+        add(Part { changes: Vec::new(), findings: vec![answered_otherwise(subject)] });
+        return whole;
     }
     add(checks::plan(grounds, &sight.project, checks, protected));
     // Last: while it is off, whatever failed before holds nobody up.

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::gitlab::Client;
+use crate::gitlab::{Client, GitlabVersion};
 use crate::merge_request::{CheckName, ProjectId};
 use crate::scope::{CheckAddress, ProjectScope, WEBHOOK_PATH};
 use crate::shared_secret::derive_secret;
@@ -25,6 +25,10 @@ pub struct Installation {
     pub allow_unsigned: ProjectScope,
     /// What GitLab is to prove itself with.
     pub credentials: Credentials,
+    /// Whether verdicts are told in other ways than by status checks: then no GitLab needs to have these.
+    pub answers_otherwise: bool,
+    /// `gitlab.version`
+    pub gitlab_version: Option<GitlabVersion>,
     /// What time it is.
     pub clock: Clock,
 }

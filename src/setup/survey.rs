@@ -18,6 +18,8 @@ pub(super) struct Sight {
     pub(super) project: CheckedProject,
     /// The role of the token's user in it.
     pub(super) role: Result<u8, Finding>,
+    /// Whether GitLab has no status checks for it, and verdicts are told in other ways.
+    pub(super) is_without_checks: bool,
     /// Its status checks.
     pub(super) checks: Result<Vec<ExternalStatusCheck>, Finding>,
     /// Its protected branches.
@@ -52,11 +54,21 @@ impl<'a> Survey<'a> {
             gitlab.hooks(HookPlace::Project(id)),
         );
         let level = role.clone().ok();
-        let checks = checks.map_err(|error| checks_unread(&path, level, &error));
+        let is_without_checks = self.installation.answers_otherwise
+            && match &checks {
+                Err(Error::Unauthorized { .. }) => level.is_some_and(|level| level >= MAINTAINER),
+                Err(Error::NotFound { .. }) => true,
+                Ok(_) | Err(_) => false,
+            };
+        let checks = if is_without_checks {
+            Ok(Vec::new())
+        } else {
+            checks.map_err(|error| checks_unread(&path, level, &error))
+        };
         let protected = protected.map_err(|error| unread("protected-branches", &path, level, &error));
         let hooks = hooks.map_err(|error| unread("webhook", &path, level, &error));
         let above = self.hooks_above(&path).await;
-        Sight { project, role, checks, protected, hooks, above }
+        Sight { project, role, is_without_checks, checks, protected, hooks, above }
     }
 
     async fn role(&self, project: ProjectId, path: &str) -> Result<u8, Finding> {
@@ -103,6 +115,12 @@ fn checks_unread(path: &str, level: Option<u8>, error: &Error) -> Finding {
         Error::NotFound { .. } => no_such_route(path),
         other => unread("status-check", path, level, other),
     }
+}
+
+/// That the project needs no external status checks.
+pub(super) fn answered_otherwise(path: &str) -> Finding {
+    let what = "GitLab has no external status checks for it; verdicts are told in the other ways that `answers` names";
+    Finding::fine("licence", path, what)
 }
 
 /// That the project has no external status checks to be had.

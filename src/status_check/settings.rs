@@ -67,7 +67,7 @@ pub struct StateLabels {
 
 impl Mirrors {
     /// Whether any is on: then a verdict shows somewhere although GitLab has no status checks.
-    pub(super) fn is_any(&self) -> bool {
+    pub fn is_any(&self) -> bool {
         self.commit_status || self.note || self.approval || !self.labels.all().is_empty()
     }
 

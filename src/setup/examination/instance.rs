@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::gitlab::{Dated, Error, GitlabVersion, Instance};
 use crate::setup::finding::Finding;
+use crate::setup::installation::Installation;
 use crate::status_check::Vocabulary;
 
 const SUBJECT: &str = "GitLab";
@@ -15,7 +16,7 @@ const FAR: u64 = 30;
 /// What is found of the instance; `now` is our own time of the answer.
 pub(in crate::setup) fn examine(
     instance: &Result<Dated<Instance>, Error>,
-    way: Option<&str>,
+    installation: &Installation,
     now: Timestamp,
 ) -> Vec<Finding> {
     let Dated { value: instance, date } = match instance {
@@ -24,9 +25,13 @@ pub(in crate::setup) fn examine(
         Err(Error::Unauthorized { .. }) => return Vec::new(),
         Err(error) => return vec![unreached(error)],
     };
+    let way = installation.gitlab.way();
     let mut findings: Vec<_> = way.map(|way| Finding::fine("way", SUBJECT, way)).into_iter().collect();
-    findings.push(version(instance));
-    if instance.enterprise == Some(false) {
+    findings.push(version(instance, installation.gitlab_version));
+    if instance.enterprise == Some(false) && installation.answers_otherwise {
+        let what = "this is the Community Edition; verdicts are told in the other ways that `answers` names";
+        findings.push(Finding::fine("edition", SUBJECT, what));
+    } else if instance.enterprise == Some(false) {
         let what = "this is the Community Edition, which has no external status checks";
         let remedy = "install the Enterprise Edition with an Ultimate licence";
         findings.push(Finding::wrong("edition", SUBJECT, what, remedy));
@@ -51,15 +56,19 @@ fn unreached(error: &Error) -> Finding {
     Finding::wrong("reach", SUBJECT, error.to_string(), remedy)
 }
 
-fn version(instance: &Instance) -> Finding {
+/// `told`: as which version it is to be answered, if the operator says so.
+fn version(instance: &Instance, told: Option<GitlabVersion>) -> Finding {
     let topic = "version";
-    let text = &instance.text;
+    let text = match told {
+        Some(told) => format!("{}, answered as {told} (`gitlab.version`),", instance.text),
+        None => instance.text.clone(),
+    };
     let Some(version) = instance.version else {
         let what = format!("`{text}` is no version that is understood: nothing but a proven pass is said");
         return Finding::warning(topic, SUBJECT, what, "tell the people who make countersign");
     };
     let upgrade = "upgrade GitLab to 17.3 or later";
-    match Vocabulary::from(version) {
+    match Vocabulary::of(version, told) {
         _ if version < (GitlabVersion { major: 14, minor: 1 }) => {
             let what = format!("{text} has no external status checks that can be relied on");
             Finding::wrong(topic, SUBJECT, what, upgrade)
@@ -110,7 +119,7 @@ mod tests {
             ("master", Severity::Warning, "no version"),
         ] {
             let version = GitlabVersion::parse(text);
-            let found = super::version(&Instance { text: text.to_owned(), version, enterprise: None });
+            let found = super::version(&Instance { text: text.to_owned(), version, enterprise: None }, None);
             assert!(found.severity() == severity && found.what.contains(words), "{text}: {found:?}");
         }
     }

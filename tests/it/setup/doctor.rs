@@ -126,6 +126,43 @@ async fn without_ultimate_it_says_so_whoever_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_status_checks_nothing_is_wrong_where_verdicts_are_told_otherwise() {
+    for (edition, role) in [
+        (Edition::Unlicensed, 40),
+        (Edition::Unlicensed, 30),
+        (Edition::Community, 40),
+        (Edition::Community, 30),
+    ] {
+        let scene = Scene::healthy().await;
+        let ground = &scene.world.ground;
+        scene.gitlab.add_member(ground.project, Membership::new(ground.bot, role)).unwrap();
+        scene.gitlab.install("18.3.0", edition);
+        for otherwise in [("ANSWERS__COMMIT_STATUS", "true"), ("ANSWERS__NOTE", "true")] {
+            let (_, findings) = scene.doctor(&["shop/pay"], &[otherwise]).await;
+            let found = complaints(&findings);
+            let wrong = ["wrong licence", "wrong edition", "unknown merging"];
+            assert!(
+                wrong.iter().all(|wrong| !found.contains(&(*wrong).to_owned())),
+                "{edition:?} {role}: {found:?}"
+            );
+            let told = findings.iter().filter(|finding| finding["topic"] == "licence").collect::<Vec<_>>();
+            assert!(told.len() == 1 && told[0]["severity"] == "fine", "{edition:?} {role}: {told:?}");
+        }
+        scene.world.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_the_operator_tells_is_shown_beside_the_one_that_is_found() {
+    let scene = Scene::healthy().await;
+    let (_, findings) = scene.doctor(&["shop/pay"], &[("GITLAB__VERSION", "15.0")]).await;
+    let version = findings.iter().find(|finding| finding["topic"] == "version").unwrap();
+    let what = version["what"].as_str().unwrap();
+    assert!(what.contains("answered as 15.0") && what.contains("takes `passed` and `failed`"), "{what}");
+    scene.world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_old_gitlab_is_told_what_it_lacks() {
     for (version, expected) in [
         ("16.9.0-ee", vec!["warning version", "wrong shared-secret"]),

@@ -1,7 +1,7 @@
 //! Installing into a project that has nothing, into a group, and a second time.
 
 use countersign::merge_request::ProjectId;
-use countersign::simulator::{CheckStatus, Membership, NewProject, SimulatorOptions};
+use countersign::simulator::{CheckStatus, Edition, Membership, NewProject, SimulatorOptions};
 use serde_json::{Value, json};
 
 use super::{MAINTAINER, POLICY, Scene};
@@ -46,6 +46,29 @@ async fn what_is_installed_works_end_to_end_and_a_second_time_changes_nothing() 
     );
     assert_eq!(scene.writes(), writes, "there is nothing to change");
     scene.world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_status_checks_the_webhook_alone_is_installed_where_verdicts_are_told_otherwise() {
+    for edition in [Edition::Unlicensed, Edition::Community] {
+        let scene = Scene::bare().await;
+        scene.gitlab.install("18.3.0", edition);
+        let refused = scene.run(&["install", "shop/pay"], &[]).await;
+        assert_eq!((refused.code, scene.writes()), (1, 0), "{}", refused.out);
+        let otherwise = [("ANSWERS__COMMIT_STATUS", "true")];
+        let said = scene.run(&["install", "shop/pay"], &otherwise).await;
+        let address = format!("{}/webhooks/gitlab", scene.world.url());
+        let expected = format!(
+            "shop/pay\n  + webhook → {address}: merge requests, pipelines; with a secret token\n\n\
+             1 change made, 0 of 1 failed\n"
+        );
+        assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (0, expected.as_str(), ""));
+        let hook = &scene.hooks().await[0];
+        assert_eq!((&hook["merge_requests_events"], &hook["pipeline_events"]), (&json!(true), &json!(true)));
+        let said = scene.run(&["install", "shop/pay"], &otherwise).await;
+        assert_eq!((said.code, scene.writes()), (0, 1), "{}", said.out);
+        scene.world.end().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
