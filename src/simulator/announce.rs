@@ -314,3 +314,46 @@ impl World {
         self.tell_hooks(project, HookEvent::Push, None, &body)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::runtime::Handle;
+
+    use super::super::post_office::PostOffice;
+    use super::super::release::{Edition, Release};
+    use super::*;
+    use crate::clock::Clock;
+
+    #[tokio::test]
+    async fn gitlab_waits_ten_seconds_for_a_hook_and_twenty_for_a_status_check() {
+        let (clock, release) = (Clock::default(), Release::new("18.3.0-ee", Edition::Ultimate));
+        let client = reqwest::Client::new();
+        let office = PostOffice::new(client, clock.clone(), 1, Duration::ZERO, Handle::current());
+        let mut world = World::new(String::new(), clock, release, 1, Arc::new(office));
+        let hook = Hook {
+            id: 1,
+            place: HookPlace::System,
+            url: String::new(),
+            token: None,
+            signing_token: None,
+            events: [HookEvent::MergeRequest].into(),
+            verifies: true,
+            template: None,
+            disabled: None,
+        };
+        let sent = world.hook_envelope(&hook, HookEvent::MergeRequest, None, &Bytes::new(), "");
+        assert_eq!((sent.timeout, sent.retries), (Duration::from_secs(10), 0));
+        let check = StatusCheck {
+            id: StatusCheckId::new(1),
+            project: ProjectId::new(1),
+            name: String::new(),
+            external_url: String::new(),
+            shared_secret: None,
+            protected_branches: Vec::new(),
+        };
+        let sent = world.status_check_envelope(&check, &Happening::default(), Map::new());
+        assert_eq!((sent.timeout, sent.retries), (Duration::from_secs(20), 3));
+    }
+}

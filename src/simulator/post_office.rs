@@ -167,8 +167,18 @@ impl PostOffice {
 
     /// Sends a delivery of the log again, as a new one with the same body and key.
     pub(super) fn resend(self: &Arc<Self>, index: usize) -> bool {
-        let envelope = self.state().posted.get(index).cloned();
-        envelope.map(|envelope| self.post(envelope)).is_some()
+        let again = {
+            let mut state = self.state();
+            let Some(mut envelope) = state.posted.get(index).cloned() else { return false };
+            // GitLab: this one is made anew for each request, and says nothing.
+            let name = "X-Gitlab-Webhook-UUID";
+            for (_, value) in envelope.headers.iter_mut().filter(|(header, _)| *header == name) {
+                *value = digest::uuid(&mut state.random);
+            }
+            envelope
+        };
+        self.post(again);
+        true
     }
 
     /// How many are under way.
@@ -300,6 +310,45 @@ impl PostOffice {
             if answered {
                 return;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of a delivery to somebody who takes calls and says nothing.
+    async fn unanswered(retries: u32) -> Delivery {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let envelope = Envelope {
+            recipient: Recipient::Hook(1),
+            event: "Merge Request Hook",
+            action: None,
+            url: format!("http://{}/", silent.local_addr().unwrap()),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            standard_webhook: None,
+            timeout: Duration::from_millis(50),
+            retries,
+        };
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let office = PostOffice::new(client, Clock::default(), 1, Duration::ZERO, Handle::current());
+        let office = Arc::new(office);
+        office.post(envelope);
+        let mut under_way = office.under_way();
+        let settled = under_way.wait_for(|count| *count == 0);
+        tokio::time::timeout(Duration::from_secs(20), settled).await.unwrap().unwrap();
+        office.log().pop().unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_does_not_answer_in_time_is_given_up_and_a_hook_is_not_sent_again() {
+        for (retries, attempts) in [(0, 1), (3, 4)] {
+            let sent = unanswered(retries).await;
+            assert!(matches!(sent.state, DeliveryState::Failed(_)), "{:?}", sent.state);
+            assert_eq!(sent.attempts, attempts);
+            assert!(sent.took >= Duration::from_millis(50), "{:?}", sent.took);
         }
     }
 }

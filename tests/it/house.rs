@@ -141,6 +141,10 @@ struct Import {
 }
 
 fn sources() -> Vec<PathBuf> {
+    files_below(&root())
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
     fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -152,7 +156,7 @@ fn sources() -> Vec<PathBuf> {
         }
     }
     let mut files = Vec::new();
-    walk(&root(), &mut files);
+    walk(folder, &mut files);
     files.sort();
     files
 }
@@ -424,4 +428,46 @@ fn no_room_has_a_name_without_a_meaning() {
             assert!(!empty.contains(&part.as_str()), "{}", relative(&file));
         }
     }
+}
+
+/// The names of all tests below a folder.
+fn tests_below(folder: &Path) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for file in files_below(folder) {
+        let text = fs::read_to_string(&file).unwrap();
+        let mut is_test = false;
+        for line in text.lines().map(str::trim_start) {
+            is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+            let function = line.trim_start_matches("async ").strip_prefix("fn ");
+            if let Some((name, _)) = function.and_then(|rest| rest.split_once('('))
+                && std::mem::take(&mut is_test)
+            {
+                names.insert(name.to_owned());
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn what_the_simulator_claims_is_shown_by_tests_that_exist() {
+    let page = fs::read_to_string(root().join("simulator/mod.rs")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("//! | "));
+    let rows = rows.filter(|row| !row.starts_with("point |"));
+    let rows: Vec<Vec<&str>> = rows.map(|row| row.trim_end_matches(" |").split(" | ").collect()).collect();
+    assert!(rows.len() > 30, "the table was not found");
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut tests = tests_below(&package.join("tests/it"));
+    tests.extend(tests_below(&root().join("simulator")));
+    let mut wrong = Vec::new();
+    for row in &rows {
+        let &[point, _, shown] = row.as_slice() else { panic!("a row has three columns: {row:?}") };
+        let (files, named): (Vec<&str>, Vec<&str>) =
+            shown.split('`').skip(1).step_by(2).partition(|name| Path::new(name).extension().is_some());
+        wrong.extend(named.is_empty().then(|| format!("{point}: nothing")));
+        let missing_files = files.iter().filter(|file| !package.join(file).is_file());
+        let missing = named.iter().filter(|name| !tests.contains(**name));
+        wrong.extend(missing.chain(missing_files).map(|name| format!("{point}: `{name}`")));
+    }
+    assert!(wrong.is_empty(), "named in `src/simulator/mod.rs`, and not there:\n{}", wrong.join("\n"));
 }

@@ -111,6 +111,27 @@ async fn a_group_is_installed_project_by_project_and_one_that_is_forbidden_stops
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_projects_are_installed_by_name_and_no_other() {
+    let scene = Scene::bare().await;
+    for path in ["lib/core", "lib/rest"] {
+        let project = scene.gitlab.create_project(NewProject::at(path));
+        scene.gitlab.add_member(project, Membership::new(scene.world.ground.bot, MAINTAINER)).unwrap();
+    }
+    let said = scene.run(&["install", "shop/pay", "lib/core"], &[]).await;
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
+    let told = |path: &str| said.out.lines().filter(|line| *line == path).count();
+    assert_eq!((told("shop/pay"), told("lib/core"), told("lib/rest")), (1, 1, 0), "{}", said.out);
+    assert_eq!((said.out.matches("+ webhook").count(), said.out.matches("+ status check").count()), (2, 2));
+    assert!(said.out.ends_with("6 changes made, 0 of 2 failed\n"), "{}", said.out);
+    assert_eq!(scene.checks().await.as_array().unwrap().len(), 1);
+    let writes = scene.writes();
+    let said = scene.run(&["install", "lib/core", "shop/pay"], &[]).await;
+    assert!(said.out.ends_with("0 changes made, 0 of 2 failed\n"), "{}", said.out);
+    assert_eq!(scene.writes(), writes);
+    scene.world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_hook_at_the_group_serves_all_of_its_projects() {
     let scene = Scene::bare().await;
     let (gitlab, bot) = (&scene.gitlab, scene.world.ground.bot);

@@ -1,5 +1,6 @@
 //! `doctor` and `install`, as a shell sees them, against a GitLab and a service that run.
 
+mod address;
 mod broken;
 mod doctor;
 mod install;

@@ -1,6 +1,8 @@
 //! Checks and hooks as the API lists and configures them.
 
-use countersign::simulator::{DeliveryState, Edition, Membership, NewHook, NewToken, Visibility};
+use countersign::simulator::{
+    DeliveryState, Edition, Membership, NewHook, NewStatusCheck, NewToken, Visibility,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -21,6 +23,34 @@ async fn the_list_hides_urls_by_role_and_says_when_to_come_back() {
     scene.gitlab.set_visibility(scene.project, Visibility::Internal).unwrap();
     scene.gitlab.install("18.0.0-ee", Edition::Ultimate);
     assert_eq!(scene.get_as(&scene.stranger(), &scene.below("/status_checks")).await.0, 200);
+}
+
+#[tokio::test]
+async fn the_list_of_statuses_has_pages() {
+    let scene = scene().await;
+    for number in 2..=25 {
+        let new = NewStatusCheck::new(&format!("check {number}"), &format!("https://c{number}.test/"));
+        scene.gitlab.create_status_check(scene.project, new).unwrap();
+    }
+    let page = async |query: &str| {
+        let path = scene.below(&format!("/status_checks{query}"));
+        let response = scene.send(Method::GET, &path, &scene.token, None).await;
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["poll-interval"]),
+            (200, &"10000".parse().unwrap())
+        );
+        let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+        let (next, total, link) = (header("x-next-page"), header("x-total"), header("link"));
+        let list: Value = response.json().await.unwrap();
+        let names = list.as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap().to_owned());
+        (names.collect::<Vec<_>>(), next, total, link.contains("rel=\"next\""))
+    };
+    let (first, next, total, is_linked) = page("").await;
+    assert_eq!((first.len(), next.as_str(), total.as_str(), is_linked), (20, "2", "25", true));
+    let (second, next, total, is_linked) = page("?page=2").await;
+    assert_eq!((second.len(), next.as_str(), total.as_str(), is_linked), (5, "", "25", false));
+    let (whole, ..) = page("?per_page=100").await;
+    assert_eq!([first, second].concat(), whole, "each is on one page");
 }
 
 #[tokio::test]

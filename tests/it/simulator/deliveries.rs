@@ -282,6 +282,30 @@ async fn a_hook_that_is_sent_again_keeps_its_key() {
 }
 
 #[tokio::test]
+async fn each_request_of_a_hook_has_a_webhook_uuid_of_its_own_that_says_nothing() {
+    let (_simulator, gitlab, project, which) = opened(NOWHERE).await;
+    let hooks = [(); 2].map(|()| gitlab.create_hook(NewHook::of(project, NOWHERE)));
+    gitlab.edit_title(which, "one").unwrap();
+    gitlab.edit_title(which, "two").unwrap();
+    gitlab.resend(gitlab.deliveries().len() - 1).unwrap();
+    let mut sent = gitlab.deliveries();
+    sent.retain(|sent| matches!(sent.recipient, Recipient::Hook(_)));
+    let to: Vec<_> = sent.iter().map(|sent| sent.recipient).collect();
+    let [one, two] = hooks.map(Recipient::Hook);
+    assert_eq!(to, [one, two, one, two, two]);
+    let different = |name: &str| {
+        let values = sent.iter().map(|sent| sent.header(name).unwrap().to_owned());
+        values.collect::<std::collections::BTreeSet<_>>().len()
+    };
+    assert_eq!(different("x-gitlab-webhook-uuid"), 5, "neither a hook nor a delivery is known by it");
+    assert_eq!(different("x-gitlab-event-uuid"), 2, "one for each event");
+    assert_eq!(different("idempotency-key"), 4, "one for each event and hook");
+    gitlab.install("16.1.0-ee", Edition::Ultimate);
+    gitlab.edit_title(which, "three").unwrap();
+    assert_eq!(last(&gitlab).header("x-gitlab-webhook-uuid"), None);
+}
+
+#[tokio::test]
 async fn addresses_that_are_not_public_are_redacted_and_people_are_listed_when_there_are_some() {
     let (_simulator, gitlab, project, _) = opened(NOWHERE).await;
     let shy = gitlab.create_user(NewUser::named("shy").public_email(None));

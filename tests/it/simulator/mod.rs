@@ -9,6 +9,7 @@ mod faults;
 mod python_gitlab;
 mod reading;
 mod reviews;
+mod statuses;
 
 use std::sync::{Arc, Mutex};
 

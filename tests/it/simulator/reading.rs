@@ -232,6 +232,32 @@ async fn lists_come_in_pages_that_say_where_the_next_one_is() {
 }
 
 #[tokio::test]
+async fn beyond_ten_thousand_entries_no_page_says_how_many_there_are() {
+    let scene = scene().await;
+    let push = |commits: usize| {
+        let push = (0..commits).fold(Push::new(), |push, _| push.commit(NewCommit::new("feat: one")));
+        scene.gitlab.push(scene.merge_request, push).unwrap();
+    };
+    // Both totals, the next page, and whether the next and the last one are linked.
+    let page = async |number: u32| {
+        let path = scene.below(&format!("/commits?per_page=100&page={number}"));
+        let response = scene.send(Method::GET, &path, &scene.token, None).await;
+        let header =
+            |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let link = header("link").unwrap();
+        let linked = ["next", "last"].map(|relation| link.contains(&format!("rel=\"{relation}\"")));
+        let told = ["x-total", "x-total-pages", "x-next-page"].map(header);
+        (told, linked)
+    };
+    let some = |text: &str| Some(text.to_owned());
+    push(10_000);
+    assert_eq!(page(1).await, ([some("10000"), some("100"), some("2")], [true, true]));
+    push(10_001);
+    assert_eq!(page(1).await, ([None, None, some("2")], [true, false]));
+    assert_eq!(page(101).await, ([None, None, some("")], [false, false]));
+}
+
+#[tokio::test]
 async fn a_sweep_asks_for_what_changed_since() {
     let scene = scene().await;
     scene.gitlab.advance(std::time::Duration::from_hours(1));
