@@ -24,9 +24,7 @@ use crate::clock::Clock;
 use crate::telemetry::{CallLabels, Metrics};
 
 use super::access::{Access, ClientError};
-use super::answer::{
-    Answer, Dated, date_of, is_of_route, judge, kind_of, parse, reason_of, sign_of, told_limit,
-};
+use super::answer::{Answer, Dated, date_of, judge, kind_of, parse, reason_of, sign_of, told_limit};
 use super::asker;
 use super::budget::{Budget, Purpose};
 use super::circuit::{Circuit, Sign};
@@ -187,7 +185,8 @@ impl Client {
         body: &B,
     ) -> Result<T, Error> {
         let url = self.url(route, path)?;
-        parse(route, &self.call(Purpose::Read, route, self.0.http.post(url).json(body)).await?.body)
+        let asked = self.call(Purpose::Read, route, self.0.http.post(url).json(body)).await;
+        parse(route, &asked.map_err(without_answer)?.body)
     }
 
     /// Writes once; the caller judges what an unclear fate means. Only 201 says that something was created: a login page
@@ -245,7 +244,7 @@ impl Client {
             }
             let wait = error.retry_after().unwrap_or(pause);
             if attempt == TRIES || !error.is_curable() || wait > LONGEST_PAUSE {
-                return Err(error);
+                return Err(without_answer(error));
             }
             tracing::debug!(route, attempt, %error, "reading again");
             self.0.clock.sleep(jittered(wait)).await;
@@ -280,9 +279,6 @@ impl Client {
 
     fn hold_back(&self, route: &'static str, hold: Hold, wait: Duration) -> Error {
         self.0.metrics.count_held_back(hold.as_str());
-        if hold != Hold::Route {
-            asker::note_held_back();
-        }
         Error::HeldBack { route, hold, wait }
     }
 
@@ -310,7 +306,7 @@ impl Client {
                 let reason = || format!("it is longer than {LONGEST_ANSWER} bytes");
                 let body = body.ok_or_else(|| Error::Malformed { route, reason: reason() })?;
                 let judged = judge(route, &url, (status, &headers, &body));
-                let judged = judged.map_err(|error| self.obey(error, &headers, &body));
+                let judged = judged.map_err(|error| self.obey(error));
                 judged?;
                 self.0.budget.note_success(route);
                 Ok(Answer { status, headers, body })
@@ -326,14 +322,13 @@ impl Client {
     }
 
     /// Lets a refusal hold back what it is about.
-    fn obey(&self, error: Error, headers: &HeaderMap, body: &[u8]) -> Error {
-        let Error::RateLimited { route, retry_after } = error else { return error };
-        if is_of_route(headers, body) {
+    fn obey(&self, error: Error) -> Error {
+        let Error::RateLimited { route, hold, retry_after } = error else { return error };
+        if hold == Hold::Route {
             let retry_after = Some(self.0.budget.pause_route(route));
-            return Error::RateLimited { route, retry_after };
+            return Error::RateLimited { route, hold, retry_after };
         }
         self.0.budget.pause(retry_after);
-        asker::note_held_back();
         error
     }
 
@@ -341,6 +336,14 @@ impl Client {
         let labels = CallLabels { route, status: status.to_owned() };
         self.0.metrics.gitlab_calls.get_or_create(&labels).inc();
     }
+}
+
+/// Notes for whoever asks that a read was given up; one that is made again and answered was not.
+fn without_answer(error: Error) -> Error {
+    if error.is_of_all_calls() {
+        asker::note_held_back();
+    }
+    error
 }
 
 /// Whether a redirect stays within the same API at the same origin: the token must go nowhere else.
