@@ -130,8 +130,11 @@ impl Client {
         if self.down_since().is_some()
             && let Ok(url) = self.url(PROBE, "version")
         {
-            // What it says is not the question.
-            let _said = self.call(Purpose::Read, PROBE, self.0.http.get(url)).await;
+            // One in a while, which waits for no turn. What it says is not the question.
+            if self.0.circuit.admit().is_ok() {
+                let request = self.0.http.get(url).header(AUTHORIZATION, self.0.credential.bearer());
+                let _said = self.send(PROBE, request).await;
+            }
         }
     }
 
