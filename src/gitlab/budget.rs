@@ -97,11 +97,12 @@ struct Place<'a> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
+        // From here on it can't be called any more.
+        self.called.close();
         // Called, and gone without having heard it.
         if self.called.try_recv().is_ok() {
             self.budget.end(true);
         }
-        self.called.close();
         self.budget.state().turns.retain(self.share, |call| !call.is_closed());
     }
 }
