@@ -158,6 +158,11 @@ impl Error {
         matches!(self, Self::RateLimited { hold, .. } | Self::HeldBack { hold, .. } if *hold != Hold::Route)
     }
 
+    /// Whether GitLab may not be there at all. A plain 500 is of the one call: where a merge request gives it, it always does.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::NoAnswer { .. } | Self::Unavailable { status: 502..=504, .. })
+    }
+
     /// Whether a write that ended so may have taken effect all the same.
     pub fn is_unclear(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::NoAnswer { .. } | Self::Malformed { .. })
