@@ -350,7 +350,7 @@ fn without_answer(error: Error) -> Error {
 }
 
 /// Whether a redirect stays within the same API at the same origin: the token must go nowhere else.
-fn leads_home(to: &Url, base: &Url) -> bool {
+pub(super) fn leads_home(to: &Url, base: &Url) -> bool {
     let brings_nobody = to.username().is_empty() && to.password().is_none();
     brings_nobody && to.origin() == base.origin() && to.path().starts_with(base.path())
 }
