@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::circuit::Sign;
-use super::error::{self, Error};
+use super::error::{self, Error, Hold};
 use super::window::ToldLimit;
 
 /// The longest window that is believed: GitLab's are a minute, or an hour.
@@ -64,7 +64,10 @@ pub(super) fn judge(
         403 => Err(Error::Forbidden { route }),
         404 => Err(Error::NotFound { route, message: error::message(body) }),
         409 => Err(Error::HeadMoved { head: error::head_in(&error::message(body)) }),
-        429 => Err(Error::RateLimited { route, retry_after: retry_after() }),
+        429 => {
+            let hold = if is_of_route(headers, body) { Hold::Route } else { Hold::Limit };
+            Err(Error::RateLimited { route, hold, retry_after: retry_after() })
+        }
         // 408 also stands on a connection that was closed for being idle, before our request was even sent.
         408 | 425 | 500.. => Err(Error::Unavailable { route, status: code, retry_after: retry_after() }),
         _ => Err(Error::Refused { route, status: code, message: error::message(body) }),
@@ -98,7 +101,7 @@ pub(super) fn told_limit(headers: &HeaderMap) -> Option<ToldLimit> {
 }
 
 /// Whether a 429 is of one route: an application's limit says so in JSON, and never for how long (contract section 5.4).
-pub(super) fn is_of_route(headers: &HeaderMap, body: &[u8]) -> bool {
+fn is_of_route(headers: &HeaderMap, body: &[u8]) -> bool {
     let is_json = serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|body| body.is_object());
     is_json && !headers.contains_key(RETRY_AFTER) && !headers.contains_key("ratelimit-resettime")
 }

@@ -17,7 +17,7 @@ use crate::telemetry::Metrics;
 
 use super::asker;
 use super::error::Hold;
-use super::turns::Turns;
+use super::turns::{Share, Turns};
 use super::window::{ToldLimit, Turn, Window};
 
 /// How many reads are under way at the same time.
@@ -91,15 +91,19 @@ impl Drop for Permit<'_> {
 /// A place among those who wait.
 struct Place<'a> {
     budget: &'a Budget,
+    share: Share,
     called: oneshot::Receiver<()>,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
+        // From here on it can't be called any more.
+        self.called.close();
         // Called, and gone without having heard it.
         if self.called.try_recv().is_ok() {
             self.budget.end(true);
         }
+        self.budget.state().turns.retain(self.share, |call| !call.is_closed());
     }
 }
 
@@ -133,8 +137,9 @@ impl Budget {
             let mut state = self.state();
             state.route_is_open(route, now)?;
             let (call, called) = oneshot::channel();
-            state.turns.push(asker::share(), call);
-            Place { budget: self, called }
+            let share = asker::share();
+            state.turns.push(share, call);
+            Place { budget: self, share, called }
         };
         loop {
             let now = self.clock.now();
@@ -231,14 +236,18 @@ impl Budget {
         Duration::try_from(until.duration_since(now)).unwrap_or_default()
     }
 
-    /// Until when nothing is to be begun; none if GitLab may be asked.
+    /// Until when nothing is to be begun, for no read would wait so long; none if GitLab may be asked.
     pub(super) fn shut_until(&self) -> Option<Timestamp> {
         let now = self.clock.now();
         let mut state = self.state();
         state.roll(now);
         let under_way = state.under_way;
         let spent = state.windows().filter_map(|window| window.spent_until(under_way)).max();
-        spent.max(state.paused_until)
+        let next_read = match state.next_read(now) {
+            Turn::At(at) if at > now + PATIENCE => Some(at),
+            Turn::At(_) | Turn::Now | Turn::AfterAnother => None,
+        };
+        spent.max(state.paused_until).max(next_read)
     }
 }
 
@@ -341,6 +350,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nothing_is_begun_while_no_read_would_wait_for_its_turn() {
+        let (clock, budget) = budget(None);
+        let hour = Duration::from_secs(3600);
+        budget.learn(ToldLimit { limit: 100, observed: 85, window: 3600, resets_in: hour });
+        assert!(budget.admit(Purpose::Read, ROUTE).await.is_err());
+        let until = budget.shut_until().expect("the lane would be claimed again at once");
+        clock.advance(clock.until(until));
+        assert_eq!(budget.shut_until(), None);
+        assert!(budget.admit(Purpose::Read, ROUTE).await.is_ok());
+    }
+
+    #[tokio::test]
     async fn a_read_waits_for_the_next_window_and_is_woken_by_it() {
         let (clock, budget) = budget(None);
         budget.learn(told(99));
@@ -359,6 +380,7 @@ mod tests {
         let (_, budget) = budget(None);
         budget.pause(Some(PATIENCE * 2));
         assert_eq!(budget.admit(Purpose::Read, ROUTE).await.err().map(|held| held.hold), Some(Hold::Limit));
+        assert!(budget.state().turns.pop().is_none());
         budget.forget();
         assert!(budget.admit(Purpose::Read, ROUTE).await.is_ok());
         let state = budget.state();

@@ -24,9 +24,7 @@ use crate::clock::Clock;
 use crate::telemetry::{CallLabels, Metrics};
 
 use super::access::{Access, ClientError};
-use super::answer::{
-    Answer, Dated, date_of, is_of_route, judge, kind_of, parse, reason_of, sign_of, told_limit,
-};
+use super::answer::{Answer, Dated, date_of, judge, kind_of, parse, reason_of, sign_of, told_limit};
 use super::asker;
 use super::budget::{Budget, Purpose};
 use super::circuit::{Circuit, Sign};
@@ -132,8 +130,11 @@ impl Client {
         if self.down_since().is_some()
             && let Ok(url) = self.url(PROBE, "version")
         {
-            // What it says is not the question.
-            let _said = self.call(Purpose::Read, PROBE, self.0.http.get(url)).await;
+            // One in a while, which waits for no turn. What it says is not the question.
+            if self.0.circuit.admit().is_ok() {
+                let request = self.0.http.get(url).header(AUTHORIZATION, self.0.credential.bearer());
+                let _said = self.send(PROBE, request).await;
+            }
         }
     }
 
@@ -187,7 +188,8 @@ impl Client {
         body: &B,
     ) -> Result<T, Error> {
         let url = self.url(route, path)?;
-        parse(route, &self.call(Purpose::Read, route, self.0.http.post(url).json(body)).await?.body)
+        let asked = self.call(Purpose::Read, route, self.0.http.post(url).json(body)).await;
+        parse(route, &asked.map_err(without_answer)?.body)
     }
 
     /// Writes once; the caller judges what an unclear fate means. Only 201 says that something was created: a login page
@@ -245,7 +247,7 @@ impl Client {
             }
             let wait = error.retry_after().unwrap_or(pause);
             if attempt == TRIES || !error.is_curable() || wait > LONGEST_PAUSE {
-                return Err(error);
+                return Err(without_answer(error));
             }
             tracing::debug!(route, attempt, %error, "reading again");
             self.0.clock.sleep(jittered(wait)).await;
@@ -280,9 +282,6 @@ impl Client {
 
     fn hold_back(&self, route: &'static str, hold: Hold, wait: Duration) -> Error {
         self.0.metrics.count_held_back(hold.as_str());
-        if hold != Hold::Route {
-            asker::note_held_back();
-        }
         Error::HeldBack { route, hold, wait }
     }
 
@@ -310,7 +309,7 @@ impl Client {
                 let reason = || format!("it is longer than {LONGEST_ANSWER} bytes");
                 let body = body.ok_or_else(|| Error::Malformed { route, reason: reason() })?;
                 let judged = judge(route, &url, (status, &headers, &body));
-                let judged = judged.map_err(|error| self.obey(error, &headers, &body));
+                let judged = judged.map_err(|error| self.obey(error));
                 judged?;
                 self.0.budget.note_success(route);
                 Ok(Answer { status, headers, body })
@@ -326,14 +325,13 @@ impl Client {
     }
 
     /// Lets a refusal hold back what it is about.
-    fn obey(&self, error: Error, headers: &HeaderMap, body: &[u8]) -> Error {
-        let Error::RateLimited { route, retry_after } = error else { return error };
-        if is_of_route(headers, body) {
+    fn obey(&self, error: Error) -> Error {
+        let Error::RateLimited { route, hold, retry_after } = error else { return error };
+        if hold == Hold::Route {
             let retry_after = Some(self.0.budget.pause_route(route));
-            return Error::RateLimited { route, retry_after };
+            return Error::RateLimited { route, hold, retry_after };
         }
         self.0.budget.pause(retry_after);
-        asker::note_held_back();
         error
     }
 
@@ -343,8 +341,16 @@ impl Client {
     }
 }
 
+/// Notes for whoever asks that a read was given up; one that is made again and answered was not.
+fn without_answer(error: Error) -> Error {
+    if error.is_of_all_calls() {
+        asker::note_held_back();
+    }
+    error
+}
+
 /// Whether a redirect stays within the same API at the same origin: the token must go nowhere else.
-fn leads_home(to: &Url, base: &Url) -> bool {
+pub(super) fn leads_home(to: &Url, base: &Url) -> bool {
     let brings_nobody = to.username().is_empty() && to.password().is_none();
     brings_nobody && to.origin() == base.origin() && to.path().starts_with(base.path())
 }

@@ -65,6 +65,8 @@ pub enum Error {
     RateLimited {
         /// The route's template.
         route: &'static str,
+        /// What it is about: all calls, or those of the route.
+        hold: Hold,
         /// When GitLab would like to hear from us again, if it says so.
         retry_after: Option<Duration>,
     },
@@ -149,6 +151,16 @@ impl Error {
             | Self::NoAnswer { .. }
             | Self::Malformed { .. } => true,
         }
+    }
+
+    /// Whether the call got no answer for no other reason than that all calls have to wait.
+    pub(super) fn is_of_all_calls(&self) -> bool {
+        matches!(self, Self::RateLimited { hold, .. } | Self::HeldBack { hold, .. } if *hold != Hold::Route)
+    }
+
+    /// Whether GitLab may not be there at all. A plain 500 is of the one call: where a merge request gives it, it always does.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::NoAnswer { .. } | Self::Unavailable { status: 502..=504, .. })
     }
 
     /// Whether a write that ended so may have taken effect all the same.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::answer::parse;
-use super::client::Client;
+use super::client::{Client, leads_home};
 use super::error::Error;
 
 /// GitLab's largest page (contract section 5.4).
@@ -171,7 +171,8 @@ fn page_of(link: &str, base: &Url) -> Option<Url> {
     let at = named.path().find("/api/v4/")?;
     let mut url = base.join(named.path().get(at + "/api/v4/".len()..)?).ok()?;
     url.set_query(named.query());
-    Some(url)
+    // What follows may be an address of its own.
+    leads_home(&url, base).then_some(url)
 }
 
 #[cfg(test)]
@@ -188,6 +189,17 @@ mod tests {
         headers.insert(LINK, HeaderValue::from_static(link));
         let Next::Page(next) = next_page(&headers, &base) else { panic!("no next page") };
         assert_eq!(next.as_str(), "http://gitlab.internal/git/api/v4/projects/1/versions?page=2");
+    }
+
+    #[test]
+    fn a_path_that_is_an_address_leads_nowhere() {
+        let base = Url::parse("http://gitlab.internal/api/v4/").unwrap();
+        for path in ["//evil.example/x", "http://evil.example/x", "http:/evil.example/x", "/x", "%2e%2e/x"] {
+            let link = format!("<http://gitlab.internal/api/v4/{path}?page=2>; rel=\"next\"");
+            let mut headers = HeaderMap::new();
+            headers.insert(LINK, HeaderValue::from_str(&link).unwrap());
+            assert_eq!(next_page(&headers, &base), Next::Unreadable, "{path}");
+        }
     }
 
     #[test]

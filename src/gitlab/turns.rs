@@ -27,6 +27,15 @@ impl<T> Turns<T> {
         self.waiting.entry(share).or_default().push_back(who);
     }
 
+    /// Lets those of a share go who wait no more.
+    pub(super) fn retain(&mut self, share: Share, waits: impl FnMut(&T) -> bool) {
+        let Some(queue) = self.waiting.get_mut(&share) else { return };
+        queue.retain(waits);
+        if queue.is_empty() {
+            self.waiting.remove(&share);
+        }
+    }
+
     /// Whose turn it is: the first of the share after the one that was served last.
     pub(super) fn pop(&mut self) -> Option<T> {
         let after = (Bound::Excluded(self.served_last), Bound::Unbounded);

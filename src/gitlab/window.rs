@@ -6,6 +6,8 @@ use jiff::Timestamp;
 
 /// Of so many calls one is left to answers.
 const RESERVE: u64 = 20;
+/// Reads are spread no further: a look takes several, and none waits for long.
+const LONGEST_PACE: Duration = Duration::from_secs(60);
 
 /// What an answer says of a rate limit (contract section 5.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +115,7 @@ impl Window {
     }
 
     /// When the next read may be made, if the one before was at `last`. While half of the calls are left, now; then
-    /// what is left is spread over the rest of the time.
+    /// what is left is spread over the rest of the time, or over its end where it is too little for all of it.
     pub(super) fn next_read(&self, under_way: u64, last: Timestamp, now: Timestamp) -> Turn {
         let left = self.left(under_way);
         let spare = left.saturating_sub(self.reserve());
@@ -122,8 +124,9 @@ impl Window {
             Some(at) if spare == 0 => Turn::At(at),
             Some(at) => {
                 let rest = Duration::try_from(at.duration_since(now)).unwrap_or_default();
-                let pace = rest / u32::try_from(spare).unwrap_or(u32::MAX);
-                let next = last + pace;
+                let spare = u32::try_from(spare).unwrap_or(u32::MAX);
+                let next =
+                    if rest / spare > LONGEST_PACE { at - LONGEST_PACE * spare } else { last + rest / spare };
                 if next > now { Turn::At(next) } else { Turn::Now }
             }
             // Nobody would ever tell.
@@ -156,6 +159,14 @@ mod tests {
         assert_eq!(window(95).next_read(0, at(-60), at(0)), Turn::At(at(60)), "the rest is for answers");
         assert_eq!((window(95).left(0), window(95).spent_until(0)), (5, Some(at(60))));
         assert_eq!(window(100).left(0), 0);
+    }
+
+    #[test]
+    fn too_few_calls_for_an_hour_are_kept_for_its_end() {
+        let window = Window::learn(None, told(85, 3600, 3000), at(0));
+        assert_eq!(window.next_read(0, at(-3600), at(0)), Turn::At(at(2400)), "10 to spare, one in a minute");
+        assert_eq!(window.next_read(0, at(0), at(2400)), Turn::Now);
+        assert_eq!(window.next_read(1, at(2400), at(2400)), Turn::At(at(2460)));
     }
 
     #[test]

@@ -14,8 +14,6 @@ pub(super) struct Lines {
     pub(super) unanswered: Repetition,
     /// Another way of answering did not.
     pub(super) unmirrored: Repetition,
-    /// GitLab does not say its version.
-    pub(super) version: Repetition,
     /// It is not known whether there are merge trains.
     pub(super) trains: Repetition,
 }

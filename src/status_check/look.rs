@@ -355,7 +355,7 @@ impl Lane<'_> {
     ) -> Result<(), StoreError> {
         let of_head: Vec<_> = self.of_newest_head().cloned().collect();
         let vocabulary =
-            if of_head.is_empty() { Vocabulary::Unproven } else { self.resources.vocabulary().await };
+            if of_head.is_empty() { Vocabulary::Unproven } else { self.resources.version.vocabulary().await };
         let shared = Shared::without_facts(policies);
         let summary = format!("could not be decided: {failure}");
         let evaluation = Evaluation::without_policies(Verdict::UndecidedCurable, summary);

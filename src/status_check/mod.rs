@@ -25,6 +25,7 @@ mod settings;
 mod standing;
 mod survey;
 mod sweep;
+mod version;
 mod weighing;
 mod worker;
 

@@ -34,9 +34,9 @@ impl Outage {
         state.since = Some(state.since.map_or(since, |earlier| earlier.min(since)));
     }
 
-    /// A call failed.
+    /// A call failed. What only the circuit can tell, as by a proxy's page, comes by [`Self::note_down`].
     pub(super) fn note_failure(&self, error: &Error, now: Timestamp) {
-        if matches!(error, Error::NoAnswer { .. } | Error::Unavailable { .. }) {
+        if error.is_absence() {
             self.state.lock().unwrap_or_else(PoisonError::into_inner).since.get_or_insert(now);
         }
     }
@@ -75,6 +75,8 @@ mod tests {
         outage.note_success(at(59));
         outage.note_failure(&Error::NotFound { route: "GET /x", message: String::new() }, at(60));
         outage.note_success(at(500));
+        outage.note_failure(&Error::Unavailable { route: "GET /x", status: 500, retry_after: None }, at(600));
+        outage.note_success(at(900));
         outage.note_failure(&failure, at(1000));
         outage.note_failure(&failure, at(1030));
         outage.note_success(at(1060));

@@ -107,7 +107,7 @@ async fn after_refusal(resources: &Resources, claim: &Claim, error: &Error, list
             metrics.count_answer("refused");
             metrics.parked.inc();
             if matches!(error, Error::NotFound { .. } | Error::Refused { status: 400, .. }) {
-                resources.doubt_version().await;
+                resources.version.doubt().await;
             }
             PARKED_FOR
         }

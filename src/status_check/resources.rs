@@ -17,17 +17,13 @@ use crate::policy::PolicySet;
 use crate::store::{Decisions, Queue, Store};
 use crate::telemetry::{Metrics, Telling};
 
-use super::answer::Vocabulary;
 use super::drift::Book;
 use super::lines::Lines;
 use super::outage::Outage;
 use super::rate::Rate;
 use super::settings::Settings;
+use super::version::KnownVersion;
 
-/// How long a GitLab version that was found by asking is believed.
-const VERSION_BELIEVED_FOR: Duration = Duration::from_secs(3600);
-/// How soon it is asked for again after it could not be had; until then nobody waits for it.
-const VERSION_ASKED_AGAIN: Duration = Duration::from_secs(2);
 /// How long it is believed whose the token is.
 const USER_BELIEVED_FOR: Duration = Duration::from_secs(3600);
 /// How long it is believed that a project has merge trains, or none.
@@ -66,7 +62,8 @@ pub struct Resources {
     pub(super) drift: Book,
     /// Sweeps that somebody wants now.
     pub(super) wanted: Wanted,
-    version: Mutex<Version>,
+    /// What this GitLab understands.
+    pub(super) version: KnownVersion,
     /// Whose the token is, until when that is believed, and of which token it is.
     own_user: Mutex<Option<(UserId, Timestamp, u64)>>,
     /// What is believed of projects and merge trains.
@@ -80,13 +77,6 @@ pub struct Resources {
 pub(super) struct Wanted {
     pub(super) recent: Notify,
     pub(super) full: Notify,
-}
-
-/// What is known of GitLab's version.
-#[derive(Default)]
-struct Version {
-    proven: Option<Vocabulary>,
-    asked_again_at: Option<Timestamp>,
 }
 
 /// Whether a project may have merge trains, and until when that is believed.
@@ -103,6 +93,8 @@ impl Resources {
     ) -> Self {
         let looks_per_minute = (settings.background_calls_per_minute / CALLS_PER_LOOK).max(1);
         let heartbeats = Rate::new(settings.heartbeats_per_minute, HEARTBEATS_AT_ONCE);
+        let clock = store.clock().clone();
+        let version = KnownVersion::new(decider.gitlab.clone(), settings.gitlab_version, clock.clone());
         Self {
             queue: store.queue().clone(),
             decisions: store.decisions(),
@@ -110,7 +102,7 @@ impl Resources {
             bundle,
             metrics,
             settings,
-            clock: store.clock().clone(),
+            clock,
             heartbeats,
             background: Rate::new(looks_per_minute, LOOKS_AT_ONCE),
             put_off: Rate::new(looks_per_minute, 1),
@@ -118,40 +110,11 @@ impl Resources {
             outage: Outage::default(),
             drift: Book::default(),
             wanted: Wanted::default(),
-            version: Mutex::default(),
+            version,
             own_user: Mutex::default(),
             trains: SyncMutex::default(),
             ahead_millis: AtomicI64::new(0),
         }
-    }
-
-    /// What this GitLab understands; asked for once an hour, and not believed before it was had. What was had stands
-    /// while the next question finds no answer: an outage must not keep a `passed` from being taken back.
-    pub(super) async fn vocabulary(&self) -> Vocabulary {
-        let mut version = self.version.lock().await;
-        if version.asked_again_at.is_none_or(|at| at <= self.clock.now()) {
-            match self.decider.gitlab.gitlab_version().await {
-                Ok(found) => {
-                    let vocabulary = Vocabulary::of(found, self.settings.gitlab_version);
-                    tracing::info!(version = %found, ?vocabulary, "GitLab's version is known");
-                    version.proven = Some(vocabulary);
-                    version.asked_again_at = Some(self.clock.now() + VERSION_BELIEVED_FOR);
-                }
-                Err(error) => {
-                    if let Some(Telling { left_out }) = self.lines.version.tell(self.clock.now()) {
-                        let proven = version.proven;
-                        tracing::warn!(%error, ?proven, left_out, "GitLab does not say its version");
-                    }
-                    version.asked_again_at = Some(self.clock.now() + VERSION_ASKED_AGAIN);
-                }
-            }
-        }
-        version.proven.unwrap_or(Vocabulary::Unproven)
-    }
-
-    /// Doubts the version: a 400 or 404 to an answer may mean that GitLab was up- or downgraded.
-    pub(super) async fn doubt_version(&self) {
-        *self.version.lock().await = Version::default();
     }
 
     /// Whose the token is; asked for once an hour, after the token was not accepted, and after it was replaced.

@@ -32,7 +32,8 @@ impl Lane<'_> {
         let only_passes = checks
             .iter()
             .all(|(check, evaluation)| check.id.is_none() || evaluation.verdict == Verdict::Passed);
-        let vocabulary = if only_passes { Vocabulary::Unproven } else { self.resources.vocabulary().await };
+        let vocabulary =
+            if only_passes { Vocabulary::Unproven } else { self.resources.version.vocabulary().await };
         let mut weighed = Vec::new();
         for (check, evaluation) in checks {
             let verdict = evaluation.verdict;

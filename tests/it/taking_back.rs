@@ -22,6 +22,7 @@ rules:
 /// Where nothing listens.
 const NOWHERE: &str = "http://127.0.0.1:9/";
 const PROJECT: &str = "GET /projects/:id";
+const VERSION: &str = "GET /version";
 const TRAIN: &str = "GET /projects/:id/merge_trains/merge_requests/:iid";
 
 /// How an old `passed` comes to show for a situation that it was not given for.
@@ -309,5 +310,23 @@ async fn of_several_checks_what_is_taken_back_goes_before_what_is_granted() {
     assert_eq!(said()[3..], [(with, Pending), (without, Passed)]);
     assert_eq!(world.calls(RESPOND), 5);
     assert!(world.calls(LIST) <= 1, "all of it was known");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_known_version_that_is_not_told_again_holds_up_no_withdrawal() {
+    let world = World::start(PLAIN_POLICY).await;
+    let [which, other] = [(); 2].map(|()| world.open(world.merge_request()));
+    world.expect(which, Passed, "good").await;
+    world.gitlab.edit_title(other, "bad").unwrap();
+    world.expect(other, Failed, "bad, and so the version is known").await;
+    world.settle().await;
+    let asked = world.calls(VERSION);
+    let hang = world.gitlab.fault(Fault::on(VERSION, FaultKind::Hang));
+    world.pass(Duration::from_secs(3700)).await;
+    world.gitlab.edit_title(which, "bad").unwrap();
+    world.expect(which, Failed, "taken back").await;
+    assert_eq!(world.calls(VERSION), asked + 1, "the question is open still");
+    world.gitlab.lift(hang);
     world.end().await;
 }

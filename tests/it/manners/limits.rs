@@ -120,6 +120,21 @@ async fn a_look_that_a_limit_cut_short_decides_nothing_and_takes_nothing_back() 
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_whose_refused_read_was_answered_when_made_again_decides() {
+    let world = World::start(THREADS_POLICY).await;
+    let which = world.open(world.merge_request().title("good"));
+    world.expect(which, Passed, "before").await;
+    let reads = world.calls(DISCUSSIONS);
+    world.gitlab.fault(Fault::rate_limited(DISCUSSIONS, 1).times(1));
+    world.gitlab.edit_title(which, "bad").unwrap();
+    until("it is refused", || refusals(&world) == 1).await;
+    pass_until(&world, "the read is made again", || world.status(which) == Failed).await;
+    world.rest().await;
+    assert_eq!(world.calls(DISCUSSIONS), reads + 2, "the look is not made anew\n{}", world.history());
+    world.end().await;
+}
+
 #[test]
 fn half_an_hour_of_refusals_makes_a_short_log() {
     run_logged("storm", async {
