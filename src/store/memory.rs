@@ -330,7 +330,7 @@ mod tests {
             target_branch: "main".to_owned(),
             facts: None,
             unlisted: false,
-            dropped: std::collections::BTreeSet::new(),
+            dropped: BTreeSet::new(),
         };
         let settlement =
             Settlement { look: Some(look), revision: Some("a".to_owned()), ..Settlement::default() };
