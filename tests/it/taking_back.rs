@@ -323,9 +323,10 @@ async fn a_known_version_that_is_not_told_again_holds_up_no_withdrawal() {
     world.settle().await;
     let asked = world.calls(VERSION);
     let hang = world.gitlab.fault(Fault::on(VERSION, FaultKind::Hang));
-    world.pass(Duration::from_secs(3700)).await;
+    world.gitlab.advance(Duration::from_secs(3700));
     world.gitlab.edit_title(which, "bad").unwrap();
     world.expect(which, Failed, "taken back").await;
+    world.until("the version is asked for", |gitlab| gitlab.calls_to(VERSION) > asked).await;
     assert_eq!(world.calls(VERSION), asked + 1, "the question is open still");
     world.gitlab.lift(hang);
     world.end().await;
