@@ -181,7 +181,7 @@ impl Worker {
 
     async fn serve(&self, claim: Claim) -> Result<(), StoreError> {
         if claim.work == Work::Sweep
-            && let Err(slot) = self.0.background.take(self.0.clock.now())
+            && let Err(slot) = self.0.background.take_with(&self.0.sweeps, self.0.clock.now())
         {
             // Each to an instant of its own: those that came to one would all be claimed there for the sake of the first.
             let in_turn = self.0.put_off.reserve(self.0.clock.now());
