@@ -57,6 +57,11 @@ impl SweepKind {
     }
 }
 
+/// Notes in the store that from an instant on something may have been lost, so that also a later start looks back there.
+pub(super) async fn owe_look_back(resources: &Resources, since: Timestamp) -> Result<(), StoreError> {
+    resources.queue.owe_sweep(since.checked_sub(MARGIN).unwrap_or(since)).await.map(drop)
+}
+
 /// Sweeps at start, whenever something may have been lost, and from time to time, until `stop`.
 pub(super) async fn sweep_when_needed(resources: Arc<Resources>, stop: CancellationToken) {
     let mut timetable = Timetable::begin(&resources).await;
