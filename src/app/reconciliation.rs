@@ -206,6 +206,7 @@ impl Place {
         let (store, owned) =
             opened.unwrap_or(Err(StoreError::Closed)).map_err(|source| StartError::Store { url, source })?;
         let decider = Decider { gitlab, address, scope };
+        let revision = bundle.current().revision().as_str().to_owned();
         let resources = Arc::new(Resources::new(&store, decider, bundle, metrics, settings));
         let working = if owned {
             // What was lost while nobody listened is still to be looked for by the next `serve`, which looks back from the
@@ -213,6 +214,8 @@ impl Place {
             if let Some(written) = store.queue().last_written() {
                 store.queue().owe_sweep(written).await?;
             }
+            // Where the next `serve` has others, it must know that what was answered here was under these.
+            store.queue().activate_revision(revision).await?;
             let worker = Arc::new(Worker::sharing(Arc::clone(&resources)));
             let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
             let task = tokio::spawn(worker.decide(stop.clone(), abort.clone()));

@@ -25,13 +25,21 @@ struct State {
     since: Option<Timestamp>,
     /// When one that is over began.
     past: Option<Timestamp>,
+    /// Whether the store has that a sweep is owed for the one that lasts.
+    is_owed: bool,
 }
 
 impl Outage {
-    /// GitLab is down since an instant, whoever found it out.
-    pub(super) fn note_down(&self, since: Timestamp) {
+    /// GitLab is down since an instant, whoever found it out. Gives since when a sweep is to be owed, as long as none is.
+    pub(super) fn note_down(&self, since: Timestamp) -> Option<Timestamp> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.since = Some(state.since.map_or(since, |earlier| earlier.min(since)));
+        state.since.filter(|_| !state.is_owed)
+    }
+
+    /// A sweep is owed for it, whoever is alive at its end.
+    pub(super) fn note_owed(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_owed = true;
     }
 
     /// A call failed. What only the circuit can tell, as by a proxy's page, comes by [`Self::note_down`].
@@ -45,7 +53,9 @@ impl Outage {
     pub(super) fn note_success(&self, now: Timestamp) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(since) = state.since.take() else { return };
-        if Duration::try_from(now.duration_since(since)).is_ok_and(|time| time >= WORTH_A_SWEEP) {
+        let was_long = Duration::try_from(now.duration_since(since)).is_ok_and(|time| time >= WORTH_A_SWEEP);
+        if was_long || std::mem::take(&mut state.is_owed) {
+            state.is_owed = false;
             state.past = Some(state.past.map_or(since, |past| past.min(since)));
             self.over.notify_one();
         }
@@ -82,5 +92,19 @@ mod tests {
         outage.note_success(at(1060));
         let told = tokio::time::timeout(Duration::from_secs(10), outage.over()).await;
         assert_eq!(told, Ok(at(1000)));
+    }
+
+    #[tokio::test]
+    async fn what_the_store_has_as_owed_is_told_however_short_it_was() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let outage = Outage::default();
+        assert_eq!(outage.note_down(at(10)), Some(at(10)));
+        assert_eq!(outage.note_down(at(10)), Some(at(10)), "until it was written down");
+        outage.note_owed();
+        assert_eq!(outage.note_down(at(10)), None);
+        outage.note_success(at(20));
+        let told = tokio::time::timeout(Duration::from_secs(10), outage.over()).await;
+        assert_eq!(told, Ok(at(10)));
+        assert_eq!(outage.note_down(at(30)), Some(at(30)), "another one");
     }
 }

@@ -18,7 +18,11 @@ pub(super) struct Rate {
 impl Rate {
     /// At most `per_minute`, and up to `at_once` of them together.
     pub(super) fn new(per_minute: u32, at_once: u32) -> Self {
-        let interval = Duration::from_secs(60) / per_minute.max(1);
+        Self::every(Duration::from_secs(60) / per_minute.max(1), at_once)
+    }
+
+    /// One in each interval, and up to `at_once` of them together.
+    fn every(interval: Duration, at_once: u32) -> Self {
         let credit = interval * at_once.saturating_sub(1);
         Self { interval, credit, next: Mutex::new(Timestamp::UNIX_EPOCH) }
     }
@@ -31,6 +35,20 @@ impl Rate {
             return Err(slot);
         }
         *next = (*next).max(now) + self.interval;
+        Ok(())
+    }
+
+    /// Every so many of another rate's, for [`Self::take_with`].
+    pub(super) fn share_of(whole: &Self, part: u32) -> Self {
+        Self::every(whole.interval.saturating_mul(part), 1)
+    }
+
+    /// Takes one now, or one of a share that the others can't use up: that counts here all the same, and they come later by
+    /// it.
+    pub(super) fn take_with(&self, share: &Self, now: Timestamp) -> Result<(), Timestamp> {
+        let Err(slot) = self.take(now) else { return Ok(()) };
+        share.take(now).map_err(|of_share| of_share.min(slot))?;
+        self.reserve(now);
         Ok(())
     }
 
@@ -75,5 +93,22 @@ mod tests {
         assert_eq!(rate.take(at(30)), Ok(()));
         assert_eq!(rate.take(at(31)), Err(at(40)));
         assert_eq!([rate.take(at(90)), rate.take(at(90)), rate.take(at(90))], [Ok(()), Ok(()), Err(at(100))]);
+    }
+
+    #[test]
+    fn who_reserves_ahead_without_end_leaves_the_others_their_share_and_pays_for_it() {
+        let rate = Rate::new(60, 20);
+        let share = Rate::share_of(&rate, 4);
+        let (mut taken, mut reserved) = (0, 0);
+        for second in 0..3600 {
+            // As crowds do: twenty at a time, some seconds ahead.
+            while rate.next(at(second)) <= at(second + 5) {
+                (0..20).for_each(|_| _ = rate.reserve(at(second)));
+                reserved += 20;
+            }
+            taken += i32::from(rate.take_with(&share, at(second)).is_ok());
+        }
+        assert_eq!(taken, 900);
+        assert!(taken + reserved <= 3600 + 50, "{reserved} besides");
     }
 }

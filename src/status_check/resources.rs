@@ -36,6 +36,8 @@ const CLOCKS_AGREE: SignedDuration = SignedDuration::from_secs(2);
 const CALLS_PER_LOOK: u32 = 5;
 /// How many looks that nobody waits for may be made at once after a time of rest.
 const LOOKS_AT_ONCE: u32 = 20;
+/// One of so many of those looks is a sweep's, however many others are asked for.
+const SWEEPS_SHARE: u32 = 4;
 /// How many heartbeats may be said at once after a time of rest.
 const HEARTBEATS_AT_ONCE: u32 = 20;
 
@@ -52,6 +54,8 @@ pub struct Resources {
     pub(super) heartbeats: Rate,
     /// Looks that nobody waits for.
     pub(super) background: Rate,
+    /// Those among them that are left to sweeps when crowds and policies reserve them all.
+    pub(super) sweeps: Rate,
     /// When sweeps' looks come back for which there was no room in that.
     pub(super) put_off: Rate,
     /// What the log tells of many.
@@ -92,6 +96,7 @@ impl Resources {
         settings: Settings,
     ) -> Self {
         let looks_per_minute = (settings.background_calls_per_minute / CALLS_PER_LOOK).max(1);
+        let background = Rate::new(looks_per_minute, LOOKS_AT_ONCE);
         let heartbeats = Rate::new(settings.heartbeats_per_minute, HEARTBEATS_AT_ONCE);
         let clock = store.clock().clone();
         let version = KnownVersion::new(decider.gitlab.clone(), settings.gitlab_version, clock.clone());
@@ -104,7 +109,8 @@ impl Resources {
             settings,
             clock,
             heartbeats,
-            background: Rate::new(looks_per_minute, LOOKS_AT_ONCE),
+            sweeps: Rate::share_of(&background, SWEEPS_SHARE),
+            background,
             put_off: Rate::new(looks_per_minute, 1),
             lines: Lines::default(),
             outage: Outage::default(),

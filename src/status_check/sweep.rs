@@ -6,7 +6,8 @@
 //! is now. *Full*, every `sweep.full`: every open merge request, spread over that time. Each only puts lanes into the queue,
 //! as rows, so that a restart goes on with them; the worker decides and answers them as any other (`Work::Sweep`), each
 //! charged to the budget of calls that nobody waits for when it begins. A look back that fails is owed, also after a restart,
-//! until it was made; a full sweep whose list was not complete goes on with what is left, and after a restart begins again.
+//! until it was made; a full sweep whose list was not complete begins again. A project of which GitLab gives no list keeps
+//! nobody else waiting: after some tries the sweep ends without it, and comes back to it later.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,10 +16,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use crate::gitlab::Error;
 use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
 use crate::store::StoreError;
 
-use super::pause::pause;
+use super::pause::{PARKED_FOR, pause};
 use super::resources::Resources;
 use super::survey::{Surveyed, SweepError, changed_since, not_required, projects, survey};
 
@@ -28,6 +30,8 @@ const MARGIN: Duration = Duration::from_secs(600);
 const REST: Duration = Duration::from_secs(30);
 /// How many merge requests are queued with one commit.
 const QUEUED_AT_ONCE: usize = 200;
+/// How often a project is tried while GitLab is there before a sweep ends without it.
+const TRIES: u32 = 5;
 /// The part of its period over which a full sweep is spread.
 const SPREAD: f64 = 0.9;
 
@@ -53,6 +57,11 @@ impl SweepKind {
     }
 }
 
+/// Notes in the store that from an instant on something may have been lost, so that also a later start looks back there.
+pub(super) async fn owe_look_back(resources: &Resources, since: Timestamp) -> Result<(), StoreError> {
+    resources.queue.owe_sweep(since.checked_sub(MARGIN).unwrap_or(since)).await.map(drop)
+}
+
 /// Sweeps at start, whenever something may have been lost, and from time to time, until `stop`.
 pub(super) async fn sweep_when_needed(resources: Arc<Resources>, stop: CancellationToken) {
     let mut timetable = Timetable::begin(&resources).await;
@@ -60,9 +69,10 @@ pub(super) async fn sweep_when_needed(resources: Arc<Resources>, stop: Cancellat
     loop {
         if let Some(lost_since) = since.take() {
             let since = lost_since.checked_sub(MARGIN).unwrap_or(lost_since);
+            let mut sweep = Sweep::new(&resources, SweepKind::LookBack, since);
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = sweep_until_done(&resources, Sweep::new(&resources, SweepKind::LookBack, since)) => {}
+                () = sweep_until_done(&resources, &mut sweep) => timetable.done(&resources, sweep),
             }
             // Whoever makes us turn deliveries away must not make us sweep without end.
             tokio::select! {
@@ -70,7 +80,7 @@ pub(super) async fn sweep_when_needed(resources: Arc<Resources>, stop: Cancellat
                 () = resources.clock.sleep(REST) => {}
             }
         }
-        let sweep = tokio::select! {
+        let mut sweep = tokio::select! {
             () = stop.cancelled() => return,
             lost_since = resources.queue.recovered() => {
                 since = Some(lost_since);
@@ -82,20 +92,21 @@ pub(super) async fn sweep_when_needed(resources: Arc<Resources>, stop: Cancellat
             }
             sweep = timetable.next(&resources) => sweep,
         };
-        let (kind, began) = (sweep.kind, sweep.began);
         tokio::select! {
             () = stop.cancelled() => return,
-            () = sweep_until_done(&resources, sweep) => timetable.done(&resources, kind, began),
+            () = sweep_until_done(&resources, &mut sweep) => timetable.done(&resources, sweep),
         }
     }
 }
 
-/// When the periodic sweeps are due.
+/// When the periodic sweeps are due, and those that ended without some project.
 struct Timetable {
     recent_at: Option<Timestamp>,
     full_at: Option<Timestamp>,
     /// From when on what changed is yet to be looked at.
     recent_since: Timestamp,
+    /// Sweeps with something left, one of a kind at most, each with when that is tried again; the longest waiting first.
+    unfinished: Vec<(Timestamp, Sweep)>,
 }
 
 impl Timetable {
@@ -109,11 +120,12 @@ impl Timetable {
             recent_at: resources.settings.sweep_recent.map(|period| now + jittered(period)),
             full_at: resources.settings.sweep_full.map(due),
             recent_since: now.checked_sub(MARGIN).unwrap_or(now),
+            unfinished: Vec::new(),
         }
     }
 
     /// Waits for the next one.
-    async fn next(&self, resources: &Resources) -> Sweep {
+    async fn next(&mut self, resources: &Resources) -> Sweep {
         let clock = &resources.clock;
         let until = async |at: Option<Timestamp>| match at {
             Some(at) => clock.sleep_until(at).await,
@@ -131,21 +143,32 @@ impl Timetable {
                 return Sweep { spread: if is_first { Duration::ZERO } else { spread }, ..sweep };
             }
             () = until(self.recent_at) => SweepKind::Recent,
+            () = until(self.unfinished.first().map(|(at, _)| *at)) => return self.unfinished.remove(0).1,
         };
         Sweep::new(resources, kind, self.recent_since)
     }
 
-    /// One that began at an instant has come to its end.
-    fn done(&mut self, resources: &Resources, kind: SweepKind, began: Timestamp) {
+    /// One has come to its end, with or without all of its projects.
+    fn done(&mut self, resources: &Resources, sweep: Sweep) {
         let now = resources.clock.now();
+        let began = sweep.began;
         let due = |period: Option<Duration>| period.map(|period| (began + jittered(period)).max(now));
-        match kind {
+        match sweep.kind {
             SweepKind::LookBack => {}
             SweepKind::Recent => {
                 self.recent_at = due(resources.settings.sweep_recent);
-                self.recent_since = began.checked_sub(MARGIN).unwrap_or(began);
+                // The next one looks for what this one left.
+                if sweep.is_complete() {
+                    self.recent_since = began.checked_sub(MARGIN).unwrap_or(began);
+                }
+                return;
             }
             SweepKind::Full => self.full_at = due(resources.settings.sweep_full),
+        }
+        // A later one of its kind has everything that an earlier one left.
+        self.unfinished.retain(|(_, earlier)| earlier.kind != sweep.kind);
+        if !sweep.is_complete() {
+            self.unfinished.push((now + PARKED_FOR, sweep));
         }
     }
 }
@@ -155,17 +178,12 @@ fn jittered(period: Duration) -> Duration {
     period.mul_f64(0.9 + fastrand::f64() * 0.2)
 }
 
-/// Tries until it was made. What was swept once is not swept again for the sake of a project that can't be.
-async fn sweep_until_done(resources: &Resources, mut sweep: Sweep) {
+/// Tries until it was made, or only what can't be swept for now is left. What was swept once is not swept again for the sake
+/// of a project that can't be.
+async fn sweep_until_done(resources: &Resources, sweep: &mut Sweep) {
     for attempt in 1.. {
         let error = match sweep.go_on(resources).await {
-            Ok(()) => {
-                let Sweep { kind, since, found, .. } = sweep;
-                let kind = kind.word();
-                resources.metrics.count_sweep(kind, found.len());
-                tracing::info!(kind, %since, found = found.len(), "swept: what is to be looked at is queued");
-                return;
-            }
+            Ok(()) => return,
             Err(error) => error,
         };
         tracing::warn!(kind = sweep.kind.word(), since = %sweep.since, attempt,
@@ -184,6 +202,8 @@ struct Sweep {
     spread: Duration,
     /// The projects that are not swept yet; none before it began.
     left: Option<Vec<ProjectId>>,
+    /// How often what is left was tried in vain while GitLab was there.
+    tries: u32,
     /// The merge requests that it queued, or will: each once, for a second turn in the budget would be taken from others.
     found: HashSet<MergeRequestRef>,
     /// How many of them were given their time.
@@ -193,10 +213,17 @@ struct Sweep {
 impl Sweep {
     fn new(resources: &Resources, kind: SweepKind, since: Timestamp) -> Self {
         let began = resources.clock.now();
-        Self { kind, began, since, spread: Duration::ZERO, left: None, found: HashSet::new(), queued: 0 }
+        let (spread, found) = (Duration::ZERO, HashSet::new());
+        Self { kind, began, since, spread, left: None, tries: 0, found, queued: 0 }
     }
 
-    /// Sweeps what is left; fails with the last of the failures.
+    /// Whether nothing is left of it.
+    fn is_complete(&self) -> bool {
+        self.left.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// Sweeps what is left, and ends if nothing is, or nothing that can be swept for now; else fails with the last of the
+    /// failures.
     async fn go_on(&mut self, resources: &Resources) -> Result<(), SweepError> {
         let left = match self.left.take() {
             Some(left) => left,
@@ -220,11 +247,30 @@ impl Sweep {
                 }
             }
         }
-        self.left = Some(failed);
         match failure {
-            Some(error) => Err(error),
-            None => self.end(resources).await,
+            Some(SweepError::Gitlab(error)) if self.gives_up(resources, &error) => {
+                for project in &failed {
+                    tracing::warn!(%project, kind = self.kind.word(), %error, "a project can't be swept for now");
+                }
+            }
+            Some(error) => {
+                self.left = Some(failed);
+                return Err(error);
+            }
+            None => {}
         }
+        self.left = Some(failed);
+        self.end(resources).await
+    }
+
+    /// Whether it ends without what is left. Not while GitLab is down or takes no more calls: that says nothing of a project.
+    fn gives_up(&mut self, resources: &Resources, error: &Error) -> bool {
+        let is_of_all = matches!(error, Error::HeldBack { .. } | Error::RateLimited { .. });
+        if is_of_all || resources.decider.gitlab.down_since().is_some() {
+            return false;
+        }
+        self.tries += 1;
+        self.tries >= TRIES
     }
 
     /// Owes a look back first, so that a crash can't forget it.
@@ -267,22 +313,36 @@ impl Sweep {
         Ok(self.queue(resources, changed).await?)
     }
 
+    /// One that something is left of is owed, and not done.
     async fn end(&mut self, resources: &Resources) -> Result<(), SweepError> {
+        if self.kind == SweepKind::Full {
+            // What may have to be taken back is looked at first.
+            let may_pass: HashSet<_> = may_pass(resources).await?.into_iter().collect();
+            let (first, rest): (Vec<_>, Vec<_>) =
+                self.found.iter().copied().partition(|found| may_pass.contains(found));
+            self.write_down(resources, &first).await?;
+            self.write_down(resources, &rest).await?;
+        }
+        let (kind, found, since) = (self.kind.word(), self.found.len(), self.since);
+        if !self.is_complete() {
+            tracing::warn!(kind, %since, found, "swept but for some projects: what else is to be looked at is queued");
+            if self.kind == SweepKind::Full {
+                // What it finds later comes on top of that, and has waited long enough.
+                (self.found, self.queued, self.spread) = (HashSet::new(), 0, Duration::ZERO);
+            }
+            return Ok(());
+        }
         match self.kind {
-            SweepKind::LookBack => Ok(resources.queue.sweep_done(self.since).await?),
-            SweepKind::Recent => Ok(()),
+            SweepKind::LookBack => resources.queue.sweep_done(since).await?,
+            SweepKind::Recent => {}
             SweepKind::Full => {
-                // What may have to be taken back is looked at first.
-                let may_pass: HashSet<_> = may_pass(resources).await?.into_iter().collect();
-                let (first, rest): (Vec<_>, Vec<_>) =
-                    self.found.iter().copied().partition(|found| may_pass.contains(found));
-                self.write_down(resources, &first).await?;
-                self.write_down(resources, &rest).await?;
                 resources.queue.full_sweep_done(self.began).await?;
                 resources.metrics.tell_last_full_sweep(Some(self.began));
-                Ok(())
             }
         }
+        resources.metrics.count_sweep(kind, found);
+        tracing::info!(kind, %since, found, "swept: what is to be looked at is queued");
+        Ok(())
     }
 
     /// Queues those that were not found before.

@@ -137,8 +137,16 @@ impl Worker {
     /// who must, not who happens to ask.
     async fn wait_for_gitlab(&self, until: Timestamp) {
         let Resources { clock, outage, decider, .. } = &*self.0;
-        if let Some(since) = decider.gitlab.down_since() {
-            outage.note_down(since);
+        if let Some(since) = decider.gitlab.down_since()
+            && let Some(since) = outage.note_down(since)
+        {
+            // Who is stopped before it is over must not forget it.
+            match sweep::owe_look_back(&self.0, since).await {
+                Ok(()) => outage.note_owed(),
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "a look back is not owed yet");
+                }
+            }
         }
         // It may be over earlier: another token has another limit.
         clock.sleep_until(until.min(clock.now() + IDLE_LOOK)).await;
@@ -181,7 +189,7 @@ impl Worker {
 
     async fn serve(&self, claim: Claim) -> Result<(), StoreError> {
         if claim.work == Work::Sweep
-            && let Err(slot) = self.0.background.take(self.0.clock.now())
+            && let Err(slot) = self.0.background.take_with(&self.0.sweeps, self.0.clock.now())
         {
             // Each to an instant of its own: those that came to one would all be claimed there for the sake of the first.
             let in_turn = self.0.put_off.reserve(self.0.clock.now());

@@ -76,12 +76,13 @@ pub(super) fn members(
     let project = turn.crowd.project.map_or(Ok(0), |project| column(project.get()))?;
     let branch = turn.crowd.target_branch.as_deref().unwrap_or_default();
     if turn.stage == CLAIMED {
-        // The look may find another target branch than the one before, and a delivery has told which.
+        // The look may find another target branch than the one before, and a delivery has told which. A lease that was renewed
+        // since `now` was read ends later than one from there.
         let sql = "SELECT project_id, iid, project_path, 0 FROM lane
                    WHERE may_pass IN (0, 1) AND due_at > ?1 AND due_at <= ?2 AND claim IS NOT NULL AND is_open = 1
                      AND ?3 IN (0, project_id)
                      AND (?4 = '' OR coalesce(target_branch, told_target, ?4) = ?4 OR coalesce(told_target = ?4, 0))";
-        return read(connection, sql, (millis(now), millis(now + LEASE), project, branch));
+        return read(connection, sql, (millis(now), millis(now + 2 * LEASE), project, branch));
     }
     // Covered is whatever has an unserved delivery, or is to be looked at in any case.
     if turn.crowd.project.is_some() {

@@ -260,8 +260,9 @@ fn settle_lane(
 ) -> Result<bool, StoreError> {
     let sql = "UPDATE lane SET
                    claim = NULL,
-                   look_at = coalesce(min(look_at, :look_at), look_at, :look_at),
-                   recall_at = coalesce(min(recall_at, :recall_at), recall_at, :recall_at),
+                   look_at = CASE WHEN NOT :ended THEN coalesce(min(look_at, :look_at), look_at, :look_at) END,
+                   recall_at = CASE WHEN NOT :ended
+                                    THEN coalesce(min(recall_at, :recall_at), recall_at, :recall_at) END,
                    doubted = max(doubted, :unfinished AND :distrust),
                    settled_generation = CASE WHEN :unfinished THEN settled_generation ELSE :generation END,
                    waiting_since = CASE WHEN :unfinished THEN waiting_since
@@ -517,6 +518,22 @@ mod tests {
         assert_eq!(look.work, Work::Look, "a delivery outranks a sweep");
         settle(&connection, &look, &Settlement { ended: true, ..Settlement::default() }, at(62)).unwrap();
         assert_eq!(next_due(&connection).unwrap(), None, "nothing is swept that has ended");
+    }
+
+    #[test]
+    fn what_a_sweep_finds_ended_has_no_later_moment_that_could_say_anything() {
+        let (connection, first) = claimed();
+        let settlement =
+            Settlement { look_at: Some(at(100)), recall_at: Some(at(50)), ..Settlement::default() };
+        settle(&connection, &first, &settlement, at(1)).unwrap();
+        sweep::ask(&connection, of(1), at(10)).unwrap();
+        let swept = claim(&connection, 1, None, at(10)).unwrap().remove(0);
+        assert_eq!(swept.work, Work::Sweep);
+        settle(&connection, &swept, &Settlement { ended: true, ..Settlement::default() }, at(11)).unwrap();
+        assert_eq!(next_due(&connection).unwrap(), None);
+        // It was reopened, and somebody told.
+        take(&connection, &hint(1, 2), at(20)).unwrap();
+        assert_eq!(claim(&connection, 1, None, at(20)).unwrap()[0].work, Work::Look);
     }
 
     #[test]

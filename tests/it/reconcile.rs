@@ -7,7 +7,7 @@ use countersign::merge_request::MergeRequestRef;
 use countersign::simulator::{CheckStatus, Fault, FaultKind, ProjectSetting, Weather};
 use serde_json::Value;
 
-use crate::world::{Ground, PLAIN_POLICY, RESPOND, REVIEW_POLICY, Service};
+use crate::world::{Ground, PLAIN_POLICY, RESPOND, REVIEW_POLICY, Service, until};
 
 use CheckStatus::{Failed, Passed, Pending, Unanswered};
 
@@ -117,6 +117,31 @@ async fn with_no_service_beside_it_it_mends_by_itself_and_the_next_start_still_l
     assert!(since.is_some(), "a look back is owed");
     service.start_again();
     service.until_metric("countersign_sweeps_total{kind=\"look_back\"}", 1.0).await;
+    service.end().await;
+}
+
+/// It answers under policies that the service never had, and the service comes back with its own: these are news then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_it_answers_under_other_policies_is_decided_again_by_the_next_service() {
+    let mut service = Service::start_on(Ground::prepare(PLAIN_POLICY).await);
+    let which = service.gitlab.open_merge_request(service.ground.merge_request()).unwrap();
+    service.expect(which, Passed, "good").await;
+    service.terminate();
+    let _bea = service.ground.reviewer();
+    service.ground.write_policy(REVIEW_POLICY);
+    let mended = reconcile(&service.ground, &[]).await;
+    assert_eq!(mended.code, Some(0), "{}{}", mended.out, mended.err);
+    assert_eq!(service.gitlab.status(which, service.check), Ok(Pending), "nobody approved it");
+    let revisions = |service: &Service| {
+        let database = rusqlite::Connection::open(service.ground.database()).unwrap();
+        database.query_row("SELECT count(*) FROM revision", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(revisions(&service), 2, "the policies of `reconcile` are written down");
+    service.ground.write_policy(PLAIN_POLICY);
+    service.start_again();
+    let shown = || service.gitlab.status(which, service.check);
+    until("it is good again", || shown() == Ok(Passed)).await;
+    assert_eq!(revisions(&service), 3);
     service.end().await;
 }
 

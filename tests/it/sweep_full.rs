@@ -413,3 +413,39 @@ async fn a_full_sweep_that_could_not_list_everything_goes_on_with_what_is_left()
     assert_eq!(world.calls(PROJECTS), 1, "what was learned before is not asked for again");
     world.end().await;
 }
+
+/// GitLab always fails at one project, whatever else it does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_project_that_is_never_listed_keeps_no_other_from_being_swept() {
+    let world = world(PLAIN_POLICY).await;
+    let (other, check) = project_with_check(&world, "shop/second");
+    deaf(&world);
+    let (first, second) = (merge_request(&world, world.ground.project), merge_request(&world, other));
+    let broken = world.gitlab.fault(Fault::error_page(CHANGED, 502).skip(1));
+    world.app().sweep_now(SweepKind::Full);
+    until_async("the one that is listed is looked at", async || {
+        world.gitlab.advance(Duration::from_secs(2));
+        world.status(first) == Passed
+    })
+    .await;
+    assert_eq!(world.gitlab.status(second, check), Ok(Unanswered));
+    assert_eq!(world.app().store().queue().last_full_sweep().await.unwrap(), None, "it is not made");
+    assert_eq!(world.sweeps_of(SweepKind::Full), 0);
+    // Nor does it keep other sweeps from their turn.
+    let looked_back = world.calls(CHANGED);
+    world.app().sweep_now(SweepKind::LookBack);
+    until_async("the look back ends without it", async || {
+        world.gitlab.advance(Duration::from_secs(2));
+        world.calls(CHANGED) > looked_back
+    })
+    .await;
+    world.gitlab.lift(broken);
+    until_async("what was left is swept later", async || {
+        world.gitlab.advance(Duration::from_secs(30));
+        world.sweeps_of(SweepKind::Full) == 1
+    })
+    .await;
+    world.rest().await;
+    assert_eq!(world.gitlab.status(second, check), Ok(Passed));
+    world.end().await;
+}
