@@ -24,6 +24,7 @@ use crate::status_check::{Resources, SweepKind, Worker};
 use crate::store::{PRUNED_AT_ONCE, Store, StoreError};
 use crate::telemetry::Metrics;
 
+mod drain;
 mod plan;
 mod reconciliation;
 
@@ -32,7 +33,8 @@ pub use self::reconciliation::{
     Found, Outcome, Progress, ReconcileError, ReconcileOrder, Reconciliation, reconcile,
 };
 
-use self::plan::{DRAIN, Plan};
+use self::drain::drain;
+use self::plan::Plan;
 
 /// How often the policies on disk are compared with those in force.
 const POLICIES_LOOK: Duration = Duration::from_secs(2);
@@ -147,12 +149,7 @@ impl App {
         self.stop.cancel();
         self.server.stop(true).await;
         let _served = self.serving.await;
-        let mut working = self.working;
-        if tokio::time::timeout(DRAIN, &mut working).await.is_err() {
-            tracing::warn!("handing back what is not finished");
-            self.abort.cancel();
-            let _worked = working.await;
-        }
+        drain(self.working, &self.abort).await;
         let _cared = self.caring.await;
         let _watched = self.watching.await;
         self.store.close().await;

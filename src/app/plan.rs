@@ -1,7 +1,6 @@
 //! What a configuration means, before anything is opened or bound.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -15,9 +14,6 @@ use crate::setup::{Credentials, Installation};
 use crate::status_check::{Mirrors, Settings, StateLabels};
 use crate::store::StoreError;
 use crate::telemetry::Metrics;
-
-/// How long claimed merge requests may take once the service stops; with the server's own time it stays below 10 s.
-pub(super) const DRAIN: Duration = Duration::from_secs(5);
 
 /// Why the service could not start.
 #[derive(Debug, thiserror::Error)]

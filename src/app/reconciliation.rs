@@ -12,7 +12,8 @@ use futures_util::stream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::plan::{DRAIN, Plan, StartError, installation};
+use super::drain::drain;
+use super::plan::{Plan, StartError, installation};
 use crate::bundle::Bundle;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -243,7 +244,7 @@ impl Place {
                 Ok(Some(project)) => surveyed.push(project),
                 Ok(None) => {}
                 Err(SweepError::Gitlab(error)) if !error.is_curable() => {
-                    report.found.push(unlisted(*id, &error));
+                    report.found.push(unknown(id.to_string(), None, error.to_string()));
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -279,7 +280,9 @@ impl Place {
                     let of_one = noticed.iter().map(|noticed| self.found(project, Some(which), noticed));
                     found.extend(of_one.map(|found| (project, found)));
                 }
-                Err(failure) => found.push((project, unknown(project, which, failure.to_string()))),
+                Err(failure) => {
+                    found.push((project, unknown(project.path.clone(), Some(which), failure.to_string())));
+                }
             }
         }
         found.sort_by_key(|(_, found)| found.merge_request);
@@ -358,12 +361,9 @@ impl Place {
     }
 
     async fn close(self) {
-        if let Some(Working { mut task, stop, abort }) = self.working {
+        if let Some(Working { task, stop, abort }) = self.working {
             stop.cancel();
-            if tokio::time::timeout(DRAIN, &mut task).await.is_err() {
-                abort.cancel();
-                let _worked = task.await;
-            }
+            drain(task, &abort).await;
         }
         self.store.close().await;
     }
@@ -381,18 +381,6 @@ fn open_store(url: &str, clock: Clock, dry_run: bool) -> Result<(Store, bool), S
     }
 }
 
-fn unlisted(project: ProjectId, error: &gitlab::Error) -> Found {
-    Found {
-        project: project.to_string(),
-        merge_request: None,
-        check: None,
-        drift: None,
-        what: error.to_string(),
-        outcome: Outcome::Unknown,
-    }
-}
-
-fn unknown(project: &Project, which: MergeRequestRef, what: String) -> Found {
-    let project = project.path.clone();
-    Found { project, merge_request: Some(which), check: None, drift: None, what, outcome: Outcome::Unknown }
+fn unknown(project: String, merge_request: Option<MergeRequestRef>, what: String) -> Found {
+    Found { project, merge_request, check: None, drift: None, what, outcome: Outcome::Unknown }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
+use tokio::runtime::Builder;
 
 use super::configuration;
 use super::exit_status::ExitStatus;
@@ -59,12 +60,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitStatus {
         selection: &selection,
         checks: arguments.checks.iter().cloned().collect(),
     };
-    let diagnosis = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let diagnosis = match report::runtime(Builder::new_current_thread()) {
         Ok(runtime) => runtime.block_on(examine(&patient)),
-        Err(error) => {
-            report::talk(&format!("error: the runtime can't be started: {error}\n"));
-            return ExitStatus::Failed;
-        }
+        Err(status) => return status,
     };
     let wrong = diagnosis.findings.iter().any(|finding| finding.severity() == Severity::Wrong);
     let text = match arguments.output {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use serde_json::{Value, json};
+use tokio::runtime::Builder;
 
 use super::configuration;
 use super::exit_status::ExitStatus;
@@ -68,12 +69,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitStatus {
         Ok(prepared) => prepared,
         Err(status) => return status,
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match report::runtime(Builder::new_current_thread()) {
         Ok(runtime) => runtime,
-        Err(error) => {
-            report::talk(&format!("error: the runtime can't be started: {error}\n"));
-            return ExitStatus::Failed;
-        }
+        Err(status) => return status,
     };
     let order = order(arguments);
     let mut written = ExitStatus::Fine;

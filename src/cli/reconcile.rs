@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
+use tokio::runtime::Builder;
 
 use super::configuration;
 use super::exit_status::ExitStatus;
@@ -40,12 +41,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitStatus {
-    let reconciled = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let reconciled = match report::runtime(Builder::new_multi_thread()) {
         Ok(runtime) => runtime.block_on(reconcile(arguments)),
-        Err(error) => {
-            report::talk(&format!("error: the runtime can't be started: {error}\n"));
-            return ExitStatus::Failed;
-        }
+        Err(status) => return status,
     };
     let reconciliation = match reconciled {
         Ok(reconciliation) => reconciliation,

@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind, Write};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use clap::ValueEnum;
+use tokio::runtime::{Builder, Runtime};
 
 use super::exit_status::ExitStatus;
 use crate::policy::{Diagnostic, Diagnostics, PolicySource, Severity};
@@ -37,6 +38,14 @@ pub(super) fn data(text: &str, status: ExitStatus) -> ExitStatus {
 /// Says something to the person at the terminal; if nobody listens, nothing is lost.
 pub(super) fn talk(text: &str) {
     let _unheard: io::Result<()> = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
+/// What runs a command; where there is none to be had, why was told.
+pub(super) fn runtime(mut builder: Builder) -> Result<Runtime, ExitStatus> {
+    builder.enable_all().build().map_err(|error| {
+        talk(&format!("error: the runtime can't be started: {error}\n"));
+        ExitStatus::Failed
+    })
 }
 
 /// An error with all that led to it, in one line.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use tokio::runtime::Builder;
 
 use super::configuration;
 use super::exit_status::ExitStatus;
@@ -29,12 +30,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitStatus {
         Ok(prepared) => prepared,
         Err(status) => return status,
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match report::runtime(Builder::new_multi_thread()) {
         Ok(runtime) => runtime,
-        Err(error) => {
-            report::talk(&format!("error: the runtime can't be started: {error}\n"));
-            return ExitStatus::Failed;
-        }
+        Err(status) => return status,
     };
     runtime.block_on(serve(&config, bundle))
 }

@@ -26,6 +26,7 @@ pub struct Dated<T> {
     /// When, if the answer said so.
     pub date: Option<Timestamp>,
 }
+
 /// A good answer.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -50,14 +51,14 @@ pub(super) fn judge(
     (status, headers, body): (StatusCode, &HeaderMap, &[u8]),
 ) -> Result<(), Error> {
     let retry_after = || {
-        let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+        let seconds = text(headers, RETRY_AFTER.as_str())?.trim().parse().ok()?;
         Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
     };
     let code = status.as_u16();
     match code {
         200..=299 => Ok(()),
         301 | 302 | 303 | 307 | 308 => {
-            let location = headers.get(LOCATION).and_then(|location| location.to_str().ok());
+            let location = text(headers, LOCATION.as_str());
             Err(Error::Redirected { route, status: code, to: location.and_then(|to| url.join(to).ok()) })
         }
         401 => Err(Error::Unauthorized { route }),
@@ -121,8 +122,7 @@ pub(super) fn parse<T: DeserializeOwned>(route: &'static str, body: &[u8]) -> Re
 }
 
 pub(super) fn date_of(headers: &HeaderMap) -> Option<Timestamp> {
-    let date = headers.get(DATE)?.to_str().ok()?;
-    DateTimeParser::new().parse_timestamp(date).ok()
+    DateTimeParser::new().parse_timestamp(text(headers, DATE.as_str())?).ok()
 }
 
 pub(super) fn kind_of(error: &reqwest::Error) -> &'static str {

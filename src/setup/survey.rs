@@ -54,12 +54,8 @@ impl<'a> Survey<'a> {
             gitlab.hooks(HookPlace::Project(id)),
         );
         let level = role.clone().ok();
-        let is_without_checks = self.installation.answers_otherwise
-            && match &checks {
-                Err(Error::Unauthorized { .. }) => level.is_some_and(|level| level >= MAINTAINER),
-                Err(Error::NotFound { .. }) => true,
-                Ok(_) | Err(_) => false,
-            };
+        let has_none = checks.as_ref().is_err_and(|error| has_no_checks(level, error));
+        let is_without_checks = self.installation.answers_otherwise && has_none;
         let checks = if is_without_checks {
             Ok(Vec::new())
         } else {
@@ -107,10 +103,18 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// 401 has two meanings (contract section 8): who calls is known by now, so it is the role or the licence.
+/// Whether GitLab has no status checks. 401 has two meanings (contract section 8): who calls is known by now, so it is the role
+/// or the licence.
+fn has_no_checks(level: Option<u8>, error: &Error) -> bool {
+    match error {
+        Error::Unauthorized { .. } => level.is_some_and(|level| level >= MAINTAINER),
+        other => matches!(other, Error::NotFound { .. }),
+    }
+}
+
 fn checks_unread(path: &str, level: Option<u8>, error: &Error) -> Finding {
     match error {
-        Error::Unauthorized { .. } if level.is_some_and(|level| level >= MAINTAINER) => unlicensed(path),
+        Error::Unauthorized { .. } if has_no_checks(level, error) => unlicensed(path),
         Error::Unauthorized { .. } => hidden("status-check", path, level),
         Error::NotFound { .. } => no_such_route(path),
         other => unread("status-check", path, level, other),

@@ -167,6 +167,22 @@ impl NewHook {
         self
     }
 
+    /// Wants everything else that a hook of a project or group can tell.
+    pub fn everything_else(mut self) -> Self {
+        self.events.extend([
+            HookEvent::Note,
+            HookEvent::ConfidentialNote,
+            HookEvent::Pipeline,
+            HookEvent::Job,
+            HookEvent::Emoji,
+            HookEvent::Issue,
+            HookEvent::Push,
+            HookEvent::Member,
+            HookEvent::AccessToken,
+        ]);
+        self
+    }
+
     /// Does not want merge request events.
     pub fn without_merge_requests(mut self) -> Self {
         self.events.remove(&HookEvent::MergeRequest);

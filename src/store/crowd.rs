@@ -19,6 +19,9 @@ use super::lane::LEASE;
 const START: (i64, i64) = (-1, -1);
 /// The stage of those that are being decided; below it stand the two ranks of lanes.
 const CLAIMED: i64 = 2;
+/// Whatever has an unserved delivery, or is to be looked at in any case, until the instant `?1`.
+const IS_COVERED: &str = "claim IS NULL
+    AND (coalesce(look_at <= ?1, 0) OR (generation > settled_generation AND coalesce(due_at <= ?1, 0)))";
 
 /// A crowd under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,22 +87,21 @@ pub(super) fn members(
                      AND (?4 = '' OR coalesce(target_branch, told_target, ?4) = ?4 OR coalesce(told_target = ?4, 0))";
         return read(connection, sql, (millis(now), millis(now + 2 * LEASE), project, branch));
     }
-    // Covered is whatever has an unserved delivery, or is to be looked at in any case.
     if turn.crowd.project.is_some() {
-        let sql = "SELECT project_id, iid, project_path, claim IS NULL
-                          AND (coalesce(look_at <= ?1, 0) OR (generation > settled_generation AND coalesce(due_at <= ?1, 0)))
-                   FROM lane
-                   WHERE is_open = 1 AND may_pass = ?2 AND project_id = ?3 AND iid > ?4
-                     AND (?5 = '' OR coalesce(target_branch, told_target, ?5) = ?5)
-                   ORDER BY iid LIMIT ?6";
-        return read(connection, sql, (millis(before), turn.stage, project, turn.after.1, branch, limit));
+        let sql = format!(
+            "SELECT project_id, iid, project_path, {IS_COVERED} FROM lane
+             WHERE is_open = 1 AND may_pass = ?2 AND project_id = ?3 AND iid > ?4
+               AND (?5 = '' OR coalesce(target_branch, told_target, ?5) = ?5)
+             ORDER BY iid LIMIT ?6"
+        );
+        return read(connection, &sql, (millis(before), turn.stage, project, turn.after.1, branch, limit));
     }
-    let sql = "SELECT project_id, iid, project_path, claim IS NULL
-                      AND (coalesce(look_at <= ?1, 0) OR (generation > settled_generation AND coalesce(due_at <= ?1, 0)))
-               FROM lane
-               WHERE is_open = 1 AND may_pass = ?2 AND (project_id, iid) > (?3, ?4)
-               ORDER BY project_id, iid LIMIT ?5";
-    read(connection, sql, (millis(before), turn.stage, turn.after.0, turn.after.1, limit))
+    let sql = format!(
+        "SELECT project_id, iid, project_path, {IS_COVERED} FROM lane
+         WHERE is_open = 1 AND may_pass = ?2 AND (project_id, iid) > (?3, ?4)
+         ORDER BY project_id, iid LIMIT ?5"
+    );
+    read(connection, &sql, (millis(before), turn.stage, turn.after.0, turn.after.1, limit))
 }
 
 fn read(connection: &Connection, sql: &str, params: impl Params) -> Result<Vec<Member>, StoreError> {

@@ -104,19 +104,11 @@ pub type Concerned = dyn Fn(Option<&str>) -> bool + Send + Sync;
 impl Hint {
     /// A signed update, for the tests of this room; `byte` tells its body from others.
     pub(super) fn example(merge_request: MergeRequestRef, byte: u8) -> Self {
+        let proof = Proof { digest: [byte; 32], idempotency_key: None };
         Self {
-            merge_request,
             event: Event::MergeRequest,
             action: Some("update".to_owned()),
-            status_check: None,
-            check_name: None,
-            sha: None,
-            target_branch: None,
-            pusher: None,
-            distrust: false,
-            unsigned: false,
-            digest: [byte; 32],
-            idempotency_key: None,
+            ..Self::of_companion(merge_request, None, proof)
         }
     }
 }

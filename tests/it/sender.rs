@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::world::BOUND;
+use crate::world::{BOUND, sample};
 
 /// The signing token that worlds of these tests know.
 pub const SIGNING_TOKEN: &str = "whsec_c2VzYW1lLW9mLXRoZS1zaWduaW5nLXRva2VuLTAwMDA=";
@@ -116,8 +116,7 @@ pub fn curl(url: &str, headers: &Headers, body: &[u8], arguments: &[&str]) -> Op
 /// The value of a metric, 0 while nothing was counted.
 pub async fn metric(server: &str, name: &str) -> u64 {
     let text = get(&format!("{server}/metrics")).await.text;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.map_or(0, |value| value.parse().unwrap())
+    sample(&text, name).map_or(0, |value| value.parse().unwrap())
 }
 
 /// How many deliveries ended so.

@@ -8,24 +8,12 @@ mod replays;
 mod wakes;
 
 use countersign::merge_request::MergeRequestRef;
-use countersign::simulator::{HookEvent, NewHook};
+use countersign::simulator::NewHook;
 use countersign::telemetry::DeliveryLabels;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::world::{Ground, HOOK_TOKEN, World, until};
 
-/// What a hook of a project or group can tell beside merge requests.
-const EVENTS: [HookEvent; 9] = [
-    HookEvent::Note,
-    HookEvent::ConfidentialNote,
-    HookEvent::Pipeline,
-    HookEvent::Job,
-    HookEvent::Emoji,
-    HookEvent::Issue,
-    HookEvent::Push,
-    HookEvent::Member,
-    HookEvent::AccessToken,
-];
 const OWN_TOKEN: &str = "GET /personal_access_tokens/self";
 
 /// A policy of one rule.
@@ -49,7 +37,7 @@ async fn world_on(ground: Ground) -> World {
 
 fn tell_everything(world: &World) {
     let hook = NewHook::of("shop", &address(world)).token(HOOK_TOKEN).without_merge_requests();
-    world.gitlab.create_hook(EVENTS.into_iter().fold(hook, NewHook::event));
+    world.gitlab.create_hook(hook.everything_else());
     let hook = NewHook::system(&address(world)).token(HOOK_TOKEN);
     world.gitlab.create_hook(hook.without_merge_requests());
 }

@@ -9,21 +9,13 @@ use countersign::simulator::{CallOutcome, CheckStatus, Fault, FaultKind, Weather
 use jiff::Timestamp;
 use tracing::Level;
 
+use super::THREADS_POLICY;
 use super::fairness::open_elsewhere;
 use super::log::{Line, lines, run_logged};
 use crate::world::{Chance, ONE, RESPOND, World};
 
 use CheckStatus::{Failed, Passed};
 
-/// Takes three calls for a verdict: the merge request, and two lists.
-const POLICY: &str = r#"
-policy: day
-rules:
-  - id: title
-    require: { not: { title: { glob: ["bad*"] } } }
-  - id: threads
-    require: { unresolved_threads: { at_most: 0 } }
-"#;
 /// How much time passes at a step: leases must be kept.
 const STEP: Duration = Duration::from_secs(5);
 
@@ -185,7 +177,7 @@ fn sample(lines: &[Line]) -> String {
 
 async fn play(size: &Size) {
     let began = Instant::now();
-    let world = World::start(POLICY).await;
+    let world = World::start(THREADS_POLICY).await;
     let mut all = BTreeMap::new();
     for project in 0..size.projects {
         let (first, check) = open_elsewhere(&world, &format!("shop/part-{project}"));

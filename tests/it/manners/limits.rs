@@ -5,22 +5,12 @@ use std::time::Duration;
 use countersign::simulator::{CallOutcome, CheckStatus, Fault};
 
 use super::log::{lines, run_logged};
-use super::pass_until;
+use super::{THREADS_POLICY, pass_until};
 use crate::world::{DISCUSSIONS, Ground, ONE, PLAIN_POLICY, World, until};
 
 use CheckStatus::{Failed, Passed};
 
 const MERGE_REQUESTS: usize = 40;
-
-/// Needs three calls for a verdict.
-const THREADS_POLICY: &str = r#"
-policy: threads
-rules:
-  - id: title
-    require: { not: { title: { glob: ["bad*"] } } }
-  - id: threads
-    require: { unresolved_threads: { at_most: 0 } }
-"#;
 
 fn refusals(world: &World) -> u64 {
     let counts = world.gitlab.call_counts();

@@ -14,6 +14,16 @@ use std::time::{Duration, Instant};
 
 use crate::world::{BOUND, World};
 
+/// Takes three calls for a verdict: the merge request, and two lists.
+const THREADS_POLICY: &str = r#"
+policy: threads
+rules:
+  - id: title
+    require: { not: { title: { glob: ["bad*"] } } }
+  - id: threads
+    require: { unresolved_threads: { at_most: 0 } }
+"#;
+
 /// Lets time pass until a condition holds, in steps in which leases can be kept; for two hours at the most.
 async fn pass_until(world: &World, what: &str, done: impl Fn() -> bool) {
     const STEP: Duration = Duration::from_secs(1);

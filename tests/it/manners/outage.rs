@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use countersign::simulator::{CheckStatus, Fault, FaultKind};
+use countersign::merge_request::MergeRequestRef;
+use countersign::simulator::{CheckStatus, Fault, FaultId, FaultKind, StatusRow};
 use tracing::Level;
 
 use super::log::{lines, run_logged};
@@ -39,6 +40,23 @@ async fn pass(world: &World, time: Duration) {
     }
 }
 
+/// GitLab is there again, and all comes right; gives what was posted meanwhile, in its order.
+async fn come_back(
+    world: &World,
+    absence: FaultId,
+    losing: &[MergeRequestRef],
+    gaining: &[MergeRequestRef],
+) -> Vec<StatusRow> {
+    let rows = world.gitlab.all_responses().len();
+    world.gitlab.lift(absence);
+    pass_until(world, "all is right", || {
+        losing.iter().all(|which| world.status(*which) == Failed)
+            && gaining.iter().all(|which| world.status(*which) == Passed)
+    })
+    .await;
+    world.gitlab.all_responses().split_off(rows)
+}
+
 async fn an_hour_of(name: &'static str, absence: Fault) {
     let world = World::start(PLAIN_POLICY).await;
     let open = |title| world.open(world.merge_request().title(title));
@@ -68,14 +86,7 @@ async fn an_hour_of(name: &'static str, absence: Fault) {
         decisions_after += world.decisions(*which).await.len();
     }
     assert_eq!(decisions_after, decisions, "{name}: what could not be asked left no decision");
-    let rows = world.gitlab.all_responses().len();
-    world.gitlab.lift(absence);
-    pass_until(&world, "all is right", || {
-        losing.iter().all(|which| world.status(*which) == Failed)
-            && gaining.iter().all(|which| world.status(*which) == Passed)
-    })
-    .await;
-    let order = world.gitlab.all_responses().split_off(rows);
+    let order = come_back(&world, absence, &losing, &gaining).await;
     let last = order.iter().rposition(|row| losing.contains(&row.merge_request)).unwrap();
     let first = order.iter().position(|row| row.posted == Passed).unwrap();
     let kept: Vec<_> = lines("outage").split_off(before);
@@ -129,14 +140,7 @@ async fn after_an_outage_withdrawals_go_before_grants_that_waited_longer() {
         world.gitlab.edit_title(*which, "bad").unwrap();
     }
     world.gitlab.deliveries_settled().await.unwrap();
-    let rows = world.gitlab.all_responses().len();
-    world.gitlab.lift(absence);
-    pass_until(&world, "all is right", || {
-        losing.iter().all(|which| world.status(*which) == Failed)
-            && gaining.iter().all(|which| world.status(*which) == Passed)
-    })
-    .await;
-    let order = world.gitlab.all_responses().split_off(rows);
+    let order = come_back(&world, absence, &losing, &gaining).await;
     let first = order.iter().position(|row| row.posted == Passed).unwrap();
     let late = order.iter().skip(first).filter(|row| losing.contains(&row.merge_request)).count();
     println!(

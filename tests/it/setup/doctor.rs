@@ -101,18 +101,27 @@ async fn projects_are_named_by_path_id_or_glob_and_else_those_that_the_token_rea
     scene.world.end().await;
 }
 
+/// Instances of GitLab without status checks, and the role of who asks.
+const WITHOUT_CHECKS: [(Edition, u8); 4] = [
+    (Edition::Unlicensed, 40),
+    (Edition::Unlicensed, 30),
+    (Edition::Community, 40),
+    (Edition::Community, 30),
+];
+
+/// Everything was set up, and then status checks went.
+async fn without_checks(edition: Edition, role: u8) -> Scene {
+    let scene = Scene::healthy().await;
+    let ground = &scene.world.ground;
+    scene.gitlab.add_member(ground.project, Membership::new(ground.bot, role)).unwrap();
+    scene.gitlab.install("18.3.0", edition);
+    scene
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_ultimate_it_says_so_whoever_asks() {
-    for (edition, role) in [
-        (Edition::Unlicensed, 40),
-        (Edition::Unlicensed, 30),
-        (Edition::Community, 40),
-        (Edition::Community, 30),
-    ] {
-        let scene = Scene::healthy().await;
-        let ground = &scene.world.ground;
-        scene.gitlab.add_member(ground.project, Membership::new(ground.bot, role)).unwrap();
-        scene.gitlab.install("18.3.0", edition);
+    for (edition, role) in WITHOUT_CHECKS {
+        let scene = without_checks(edition, role).await;
         let (code, findings) = scene.doctor(&["shop/pay"], &[]).await;
         let complaints = complaints(&findings);
         assert!(
@@ -127,16 +136,8 @@ async fn without_ultimate_it_says_so_whoever_asks() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_status_checks_nothing_is_wrong_where_verdicts_are_told_otherwise() {
-    for (edition, role) in [
-        (Edition::Unlicensed, 40),
-        (Edition::Unlicensed, 30),
-        (Edition::Community, 40),
-        (Edition::Community, 30),
-    ] {
-        let scene = Scene::healthy().await;
-        let ground = &scene.world.ground;
-        scene.gitlab.add_member(ground.project, Membership::new(ground.bot, role)).unwrap();
-        scene.gitlab.install("18.3.0", edition);
+    for (edition, role) in WITHOUT_CHECKS {
+        let scene = without_checks(edition, role).await;
         for otherwise in [("ANSWERS__COMMIT_STATUS", "true"), ("ANSWERS__NOTE", "true")] {
             let (_, findings) = scene.doctor(&["shop/pay"], &[otherwise]).await;
             let found = complaints(&findings);

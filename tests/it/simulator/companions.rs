@@ -2,8 +2,8 @@
 
 use countersign::merge_request::{MergeRequestRef, ProjectId, UserId};
 use countersign::simulator::{
-    Gitlab, HookEvent, Membership, NewHook, NewIssue, NewJob, NewMergeRequest, PipelineKind, Recipient,
-    Simulator, SimulatorOptions,
+    Gitlab, Membership, NewHook, NewIssue, NewJob, NewMergeRequest, PipelineKind, Recipient, Simulator,
+    SimulatorOptions,
 };
 use serde_json::{Value, json};
 
@@ -28,19 +28,8 @@ async fn scene(version: &str) -> Scene {
     let project = gitlab.create_project("shop/tools/web");
     let ana = gitlab.create_user("ana");
     let which = gitlab.open_merge_request(NewMergeRequest::in_project(project).author(ana)).unwrap();
-    let events = [
-        HookEvent::Note,
-        HookEvent::ConfidentialNote,
-        HookEvent::Pipeline,
-        HookEvent::Job,
-        HookEvent::Emoji,
-        HookEvent::Issue,
-        HookEvent::Push,
-        HookEvent::Member,
-        HookEvent::AccessToken,
-    ];
     let hook = NewHook::of("shop", NOWHERE).without_merge_requests();
-    let group = gitlab.create_hook(events.into_iter().fold(hook, NewHook::event));
+    let group = gitlab.create_hook(hook.everything_else());
     let system = gitlab.create_hook(NewHook::system(NOWHERE).without_merge_requests());
     Scene { _simulator: simulator, gitlab, project, which, ana, group, system }
 }

@@ -422,9 +422,7 @@ impl World {
 
     /// The value of a counter.
     pub fn count(&self, name: &str) -> u64 {
-        let exposition = self.app().metrics().render();
-        let line = exposition.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map_or(0, |value| value.parse().unwrap())
+        sample(&self.app().metrics().render(), name).map_or(0, |value| value.parse().unwrap())
     }
 
     /// Every call that GitLab saw, for a test that gives up.
@@ -463,8 +461,12 @@ pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
 
 /// The value of a metric in an exposition.
 pub fn metric(exposition: &str, name: &str) -> f64 {
-    let line = exposition.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.map_or(0.0, |value| value.parse().unwrap())
+    sample(exposition, name).map_or(0.0, |value| value.parse().unwrap())
+}
+
+/// The value of a metric as it is written, if it is there.
+pub fn sample<'e>(exposition: &'e str, name: &str) -> Option<&'e str> {
+    exposition.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
 }
 
 /// Waits with a bound until a condition holds that has to be asked for.
