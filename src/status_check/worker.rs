@@ -192,8 +192,7 @@ impl Worker {
             && let Err(slot) = self.0.background.take_with(&self.0.sweeps, self.0.clock.now())
         {
             // Each to an instant of its own: those that came to one would all be claimed there for the sake of the first.
-            let in_turn = self.0.put_off.reserve(self.0.clock.now());
-            return self.0.queue.put_off(claim, in_turn.max(slot)).await;
+            return self.0.queue.put_off(claim, self.0.put_off.reserve(slot)).await;
         }
         let mut lane = Lane::open(&self.0, claim).await?;
         let policies = Arc::clone(&self.0.bundle.current().set);

@@ -86,8 +86,8 @@ async fn arrives(sample: &Sample) -> Option<String> {
     for (sent, headers) in (1..).zip(ways(sample)) {
         let reply = sender::post(&url, &headers, sample.bytes.clone()).await;
         let Some((about, merge_request)) = about.as_ref().zip(merge_request) else {
-            // A push may concern anybody whose target it is: it is taken, and finds nobody.
-            let status = if sample.is_push() { 202 } else { 200 };
+            // It is taken, and finds nobody.
+            let status = if sample.may_concern_many() { 202 } else { 200 };
             assert_eq!(reply.status, status, "{name}: {reply:?}");
             let located = !sample.is_merge_request_event();
             kind = Some(if located { "wakes nothing" } else { "says not which merge request" });

@@ -64,10 +64,13 @@ impl Sample {
         self.body["object_kind"] == "merge_request"
     }
 
-    /// Whether it tells that branches were pushed.
-    pub fn is_push(&self) -> bool {
-        let update = self.body["event_name"] == "repository_update";
-        self.body["object_kind"] == "push" || self.body["event_name"] == "push" || update
+    /// Whether anybody may be concerned: branches were pushed, people joined or left, or other policies may speak for it.
+    pub fn may_concern_many(&self) -> bool {
+        let name = self.body["event_name"].as_str().or(self.body["object_kind"].as_str()).unwrap_or_default();
+        let is_membership =
+            name.starts_with("user_") && (name.ends_with("_team") || name.ends_with("_group"));
+        let is_move = matches!(name, "project_rename" | "project_transfer");
+        is_membership || is_move || matches!(name, "push" | "repository_update")
     }
 
     /// Which merge request it is about, read by other code than the product's.
@@ -140,6 +143,11 @@ pub fn own() -> Vec<Sample> {
         ("own pipeline", companion("pipeline", &json!({ "id": 31, "iid": 3, "status": "success" }))),
         ("own emoji", companion("emoji", &json!({ "id": 1, "action": "revoke", "name": "thumbsup" }))),
         ("own push of a branch", json!({ "object_kind": "push", "event_name": "push", "project_id": 1006 })),
+        ("own member", json!({ "event_name": "user_add_to_team", "project_id": 1006, "user_id": 41 })),
+        (
+            "own member of a group",
+            json!({ "event_name": "user_remove_from_group", "group_id": 78, "user_id": 41 }),
+        ),
         ("own project", json!({ "event_name": "project_create", "path_with_namespace": "bank/pay" })),
     ];
     bodies.iter().map(|(name, body)| Sample::own(name, body)).collect()
