@@ -324,22 +324,45 @@ async fn decide(
     Ok(Decided { checks, facts, listed, approvals, seen: Seen::default(), panics: 0 })
 }
 
-/// Decides from facts that were read before, with the present as given; none where more must be read, or where a defect
-/// of ours left no verdict.
+/// What facts that were read before come to at another time or under other policies.
+#[derive(Debug)]
+pub struct Recollection {
+    /// Every check with its evaluation. What was not read stands in it as unknown.
+    pub checks: Vec<(Check, Evaluation)>,
+    /// All that is known, and what was asked for besides.
+    pub facts: Facts,
+    /// Whether anything was asked for that was not read.
+    pub is_partial: bool,
+}
+
+/// Decides from facts that were read before, with the present as given; none where a defect of ours left no verdict.
 pub fn recall(
     policies: &PolicySet,
     checks: Vec<Check>,
     mut facts: Facts,
     now: Timestamp,
-) -> Option<(Vec<(Check, Evaluation)>, Facts)> {
+) -> Option<Recollection> {
     facts.now = None;
-    let mut evaluated = evaluate_all(policies, &checks, &facts);
-    if evaluated.needs == BTreeSet::from([FactKey::Now]) {
-        facts.now = Some(now);
-        evaluated = evaluate_all(policies, &checks, &facts);
+    let mut is_partial = false;
+    for _ in 0..ROUNDS {
+        let Evaluated { evaluations, needs, panics } = evaluate_all(policies, &checks, &facts);
+        if panics > 0 {
+            return None;
+        }
+        if needs.is_empty() {
+            let checks = checks.into_iter().zip(evaluations).collect();
+            return Some(Recollection { checks, facts, is_partial });
+        }
+        for key in needs {
+            if key == FactKey::Now {
+                facts.now = Some(now);
+            } else {
+                is_partial = true;
+                facts.leave_unread(key);
+            }
+        }
     }
-    let Evaluated { evaluations, needs, panics } = evaluated;
-    (needs.is_empty() && panics == 0).then(|| (checks.into_iter().zip(evaluations).collect(), facts))
+    None
 }
 
 /// One round over all checks.

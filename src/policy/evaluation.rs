@@ -53,6 +53,14 @@ impl Evaluation {
     pub fn without_policies(verdict: Verdict, summary: String) -> Self {
         Self { verdict, summary, policies: Vec::new(), recheck_at: None }
     }
+
+    /// Whether a rule that blocks is not met for sure: whatever else is unknown, it does not pass.
+    pub fn is_held_back(&self) -> bool {
+        let mut rules = self.policies.iter().flat_map(|policy| &policy.rules);
+        rules.any(|rule| {
+            rule.enforce == Enforce::Block && matches!(rule.state, RuleState::Violated | RuleState::Waiting)
+        })
+    }
 }
 
 /// One policy's part.

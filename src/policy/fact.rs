@@ -13,6 +13,7 @@ mod person;
 mod pipeline;
 mod relation;
 mod review;
+mod unread;
 
 use std::collections::BTreeMap;
 

@@ -17,7 +17,7 @@ use super::resources::Resources;
 /// How soon a rule that waits for a pipeline or for GitLab is looked at again without any event.
 pub(super) const UNSETTLED_LOOK: Duration = Duration::from_secs(120);
 /// The least pause before time is looked at again: GitLab dates to the second.
-const LEAST_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const LEAST_PAUSE: Duration = Duration::from_secs(1);
 /// How soon a heartbeat is tried again for which the budget had no room.
 const LATE_HEARTBEAT: Duration = Duration::from_secs(10);
 

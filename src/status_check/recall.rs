@@ -3,12 +3,13 @@
 //! What shows may be taken back, kept or said again from memory; what would be granted is looked at first. So a freeze
 //! that begins withdraws a thousand passes without a single read.
 
-use crate::decision::{self, Check};
+use crate::decision::{self, Check, Recollection};
 use crate::gitlab::Status;
 use crate::policy::PolicySet;
-use crate::policy::evaluation::Verdict;
+use crate::policy::evaluation::{Evaluation, Verdict};
 use crate::policy::fact::Facts;
 use crate::store::{Observations, Settlement, Shown, StoreError};
+use jiff::Timestamp;
 
 use super::aftermath::after;
 use super::answer::{Answer, Weighed};
@@ -21,24 +22,31 @@ pub(super) enum Recalled {
     /// All that is to be said is said; the claim ends so.
     Settled(Box<Settlement>),
     /// GitLab has to be asked.
-    Look,
+    Look {
+        /// When time may make plain what to take back, whatever GitLab says.
+        recheck_at: Option<Timestamp>,
+    },
 }
 
 impl Lane<'_> {
     /// Decides from what is remembered.
     pub(super) async fn recall(&self, policies: &PolicySet) -> Result<Recalled, StoreError> {
-        let Some(facts) = self.facts().await? else { return Ok(Recalled::Look) };
+        const LOOK: Recalled = Recalled::Look { recheck_at: None };
+        let Some(facts) = self.facts().await? else { return Ok(LOOK) };
         let checks = self.checks(&facts);
         let now = self.resources.on_gitlabs_clock(self.resources.clock.now());
-        let Some((checks, facts)) = decision::recall(policies, checks, facts, now) else {
-            return Ok(Recalled::Look);
-        };
-        if checks.is_empty() || checks.iter().any(|(_, evaluation)| is_undecided(evaluation.verdict)) {
-            return Ok(Recalled::Look);
+        let Some(recollection) = decision::recall(policies, checks, facts, now) else { return Ok(LOOK) };
+        let Recollection { checks, facts, is_partial } = recollection;
+        if checks.is_empty() || checks.iter().any(|(_, evaluation)| is_open(evaluation, is_partial)) {
+            let recheck_at = checks.iter().filter_map(|(_, evaluation)| evaluation.recheck_at).min();
+            return Ok(Recalled::Look { recheck_at });
         }
         let weighed = self.weigh(&facts.merge_request, &checks, None).await;
-        if !weighed.iter().all(|weighed| self.is_sayable_from_memory(weighed, &facts)) {
-            return Ok(Recalled::Look);
+        let is_sayable = |weighed: &Weighed| self.is_sayable_from_memory(weighed, &facts);
+        // Nor does a pass stay for want of a word where not all was asked.
+        let is_mute = |weighed: &Weighed| is_partial && weighed.answer == Answer::Unsayable;
+        if weighed.iter().any(|weighed| is_mute(weighed) || !is_sayable(weighed)) {
+            return Ok(LOOK);
         }
         let dropped = self.dropped(&facts.merge_request, checks.iter().map(|(check, _)| check), false);
         let standing =
@@ -46,7 +54,7 @@ impl Lane<'_> {
         if let Some(standing) = &standing
             && self.must_look_to_mirror(policies, standing, may_have_moved(&facts))
         {
-            return Ok(Recalled::Look);
+            return Ok(LOOK);
         }
         let shared = Shared::new(&facts, policies)?;
         let mut statements = self.state(&shared, &facts.merge_request.sha, &checks, &weighed)?;
@@ -56,10 +64,19 @@ impl Lane<'_> {
         }
         let mut settlement = after(self.resources, &self.claim, &checks, weighed);
         settlement.settled_as = "recalled";
-        if !self.is_decided_under(policies) && (may_have_moved(&facts) || !self.is_watched()) {
+        let now = self.resources.clock.now();
+        if is_partial {
+            // Nothing failed: what was not asked is asked in its turn.
+            (settlement.unfinished, settlement.undecided, settlement.look_at) = (false, false, None);
+        }
+        if self.is_decided_under(policies) {
+            if is_partial {
+                settlement.look_by(now);
+            }
+        } else if is_partial || may_have_moved(&facts) || !self.is_watched() {
             // What other policies make of a pipeline that may have moved without an event is looked at in its turn, and so
             // is what is kept by facts that the policies in between did not read: no event of those woke anybody.
-            settlement.look_by(self.resources.background.reserve(self.resources.clock.now()));
+            settlement.look_by(self.resources.background.reserve(now));
         }
         settlement.revision = Some(policies.revision().as_str().to_owned());
         let observations = Observations::default();
@@ -123,6 +140,11 @@ fn may_have_moved(facts: &Facts) -> bool {
     facts.pipeline.is_some() || facts.commit_statuses.is_some()
 }
 
-fn is_undecided(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::UndecidedCurable | Verdict::UndecidedIncurable)
+/// Whether only GitLab can tell. What was not asked tells nothing, unless it can't make it pass any more.
+fn is_open(evaluation: &Evaluation, is_partial: bool) -> bool {
+    match evaluation.verdict {
+        Verdict::UndecidedCurable => !(is_partial && evaluation.is_held_back()),
+        Verdict::UndecidedIncurable => true,
+        Verdict::Passed | Verdict::Failed | Verdict::Waiting => false,
+    }
 }

@@ -19,7 +19,7 @@ use crate::policy::PolicySet;
 use crate::store::{Claim, KnownStatus, LEASE, Settlement, StoreError, Work};
 use crate::telemetry::Telling;
 
-use super::aftermath::again;
+use super::aftermath::{LEAST_PAUSE, again};
 use super::lane::Lane;
 use super::look::Look;
 use super::pause::{PARKED_FOR, pause};
@@ -197,18 +197,16 @@ impl Worker {
         let mut lane = Lane::open(&self.0, claim).await?;
         let policies = Arc::clone(&self.0.bundle.current().set);
         if lane.claim.work == Work::Recall {
-            match lane.recall(&policies).await? {
+            let recheck_at = match lane.recall(&policies).await? {
                 Recalled::Settled(settlement) => return lane.settle(*settlement).await,
-                Recalled::Look => {}
-            }
+                Recalled::Look { recheck_at } => recheck_at,
+            };
             // Time has its moment; other policies come to everybody at once, and so in turn.
             if !lane.is_decided_under(&policies) {
                 let now = self.0.clock.now();
                 let slot = self.0.background.reserve(now);
                 if slot > now {
-                    let settled_as = "to be looked at";
-                    let look_at = Some(slot);
-                    return lane.settle(Settlement { look_at, settled_as, ..Settlement::default() }).await;
+                    return lane.settle(self.to_be_looked_at(slot, recheck_at)).await;
                 }
             }
         }
@@ -240,6 +238,13 @@ impl Worker {
             }
             Err(failure) => self.fail(lane, &policies, &failure).await,
         }
+    }
+
+    /// It keeps its word until it is looked at, unless time makes plain before that it can't.
+    fn to_be_looked_at(&self, at: Timestamp, recheck_at: Option<Timestamp>) -> Settlement {
+        let recheck_at = recheck_at.map(|at| self.0.on_our_clock(at).max(self.0.clock.now() + LEAST_PAUSE));
+        let recall_at = recheck_at.filter(|recheck_at| *recheck_at < at);
+        Settlement { look_at: Some(at), recall_at, settled_as: "to be looked at", ..Settlement::default() }
     }
 
     fn note_outcome(&self, looked: &Result<Look, Failure>) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use countersign::merge_request::MergeRequestRef;
 use countersign::simulator::{CheckStatus, Weather};
+use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::sender;
@@ -136,6 +137,68 @@ async fn a_policy_that_asks_for_what_was_never_read_is_followed_by_a_look() {
     put_in_force(&world, PIPELINE).await;
     followed(&world).await;
     world.expect(which, Failed, "its pipeline failed").await;
+    world.end().await;
+}
+
+/// How many have to wait for their turn.
+const LATE: usize = 4;
+
+/// Many that pass, and GitLab may be asked for one of them in a minute after the first twenty.
+async fn many_passed() -> (World, Vec<MergeRequestRef>) {
+    let ground = Ground::prepare(PLAIN_POLICY).await.configure("GITLAB__BACKGROUND_CALLS_PER_MINUTE", "5");
+    let world = World::start_on(ground).await;
+    let passing = vec![("feat: x", Passed); usize::try_from(LOOKS_AT_ONCE).unwrap() + LATE];
+    let all = opened(&world, &passing).await;
+    // Nobody is told of it: only a look finds it.
+    world.gitlab.set_weather(Weather { drop: 1.0, ..Weather::default() });
+    for which in &all {
+        world.gitlab.set_pipeline(*which, "success").unwrap();
+    }
+    (world, all)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_can_not_pass_any_more_is_taken_back_at_once_although_not_all_was_read() {
+    let (world, all) = many_passed().await;
+    let looks = world.calls(ONE);
+    put_in_force(&world, &format!("{PIPELINE}  - id: title\n    require: {{ title: {{ glob: [fix*] }} }}\n"))
+        .await;
+    followed(&world).await;
+    assert!(all.iter().all(|which| world.status(*which) == Failed), "its title says it all");
+    assert_eq!(world.calls(ONE) - looks, LOOKS_AT_ONCE, "and the others will be looked at in their turn");
+    let mut partial = 0;
+    for which in &all {
+        let decision = world.decisions(*which).await.pop().unwrap();
+        partial += usize::from(String::from_utf8(decision.record).unwrap().contains("GitLab was not asked"));
+    }
+    assert_eq!(partial, LATE, "their records say what is not known");
+    for _ in 0..LATE {
+        world.pass(MINUTE).await;
+    }
+    assert_eq!(world.calls(ONE) - looks, all.len() as u64);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_its_turn_keeps_a_pass_until_time_makes_plain_that_it_can_not() {
+    let (world, all) = many_passed().await;
+    let looks = world.calls(ONE);
+    let from = Timestamp::from_second((world.gitlab.now() + MINUTE * 5 / 6).as_second()).unwrap();
+    let freeze = format!(
+        "{PIPELINE}  - id: freeze\n    when: {{ during: {{ from: \"{from}\", to: \"{}\" }} }}
+    require: {{ labels: {{ all: [agreed] }} }}\n",
+        from + HOUR
+    );
+    put_in_force(&world, &freeze).await;
+    until_async("the others are decided", async || remaining(&world).await == LATE as u64).await;
+    world.rest().await;
+    assert!(all.iter().all(|which| world.status(*which) == Passed), "each as far as it is known");
+    assert_eq!(world.calls(ONE) - looks, LOOKS_AT_ONCE, "some wait for their turn");
+    world.gitlab.advance(world.ground.clock.until(from) + Duration::from_secs(1));
+    world.rest().await;
+    let shown: Vec<_> = all.iter().map(|which| world.status(*which)).collect();
+    assert!(shown.iter().all(|status| *status == Pending), "nothing passes in a freeze: {shown:?}");
+    assert!(world.calls(ONE) - looks < all.len() as u64, "the turn of some has not come");
     world.end().await;
 }
 
