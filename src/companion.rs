@@ -21,7 +21,7 @@ pub enum Companion {
     Member,
     /// A project's settings were changed.
     Project,
-    /// A project was renamed or moved: other policies may speak for it.
+    /// A project or a group of projects was renamed or moved: other policies may speak for it.
     Move,
 }
 

@@ -42,8 +42,19 @@ pub(super) enum Purpose {
     Read,
     /// It says something.
     Write,
-    /// It takes back what must not stand.
+    /// It takes back what must not stand, or tells how that is done.
     Withdrawal,
+}
+
+/// What may be begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MayBegin {
+    /// Whatever is due.
+    Everything,
+    /// What takes back what must not stand, if it needs no read: until an instant no read would wait so long.
+    Withdrawals(Timestamp),
+    /// Nothing until an instant.
+    Nothing(Timestamp),
 }
 
 /// Why a call is not made, and for how long.
@@ -236,18 +247,25 @@ impl Budget {
         Duration::try_from(until.duration_since(now)).unwrap_or_default()
     }
 
-    /// Until when nothing is to be begun, for no read would wait so long; none if GitLab may be asked.
-    pub(super) fn shut_until(&self) -> Option<Timestamp> {
+    /// What may be begun now.
+    pub(super) fn may_begin(&self) -> MayBegin {
         let now = self.clock.now();
         let mut state = self.state();
         state.roll(now);
+        if let Some(until) = state.paused_until {
+            return MayBegin::Nothing(until);
+        }
         let under_way = state.under_way;
         let spent = state.windows().filter_map(|window| window.spent_until(under_way)).max();
         let next_read = match state.next_read(now) {
             Turn::At(at) if at > now + PATIENCE => Some(at),
             Turn::At(_) | Turn::Now | Turn::AfterAnother => None,
         };
-        spent.max(state.paused_until).max(next_read)
+        match spent.max(next_read) {
+            None => MayBegin::Everything,
+            Some(until) if state.may_answer(Purpose::Withdrawal, now).is_ok() => MayBegin::Withdrawals(until),
+            Some(until) => MayBegin::Nothing(until),
+        }
     }
 }
 
@@ -336,7 +354,7 @@ mod tests {
     async fn the_last_calls_are_for_answers_and_the_very_last_for_withdrawals() {
         let (_, budget) = budget(None);
         budget.learn(told(95));
-        assert!(budget.shut_until().is_some(), "nothing is begun");
+        assert!(matches!(budget.may_begin(), MayBegin::Withdrawals(_)));
         let last: Vec<_> =
             (0..3).map(|_| budget.admit_now(Purpose::Write, ROUTE, budget.clock.now())).collect();
         assert!(last.iter().all(Result::is_ok));
@@ -347,6 +365,7 @@ mod tests {
         );
         let withdrawals: Vec<_> = (0..3).map(|_| budget.admit_now(Purpose::Withdrawal, ROUTE, now)).collect();
         assert_eq!(withdrawals.iter().filter(|admitted| admitted.is_ok()).count(), 2);
+        assert!(matches!(budget.may_begin(), MayBegin::Nothing(_)));
     }
 
     #[tokio::test]
@@ -355,9 +374,11 @@ mod tests {
         let hour = Duration::from_secs(3600);
         budget.learn(ToldLimit { limit: 100, observed: 85, window: 3600, resets_in: hour });
         assert!(budget.admit(Purpose::Read, ROUTE).await.is_err());
-        let until = budget.shut_until().expect("the lane would be claimed again at once");
+        let MayBegin::Withdrawals(until) = budget.may_begin() else {
+            panic!("the lane would be claimed again at once");
+        };
         clock.advance(clock.until(until));
-        assert_eq!(budget.shut_until(), None);
+        assert_eq!(budget.may_begin(), MayBegin::Everything);
         assert!(budget.admit(Purpose::Read, ROUTE).await.is_ok());
     }
 

@@ -26,7 +26,7 @@ use crate::telemetry::{CallLabels, Metrics};
 use super::access::{Access, ClientError};
 use super::answer::{Answer, Dated, date_of, judge, kind_of, parse, reason_of, sign_of, told_limit};
 use super::asker;
-use super::budget::{Budget, Purpose};
+use super::budget::{Budget, MayBegin, Purpose};
 use super::circuit::{Circuit, Sign};
 use super::credential::Credential;
 use super::error::{Error, Hold};
@@ -110,9 +110,9 @@ impl Client {
         self.0.timeout
     }
 
-    /// Until when nothing is to be begun: GitLab is down, or grants no more calls. None if it may be asked.
-    pub fn shut_until(&self) -> Option<Timestamp> {
-        self.0.circuit.next_probe().max(self.0.budget.shut_until())
+    /// What may be begun: nothing while GitLab is down, and what its limits leave room for.
+    pub fn may_begin(&self) -> MayBegin {
+        self.0.circuit.next_probe().map_or_else(|| self.0.budget.may_begin(), MayBegin::Nothing)
     }
 
     /// Since when GitLab is down, if it is.
@@ -157,6 +157,16 @@ impl Client {
         path: &str,
     ) -> Result<T, Error> {
         Ok(self.read_dated(route, path).await?.value)
+    }
+
+    /// Reads one value before which nothing can be taken back: it waits for no turn.
+    pub(super) async fn read_at_once<T: DeserializeOwned>(
+        &self,
+        route: &'static str,
+        path: &str,
+    ) -> Result<T, Error> {
+        let (_, body) = self.fetch_for(Purpose::Withdrawal, route, &self.url(route, path)?).await?;
+        parse(route, &body)
     }
 
     /// Reads one value and GitLab's time of it.
@@ -231,10 +241,19 @@ impl Client {
     }
 
     pub(super) async fn fetch(&self, route: &'static str, url: &Url) -> Result<(HeaderMap, Vec<u8>), Error> {
+        self.fetch_for(Purpose::Read, route, url).await
+    }
+
+    async fn fetch_for(
+        &self,
+        purpose: Purpose,
+        route: &'static str,
+        url: &Url,
+    ) -> Result<(HeaderMap, Vec<u8>), Error> {
         let (mut url, mut hops) = (url.clone(), 0);
         let (mut pause, mut attempt) = (FIRST_PAUSE, 1);
         loop {
-            let error = match self.call(Purpose::Read, route, self.0.http.get(url.clone())).await {
+            let error = match self.call(purpose, route, self.0.http.get(url.clone())).await {
                 Ok(answer) => return Ok((answer.headers, answer.body)),
                 Err(error) => error,
             };

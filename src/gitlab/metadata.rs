@@ -68,9 +68,9 @@ impl Client {
         Ok(Dated { value: Instance { text, version, enterprise }, date: answer.date })
     }
 
-    /// Asks for the version: `18.1.1-ee` reads as 18.1.
+    /// Asks for the version: `18.1.1-ee` reads as 18.1. It decides by which word a `passed` is taken back.
     pub async fn gitlab_version(&self) -> Result<GitlabVersion, Error> {
-        let answer: Answer = self.read(ROUTE, "version").await?;
+        let answer: Answer = self.read_at_once(ROUTE, "version").await?;
         GitlabVersion::parse(&answer.version).ok_or_else(|| Error::Malformed {
             route: ROUTE,
             reason: "the version is not two numbers with a dot between them".to_owned(),

@@ -50,6 +50,7 @@ pub use self::answer::Dated;
 pub use self::approvals::{Approvals, ApprovedBy};
 pub use self::asker::{on_behalf_of, was_held_back};
 pub use self::award_emoji::AwardEmoji;
+pub use self::budget::MayBegin;
 pub use self::client::Client;
 pub use self::commit_statuses::{CommitStatus, NewCommitStatus};
 pub use self::commits::{CommitSignature, ListedCommit};

@@ -155,9 +155,9 @@ impl Destination {
                 };
                 intake.queue.take(hint).await
             }
-            Self::Commit { companion, sha, .. } => {
+            Self::Commit { companion, project, sha } => {
                 let concerned = concerned(intake, companion);
-                intake.queue.take_for_commit(companion, sha, proof, concerned).await
+                intake.queue.take_for_commit(companion, (project, sha), proof, concerned).await
             }
             Self::Crowds(crowds) => intake.queue.take_crowd(crowds, proof).await,
         }

@@ -22,6 +22,7 @@ use super::post_office::PostOffice;
 use super::release::Release;
 use super::snapshot::Snapshot;
 use super::status_checks::{StatusCheck, StatusRows};
+use super::throttle::RateLimit;
 use crate::clock::Clock;
 use crate::merge_request::{CommitSha, MergeRequestRef, ProjectId, StatusCheckId, User, UserId};
 
@@ -49,9 +50,9 @@ pub(super) struct World {
     pub(super) reports: Vec<CommitStatus>,
     /// Whether `/approvals` says `approved_at` (newer versions do).
     pub(super) says_approved_at: bool,
-    /// At most so many calls per minute and user.
-    pub(super) rate_limit: Option<u64>,
-    /// Calls of a user in a minute.
+    /// At most so many calls per period and user.
+    pub(super) rate_limit: Option<RateLimit>,
+    /// Calls of a user in a period.
     pub(super) observed: HashMap<UserId, (i64, u64)>,
     pub(super) outbox: Vec<Envelope>,
     pub(super) post_office: Arc<PostOffice>,

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::decision::Failure;
-use crate::gitlab::{Error, on_behalf_of, was_held_back};
+use crate::gitlab::{Error, MayBegin, on_behalf_of, was_held_back};
 use crate::policy::PolicySet;
 use crate::store::{Claim, KnownStatus, LEASE, Settlement, StoreError, Work};
 use crate::telemetry::Telling;
@@ -89,7 +89,8 @@ impl Worker {
         lanes.wait().await;
     }
 
-    /// Claims what is due for the free slots, or waits until something may be.
+    /// Claims what is due for the free slots, or waits until something may be. While no read is left only what memory may have
+    /// to take back is claimed.
     async fn claim_due(
         self: &Arc<Self>,
         slots: &Arc<Semaphore>,
@@ -98,11 +99,15 @@ impl Worker {
     ) -> Result<(), StoreError> {
         let Ok(first) = Arc::clone(slots).acquire_owned().await else { return Ok(()) };
         let clock = &self.0.clock;
-        if let Some(until) = self.0.decider.gitlab.shut_until() {
-            drop(first);
-            self.wait_for_gitlab(until).await;
-            return Ok(());
-        }
+        let withdrawals_until = match self.0.decider.gitlab.may_begin() {
+            MayBegin::Everything => None,
+            MayBegin::Withdrawals(until) => Some(until),
+            MayBegin::Nothing(until) => {
+                drop(first);
+                self.wait_for_gitlab(until).await;
+                return Ok(());
+            }
+        };
         let idle_until = clock.now() + IDLE_LOOK;
         let due = self.0.queue.next_due().await?.map_or(idle_until, |due| due.min(idle_until));
         if due > clock.now() {
@@ -122,15 +127,23 @@ impl Worker {
         let worker = Arc::clone(self);
         let (lanes_of, abort) = (lanes.clone(), abort.clone());
         let claiming = lanes.spawn(async move {
-            let back_since = worker.0.decider.gitlab.back_since();
-            let claims = worker.0.queue.claim(permits.len(), back_since).await?;
+            let Resources { queue, decider, .. } = &*worker.0;
+            let claims = match withdrawals_until {
+                None => queue.claim(permits.len(), decider.gitlab.back_since()).await?,
+                Some(_) => queue.claim_recalls(permits.len()).await?,
+            };
+            let claimed = claims.len();
             for (claim, permit) in claims.into_iter().zip(permits) {
                 let worker = Arc::clone(&worker);
                 lanes_of.spawn(worker.hold(claim, permit, abort.clone()));
             }
-            Ok::<_, StoreError>(())
+            Ok(claimed)
         });
-        claiming.await.unwrap_or(Err(StoreError::Closed))
+        let claimed = claiming.await.unwrap_or(Err(StoreError::Closed))?;
+        if let (0, Some(until)) = (claimed, withdrawals_until) {
+            self.wait_for_gitlab(until).await;
+        }
+        Ok(())
     }
 
     /// Nothing is begun while GitLab is down or grants no more calls: what is due keeps its place, and who comes first then is
@@ -198,16 +211,18 @@ impl Worker {
         let policies = Arc::clone(&self.0.bundle.current().set);
         if lane.claim.work == Work::Recall {
             let recheck_at = match lane.recall(&policies).await? {
-                Recalled::Settled(settlement) => return lane.settle(*settlement).await,
+                Recalled::Settled(settlement) => return self.settle_recall(lane, *settlement).await,
                 Recalled::Look { recheck_at } => recheck_at,
             };
+            let now = self.0.clock.now();
             // Time has its moment; other policies come to everybody at once, and so in turn.
-            if !lane.is_decided_under(&policies) {
-                let now = self.0.clock.now();
-                let slot = self.0.background.reserve(now);
-                if slot > now {
-                    return lane.settle(self.to_be_looked_at(slot, recheck_at)).await;
-                }
+            let is_decided = lane.is_decided_under(&policies);
+            let mut look_at = if is_decided { now } else { self.0.background.reserve(now) };
+            if let MayBegin::Withdrawals(until) = self.0.decider.gitlab.may_begin() {
+                look_at = look_at.max(until);
+            }
+            if look_at > now {
+                return self.settle_recall(lane, self.to_be_looked_at(look_at, recheck_at)).await;
             }
         }
         let looked = lane.look(&policies).await?;
@@ -238,6 +253,15 @@ impl Worker {
             }
             Err(failure) => self.fail(lane, &policies, &failure).await,
         }
+    }
+
+    /// A delivery that waits for a look is not served by memory.
+    async fn settle_recall(&self, lane: Lane<'_>, mut settlement: Settlement) -> Result<(), StoreError> {
+        if lane.claim.leaves_delivery {
+            settlement.unfinished = true;
+            settlement.look_by(self.0.clock.now());
+        }
+        lane.settle(settlement).await
     }
 
     /// It keeps its word until it is looked at, unless time makes plain before that it can't.

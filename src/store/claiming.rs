@@ -40,7 +40,7 @@ pub(super) fn claim(
         while claims.len() < in_turn
             && let Some(key) = rota.next(connection)?
         {
-            claims.push(claim_one(connection, number, key, now)?);
+            claims.push(claim_one(connection, number, key, None, now)?);
         }
         // In any case: who looked at many projects in vain goes on behind them, or would look at the same again for ever.
         let sql = "UPDATE claim_counter SET served_project = ?1";
@@ -50,9 +50,32 @@ pub(super) fn claim(
         }
     }
     for key in longest {
-        claims.push(claim_one(connection, number, key, now)?);
+        claims.push(claim_one(connection, number, key, None, now)?);
     }
     Ok(claims)
+}
+
+/// Claims up to `limit` lanes on which a `passed` may show and which time or other policies made due, for a recall: what else
+/// they are due for stays due.
+pub(super) fn claim_recalls(
+    connection: &Connection,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Vec<Claim>, StoreError> {
+    let sql = "SELECT project_id, iid FROM lane
+               WHERE may_pass = 1 AND due_at <= ?1 AND recall_at <= ?1 AND claim IS NULL
+               ORDER BY due_at LIMIT ?2";
+    let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(sql)?;
+    let due = statement.query_map((millis(now), most), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let due: Vec<Key> = due.collect::<Result<_, _>>()?;
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    let number = connection
+        .prepare_cached("UPDATE claim_counter SET value = value + 1 RETURNING value")?
+        .query_row([], |row| row.get(0))?;
+    due.into_iter().map(|key| claim_one(connection, number, key, Some(Work::Recall), now)).collect()
 }
 
 /// A lane's key in SQL.
@@ -149,6 +172,7 @@ fn claim_one(
     connection: &Connection,
     number: i64,
     (project, iid): (i64, i64),
+    work: Option<Work>,
     now: Timestamp,
 ) -> Result<Claim, StoreError> {
     // A recall leaves a later look to its time; a look makes every recall needless, for it decides anew. A sweep leaves
@@ -160,11 +184,12 @@ fn claim_one(
                       CASE WHEN claim IS NOT NULL OR generation > settled_generation
                                 OR coalesce(look_at <= ?3, false) THEN 0
                            WHEN coalesce(recall_at <= ?3, false) THEN 1
-                           WHEN coalesce(sweep_at <= ?3, false) THEN 2 ELSE 0 END, woken_by
+                           WHEN coalesce(sweep_at <= ?3, false) THEN 2 ELSE 0 END, woken_by,
+                      generation > settled_generation
                FROM lane WHERE project_id = ?1 AND iid = ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let key = (project, iid, millis(now));
-    let claim = statement.query_row(key, |row| Ok(claim_of(row, number)))??;
+    let claim = statement.query_row(key, |row| Ok(claim_of(row, number, work)))??;
     let sql = match claim.work {
         Work::Look => {
             "UPDATE lane SET claim = ?3, due_at = ?4, attempts = attempts + 1, look_at = NULL, recall_at = NULL,
@@ -184,15 +209,17 @@ fn claim_one(
     Ok(claim)
 }
 
-fn claim_of(row: &Row<'_>, number: i64) -> Result<Claim, StoreError> {
+/// `work`: what is done if it is not all that is due.
+fn claim_of(row: &Row<'_>, number: i64, work: Option<Work>) -> Result<Claim, StoreError> {
     let time = |index: usize| -> Result<Option<Timestamp>, StoreError> {
         row.get::<_, Option<i64>>(index)?.map(timestamp).transpose()
     };
-    let work = match row.get::<_, i64>(7)? {
+    let due = match row.get::<_, i64>(7)? {
         1 => Work::Recall,
         2 => Work::Sweep,
         _ => Work::Look,
     };
+    let work = work.unwrap_or(due);
     Ok(Claim {
         merge_request: MergeRequestRef {
             project: ProjectId::new(id(row.get(0)?)?),
@@ -200,12 +227,13 @@ fn claim_of(row: &Row<'_>, number: i64) -> Result<Claim, StoreError> {
         },
         generation: row.get(2)?,
         work,
+        leaves_delivery: work == Work::Recall && row.get(9)?,
         attempt: row.get(3)?,
         distrust: row.get::<_, bool>(4)? || work == Work::Sweep,
         undecided_since: time(5)?,
         waiting_since: time(6)?,
-        // What asked for a look is none of a sweep's business.
-        woken_by: row.get::<_, Option<String>>(8)?.filter(|_| work != Work::Sweep),
+        // What asked for a look is none of the others' business.
+        woken_by: row.get::<_, Option<String>>(8)?.filter(|_| work == Work::Look),
         number,
     })
 }

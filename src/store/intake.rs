@@ -50,13 +50,13 @@ pub(super) fn take_if(
 /// Takes an event of a commit for every open merge request of which that is the head.
 pub(super) fn take_for_commit(
     connection: &Connection,
-    (companion, sha): (Companion, &CommitSha),
+    (companion, project, sha): (Companion, ProjectId, &CommitSha),
     proof: &Proof,
     concerned: &Concerned,
     now: Timestamp,
 ) -> Result<Taken, StoreError> {
     let mut taken = Taken::Nobody;
-    for (merge_request, path) in of_head(connection, sha, now)? {
+    for (merge_request, path) in of_head(connection, (project, sha), now)? {
         if !concerned(path.as_deref()) {
             continue;
         }
@@ -71,20 +71,22 @@ pub(super) fn take_for_commit(
 }
 
 /// The open merge requests with a head. One that is being looked at may be about to be remembered with it: whether it is,
-/// a delivery tells that was not served yet.
+/// a delivery tells that was not served yet; of one that was never looked at nothing tells, and it may be any of the project.
 fn of_head(
     connection: &Connection,
-    sha: &CommitSha,
+    (project, sha): (ProjectId, &CommitSha),
     now: Timestamp,
 ) -> Result<Vec<(MergeRequestRef, Option<String>)>, StoreError> {
     let sql = "SELECT project_id, iid, project_path FROM lane WHERE sha = ?1 AND is_open = 1
                UNION
                SELECT project_id, iid, project_path FROM lane
-               WHERE may_pass IN (0, 1) AND due_at > ?2 AND due_at <= ?3 AND claim IS NOT NULL AND EXISTS
+               WHERE may_pass IN (0, 1) AND due_at > ?2 AND due_at <= ?3 AND claim IS NOT NULL
+                 AND (sha IS NULL AND project_id = ?4 OR EXISTS
                    (SELECT 1 FROM delivery WHERE delivery.project_id = lane.project_id AND delivery.iid = lane.iid
-                        AND delivery.id > lane.settled_generation AND delivery.sha = ?1)";
+                        AND delivery.id > lane.settled_generation AND delivery.sha = ?1))";
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query((sha.as_str(), millis(now), millis(now + LEASE)))?;
+    let key = (sha.as_str(), millis(now), millis(now + LEASE), column(project.get())?);
+    let mut rows = statement.query(key)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let project = ProjectId::new(id(row.get(0)?)?);

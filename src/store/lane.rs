@@ -42,6 +42,8 @@ pub struct Claim {
     pub generation: i64,
     /// What to do.
     pub work: Work,
+    /// Whether a delivery waits for a look that is not what is to be done: it goes on waiting.
+    pub leaves_delivery: bool,
     /// Which try this is since the last settlement, from 1.
     pub attempt: u32,
     /// Whether what GitLab shows must be read again.
@@ -112,6 +114,7 @@ impl Claim {
             undecided_since: None,
             waiting_since: None,
             woken_by: None,
+            leaves_delivery: false,
             // INVARIANT: numbers of claims begin at 1.
             number: 0,
         }

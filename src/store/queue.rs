@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::companion::Companion;
 use crate::merge_request::{CommitSha, MergeRequestRef, ProjectId};
 
-use super::claiming::claim;
+use super::claiming::{claim, claim_recalls};
 use super::crowd::{self, CrowdTurn, Member};
 use super::decisions::{self, NewDecision};
 use super::error::StoreError;
@@ -99,12 +99,12 @@ impl Queue {
     pub async fn take_for_commit(
         &self,
         companion: Companion,
-        sha: CommitSha,
+        (project, sha): (ProjectId, CommitSha),
         proof: Proof,
         concerned: Arc<Concerned>,
     ) -> Result<Taken, StoreError> {
         let work = move |connection: &Connection, now| {
-            take_for_commit(connection, (companion, &sha), &proof, &*concerned, now)
+            take_for_commit(connection, (companion, project, &sha), &proof, &*concerned, now)
         };
         let taken = self.write(work).await;
         self.note_taken(&taken, &self.woken);
@@ -198,6 +198,11 @@ impl Queue {
         served_since: Option<Timestamp>,
     ) -> Result<Vec<Claim>, StoreError> {
         self.write(move |connection, now| claim(connection, limit, served_since, now)).await
+    }
+
+    /// Claims up to `limit` lanes that may have to take a `passed` back by what is remembered of them.
+    pub async fn claim_recalls(&self, limit: usize) -> Result<Vec<Claim>, StoreError> {
+        self.write(move |connection, now| claim_recalls(connection, limit, now)).await
     }
 
     /// When the next lane is due, if any ever is.

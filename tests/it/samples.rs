@@ -69,7 +69,7 @@ impl Sample {
         let name = self.body["event_name"].as_str().or(self.body["object_kind"].as_str()).unwrap_or_default();
         let is_membership =
             name.starts_with("user_") && (name.ends_with("_team") || name.ends_with("_group"));
-        let is_move = matches!(name, "project_rename" | "project_transfer");
+        let is_move = matches!(name, "project_rename" | "project_transfer" | "group_rename");
         is_membership || is_move || matches!(name, "push" | "repository_update")
     }
 

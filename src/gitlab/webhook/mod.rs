@@ -137,6 +137,8 @@ pub fn parse(body: &[u8]) -> Result<Delivery, BodyError> {
 
 /// What stands before a branch's name in the name of its ref.
 const BRANCH: &str = "refs/heads/";
+/// The event of a group that has another path: GitLab tells nothing of the projects below it.
+const GROUP_RENAME: &str = "group_rename";
 
 impl Body {
     /// Any other event than those of a merge request itself.
@@ -160,15 +162,11 @@ impl Body {
             // Of a commit, an issue or a snippet.
             Companion::Note | Companion::Emoji => Ok(Delivery::Other { kind }),
             Companion::Push => self.of_push(kind),
-            Companion::Issue | Companion::Project | Companion::Move => {
-                let whom = self.whole_project()?;
-                Ok(Delivery::Crowd { companion, whom })
-            }
-            // A group's members may be meant in any project.
-            Companion::Member if kind.ends_with("_group") => {
+            // A group's members may be meant in any project, and its projects move with it.
+            Companion::Member | Companion::Move if kind.ends_with("_group") || kind == GROUP_RENAME => {
                 Ok(Delivery::Crowd { companion, whom: Whom::Everybody })
             }
-            Companion::Member => {
+            Companion::Issue | Companion::Project | Companion::Member | Companion::Move => {
                 let whom = self.whole_project()?;
                 Ok(Delivery::Crowd { companion, whom })
             }
@@ -242,7 +240,7 @@ impl Companion {
             | "user_remove_from_group"
             | "user_update_for_group" => Some(Self::Member),
             "project_update" => Some(Self::Project),
-            "project_rename" | "project_transfer" => Some(Self::Move),
+            "project_rename" | "project_transfer" | GROUP_RENAME => Some(Self::Move),
             _ => None,
         }
     }
@@ -548,7 +546,7 @@ mod tests {
     }
 
     #[test]
-    fn members_of_a_project_concern_it_and_those_of_a_group_concern_everybody() {
+    fn what_happens_to_a_project_concerns_it_and_what_happens_to_a_group_concerns_everybody() {
         let member = |name: &str| {
             told(&format!(
                 r#"{{"event_name":"{name}","project_id":74,"project_path_with_namespace":"shop/pay","user_id":41}}"#
@@ -563,6 +561,9 @@ mod tests {
             let whom = Whom::Everybody;
             assert_eq!(member(name), Delivery::Crowd { companion: Companion::Member, whom });
         }
+        let renamed = r#"{"event_name":"group_rename","group_id":64,"full_path":"shop/new","old_full_path":"shop/old"}"#;
+        let whom = Whom::Everybody;
+        assert_eq!(told(renamed), Delivery::Crowd { companion: Companion::Move, whom });
         assert!(matches!(member("user_access_request_to_project"), Delivery::Other { .. }));
         let token = r#"{"object_kind":"access_token","event_name":"expiring_access_token",
             "object_attributes":{"user_id":90,"expires_at":"2026-01-26"}}"#;

@@ -6,12 +6,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::gitlab::Gitlab;
+use crate::merge_request::UserId;
 use crate::simulator::calls::{ApiCall, CallOutcome};
 use crate::simulator::diffs::DiffLimits;
 use crate::simulator::error::SimulatorError;
 use crate::simulator::faults::{Fault, FaultId, Moment};
 use crate::simulator::post_office::{Delivery, Weather};
 use crate::simulator::release::{Edition, Release};
+use crate::simulator::throttle::RateLimit;
 
 /// How often [`Gitlab::eventually`] looks.
 const GLANCE: Duration = Duration::from_millis(2);
@@ -60,7 +62,18 @@ impl Gitlab {
 
     /// Answers 429 to what goes beyond so many calls per minute and user.
     pub fn set_rate_limit(&self, per_minute: Option<u64>) {
-        self.world(|world| world.rate_limit = per_minute);
+        self.world(|world| world.rate_limit = per_minute.map(|calls| RateLimit { calls, period: 60 }));
+    }
+
+    /// Answers 429 to what goes beyond so many calls per hour and user, as a self-managed GitLab does by default once its
+    /// administrator turns the limit on.
+    pub fn set_hourly_rate_limit(&self, calls: u64) {
+        self.world(|world| world.rate_limit = Some(RateLimit { calls, period: 3600 }));
+    }
+
+    /// Counts calls that others made in a user's name: they leave the user so many less.
+    pub fn spend_calls(&self, user: UserId, calls: u64) {
+        self.world(|world| world.spend(user, calls));
     }
 
     /// Makes something go wrong.

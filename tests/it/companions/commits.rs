@@ -119,6 +119,23 @@ async fn a_pipeline_that_ends_while_its_head_is_looked_at_for_the_first_time_is_
     world.end().await;
 }
 
+/// A sweep looks at one that nobody ever told of: nothing at all says what its head is before it is read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pipeline_that_ends_while_a_sweep_looks_for_the_first_time_is_not_missed() {
+    let world = world(&policy("{pipeline: success}")).await;
+    world.settle().await;
+    let which = world.open(world.merge_request().quietly());
+    let held = world.gitlab.fault(Fault::on(PIPELINES, FaultKind::ApplyThenHang));
+    let reads = world.calls(PIPELINES);
+    world.app().store().queue().ask_for_sweep(vec![(which, world.gitlab.now())]).await.unwrap();
+    world.until("the pipelines are read", |gitlab| gitlab.calls_to(PIPELINES) > reads).await;
+    world.gitlab.run_pipeline(which, PipelineKind::Branch, "success").unwrap();
+    world.gitlab.deliveries_settled().await.unwrap();
+    world.gitlab.lift(held);
+    world.expect(which, CheckStatus::Passed, "its pipeline succeeded").await;
+    world.end().await;
+}
+
 /// Several merge requests of one head.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_is_the_head_of_two_wakes_both() {

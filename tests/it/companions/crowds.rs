@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use countersign::merge_request::MergeRequestRef;
 use countersign::simulator::{CheckStatus, DeliveryState, HookEvent, Membership, NewHook};
+use serde_json::json;
 
-use super::{crowds, decided, policy, rest, world, world_on};
+use super::{address, crowds, decided, policy, rest, world, world_on};
+use crate::sender;
 use crate::world::{Ground, HOOK_TOKEN, ONE, REVIEW_POLICY, Service, World, until};
 
 const MAIN: &str = "main";
@@ -96,6 +98,28 @@ async fn who_leaves_a_group_takes_the_passes_along() {
     world.gitlab.add_member("shop/payments", Membership::new(bea, 30)).unwrap();
     rest(&world).await;
     assert_eq!(passed(&world, &all), 3);
+    world.end().await;
+}
+
+/// GitLab tells a group's new path, and nothing of the projects and merge requests below it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_is_renamed_brings_its_projects_under_other_policies() {
+    let world = world(
+        "policy: gate\napplies_to: {projects: [shop/**]}\nrules: [{id: gate, require: {draft: false}}]\n",
+    )
+    .await;
+    let which = world.open(world.merge_request());
+    world.expect(which, CheckStatus::Passed, "of a shop").await;
+    world.gitlab.move_project(world.ground.project, "bank/pay").unwrap();
+    rest(&world).await;
+    assert_eq!(world.status(which), CheckStatus::Passed, "nobody told yet");
+    let body =
+        json!({ "event_name": "group_rename", "group_id": 64, "full_path": "bank", "old_full_path": "shop" });
+    let headers = sender::hook("System Hook", HOOK_TOKEN);
+    let reply = sender::post(&address(&world), &headers, body.to_string()).await;
+    assert_eq!(reply.status, 202, "{reply:?}");
+    rest(&world).await;
+    assert_eq!(world.status(which), CheckStatus::Failed, "no policy speaks for banks");
     world.end().await;
 }
 

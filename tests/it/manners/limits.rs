@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use countersign::simulator::{CallOutcome, CheckStatus, Fault};
+use countersign::clock::Clock;
+use countersign::simulator::{CallOutcome, CheckStatus, Fault, SimulatorOptions};
+use jiff::Timestamp;
 
 use super::log::{lines, run_logged};
 use super::{THREADS_POLICY, pass_until};
@@ -11,6 +13,7 @@ use crate::world::{DISCUSSIONS, Ground, ONE, PLAIN_POLICY, World, until};
 use CheckStatus::{Failed, Passed};
 
 const MERGE_REQUESTS: usize = 40;
+const MINUTE: Duration = Duration::from_secs(60);
 
 fn refusals(world: &World) -> u64 {
     let counts = world.gitlab.call_counts();
@@ -173,5 +176,51 @@ async fn a_refusal_of_one_route_holds_back_that_route_alone() {
     world.gitlab.lift(fault);
     pass_until(&world, "the route answers again", || all.iter().all(|which| world.status(*which) == Passed))
         .await;
+    world.end().await;
+}
+
+/// A self-managed GitLab counts by the hour, and a freeze can't wait for the next one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_memory_takes_back_does_not_wait_for_reads_to_be_granted_again() {
+    const GRANTED: u64 = 200;
+    let clock = Clock::default();
+    let hour = Timestamp::from_second((clock.now().as_second() / 3600 + 1) * 3600).unwrap();
+    let from = hour + MINUTE * 10;
+    let policy = format!(
+        "{PLAIN_POLICY}  - id: freeze\n    when: {{ during: {{ from: \"{from}\", to: \"{}\" }} }}
+    require: {{ title: {{ glob: [hotfix*] }} }}\n",
+        from + MINUTE * 120
+    );
+    let options = SimulatorOptions { clock, ..SimulatorOptions::default() };
+    let world = World::start_on(Ground::prepare_with(&policy, options).await).await;
+    let clock = &world.ground.clock;
+    clock.advance(clock.until(hour) + MINUTE);
+    world.rest().await;
+    world.gitlab.set_hourly_rate_limit(GRANTED);
+    let all: Vec<_> =
+        ["good", "good", "hotfix"].map(|title| world.open(world.merge_request().title(title))).into();
+    for which in &all {
+        world.expect(*which, Passed, "before the freeze").await;
+    }
+    // Somebody else has the same token.
+    world.gitlab.spend_calls(world.ground.bot, GRANTED - 20);
+    world.gitlab.add_label(all[0], "seen").unwrap();
+    world.settle().await;
+    world.gitlab.edit_title(all[1], "hotfix: now").unwrap();
+    world.gitlab.deliveries_settled().await.unwrap();
+    let reads = world.calls("GET *") - world.calls("GET /version");
+    clock.advance(clock.until(from));
+    world.until("both are taken back", |_| all[..2].iter().all(|which| world.status(*which) == Failed)).await;
+    assert_eq!(
+        world.calls("GET *") - world.calls("GET /version"),
+        reads,
+        "no read is left\n{}",
+        world.history()
+    );
+    assert_eq!((world.status(all[2]), refusals(&world)), (Passed, 0));
+    clock.advance(clock.until(hour + MINUTE * 61));
+    pass_until(&world, "the delivery was not forgotten", || world.status(all[1]) == Passed).await;
+    world.rest().await;
+    assert_eq!([all[0], all[2]].map(|which| world.status(which)), [Failed, Passed]);
     world.end().await;
 }

@@ -15,6 +15,7 @@ use countersign::app::{App, load_bundle};
 use countersign::bundle::Bundle;
 use countersign::clock::Clock;
 use countersign::config::Config;
+use countersign::gitlab::MayBegin;
 use countersign::merge_request::{MergeRequestRef, ProjectId, StatusCheckId, UserId};
 use countersign::simulator::{
     CheckStatus, Gitlab, Membership, NewMergeRequest, NewProject, NewStatusCheck, Simulator, SimulatorOptions,
@@ -310,7 +311,10 @@ impl World {
                 let (claims, due): (i64, Option<i64>) =
                     database.query_row(sql, [now], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
                 let due = due.map(|due| Timestamp::from_millisecond(due).unwrap());
-                let held_until = due.and(self.app().gitlab().shut_until());
+                let held_until = due.and(match self.app().gitlab().may_begin() {
+                    MayBegin::Everything => None,
+                    MayBegin::Withdrawals(until) | MayBegin::Nothing(until) => Some(until),
+                });
                 let due = due.max(held_until);
                 if claims == 0 && due.is_none_or(|due| due > self.ground.clock.now()) {
                     return due;
