@@ -59,7 +59,11 @@ impl SweepKind {
 
 /// Notes in the store that from an instant on something may have been lost, so that also a later start looks back there.
 pub(super) async fn owe_look_back(resources: &Resources, since: Timestamp) -> Result<(), StoreError> {
-    resources.queue.owe_sweep(since.checked_sub(MARGIN).unwrap_or(since)).await.map(drop)
+    resources.queue.owe_sweep(with_margin(since)).await.map(drop)
+}
+
+fn with_margin(since: Timestamp) -> Timestamp {
+    since.checked_sub(MARGIN).unwrap_or(since)
 }
 
 /// Sweeps at start, whenever something may have been lost, and from time to time, until `stop`.
@@ -68,8 +72,7 @@ pub(super) async fn sweep_when_needed(resources: Arc<Resources>, stop: Cancellat
     let mut since = resources.queue.last_written().map(|written| written.min(resources.clock.now()));
     loop {
         if let Some(lost_since) = since.take() {
-            let since = lost_since.checked_sub(MARGIN).unwrap_or(lost_since);
-            let mut sweep = Sweep::new(&resources, SweepKind::LookBack, since);
+            let mut sweep = Sweep::new(&resources, SweepKind::LookBack, with_margin(lost_since));
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = sweep_until_done(&resources, &mut sweep) => timetable.done(&resources, sweep),
@@ -119,7 +122,7 @@ impl Timetable {
         Self {
             recent_at: resources.settings.sweep_recent.map(|period| now + jittered(period)),
             full_at: resources.settings.sweep_full.map(due),
-            recent_since: now.checked_sub(MARGIN).unwrap_or(now),
+            recent_since: with_margin(now),
             unfinished: Vec::new(),
         }
     }
@@ -159,7 +162,7 @@ impl Timetable {
                 self.recent_at = due(resources.settings.sweep_recent);
                 // The next one looks for what this one left.
                 if sweep.is_complete() {
-                    self.recent_since = began.checked_sub(MARGIN).unwrap_or(began);
+                    self.recent_since = with_margin(began);
                 }
                 return;
             }
@@ -200,8 +203,12 @@ struct Sweep {
     since: Timestamp,
     /// Over which time what is found is spread.
     spread: Duration,
-    /// The projects that are not swept yet; none before it began.
+    /// The projects that are not swept yet; none before it is known which there are.
     left: Option<Vec<ProjectId>>,
+    /// Those that are.
+    swept: HashSet<ProjectId>,
+    /// Whether GitLab would not say that: only projects that were seen are swept for now.
+    lacks_list: bool,
     /// How often what is left was tried in vain while GitLab was there.
     tries: u32,
     /// The merge requests that it queued, or will: each once, for a second turn in the budget would be taken from others.
@@ -214,12 +221,13 @@ impl Sweep {
     fn new(resources: &Resources, kind: SweepKind, since: Timestamp) -> Self {
         let began = resources.clock.now();
         let (spread, found) = (Duration::ZERO, HashSet::new());
-        Self { kind, began, since, spread, left: None, tries: 0, found, queued: 0 }
+        let (left, swept, lacks_list) = (None, HashSet::new(), false);
+        Self { kind, began, since, spread, left, swept, lacks_list, tries: 0, found, queued: 0 }
     }
 
     /// Whether nothing is left of it.
     fn is_complete(&self) -> bool {
-        self.left.as_ref().is_some_and(Vec::is_empty)
+        !self.lacks_list && self.left.as_ref().is_some_and(Vec::is_empty)
     }
 
     /// Sweeps what is left, and ends if nothing is, or nothing that can be swept for now; else fails with the last of the
@@ -232,7 +240,7 @@ impl Sweep {
         let (mut failed, mut failure) = (Vec::new(), None);
         for project in left {
             match self.sweep(resources, project).await {
-                Ok(()) => {}
+                Ok(()) => _ = self.swept.insert(project),
                 // One project that is gone or hidden must not keep the others from being swept.
                 // Every few minutes is too often to be told that a project is gone.
                 Err(SweepError::Gitlab(error)) if !error.is_curable() && self.kind == SweepKind::Recent => {
@@ -276,7 +284,9 @@ impl Sweep {
     /// Owes a look back first, so that a crash can't forget it.
     async fn begin(&mut self, resources: &Resources) -> Result<Vec<ProjectId>, SweepError> {
         if self.kind != SweepKind::LookBack {
-            return Ok(projects(resources).await?.into_iter().collect());
+            let mut projects = self.list(resources).await?;
+            projects.retain(|project| !self.swept.contains(project));
+            return Ok(projects);
         }
         self.since = resources.queue.owe_sweep(self.since).await?;
         let projects = resources.queue.projects_seen().await?;
@@ -285,6 +295,23 @@ impl Sweep {
         let may_pass = may_pass(resources).await?;
         self.queue(resources, may_pass).await?;
         Ok(projects)
+    }
+
+    /// A list that never comes must not keep the projects that are known from being swept.
+    async fn list(&mut self, resources: &Resources) -> Result<Vec<ProjectId>, SweepError> {
+        match projects(resources).await {
+            Ok(projects) => {
+                self.lacks_list = false;
+                Ok(projects.into_iter().collect())
+            }
+            Err(SweepError::Gitlab(error)) if self.gives_up(resources, &error) => {
+                let kind = self.kind.word();
+                tracing::warn!(kind, %error, "which projects the token reaches is not known for now: others are swept");
+                (self.tries, self.lacks_list) = (0, true);
+                Ok(resources.queue.projects_seen().await?)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn sweep(&mut self, resources: &Resources, project: ProjectId) -> Result<(), SweepError> {
@@ -329,6 +356,9 @@ impl Sweep {
             if self.kind == SweepKind::Full {
                 // What it finds later comes on top of that, and has waited long enough.
                 (self.found, self.queued, self.spread) = (HashSet::new(), 0, Duration::ZERO);
+            }
+            if self.lacks_list {
+                self.left = None;
             }
             return Ok(());
         }

@@ -450,3 +450,33 @@ async fn a_project_that_is_never_listed_keeps_no_other_from_being_swept() {
     assert_eq!(world.gitlab.status(second, check), Ok(Passed));
     world.end().await;
 }
+
+/// GitLab never comes to the end of a list of many projects, and serves everything else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_projects_that_never_comes_keeps_no_known_project_from_being_swept() {
+    let world = world(PLAIN_POLICY).await;
+    let known = world.open(world.merge_request());
+    world.expect(known, Passed, "good").await;
+    let (unknown, check) = project_with_check(&world, "shop/second");
+    deaf(&world);
+    world.gitlab.edit_title(known, "bad").unwrap();
+    let second = merge_request(&world, unknown);
+    let broken = world.gitlab.fault(Fault::error_page(PROJECTS, 502));
+    world.app().sweep_now(SweepKind::Full);
+    until_async("the one that is known is looked at", async || {
+        world.gitlab.advance(Duration::from_secs(2));
+        world.status(known) == Failed
+    })
+    .await;
+    assert_eq!(world.gitlab.status(second, check), Ok(Unanswered));
+    assert_eq!(world.sweeps_of(SweepKind::Full), 0, "it is not made");
+    world.gitlab.lift(broken);
+    until_async("the others are swept once they are known", async || {
+        world.gitlab.advance(Duration::from_secs(30));
+        world.sweeps_of(SweepKind::Full) == 1
+    })
+    .await;
+    world.rest().await;
+    assert_eq!(world.gitlab.status(second, check), Ok(Passed));
+    world.end().await;
+}
