@@ -98,7 +98,8 @@ pub(super) fn told_limit(headers: &HeaderMap) -> Option<ToldLimit> {
     let window = number("ratelimit-reset")?;
     let resets_at = Timestamp::from_second(i64::try_from(window).ok()?).ok()?;
     let resets_in = Duration::try_from(resets_at.duration_since(date_of(headers)?)).unwrap_or_default();
-    Some(ToldLimit { limit, observed, window, resets_in: resets_in.min(LONGEST_WINDOW) })
+    let name = text(headers, "ratelimit-name").unwrap_or_default().to_owned();
+    Some(ToldLimit { name, limit, observed, window, resets_in: resets_in.min(LONGEST_WINDOW) })
 }
 
 /// Whether a 429 is of one route: an application's limit says so in JSON, and never for how long (contract section 5.4).
@@ -196,13 +197,15 @@ mod tests {
         let user = headers(&[
             ("date", "Sun, 06 Nov 1994 08:49:37 GMT"),
             ("ratelimit-limit", "2000"),
+            ("ratelimit-name", "throttle_authenticated_api"),
             ("ratelimit-observed", "2001"),
             ("ratelimit-remaining", "0"),
             ("ratelimit-reset", "784111800"),
             ("retry-after", "23"),
         ]);
         let resets_in = Duration::from_secs(23);
-        let told = ToldLimit { limit: 2000, observed: 2001, window: 784_111_800, resets_in };
+        let name = "throttle_authenticated_api".to_owned();
+        let told = ToldLimit { name, limit: 2000, observed: 2001, window: 784_111_800, resets_in };
         assert_eq!(told_limit(&user), Some(told));
         assert!(!is_of_route(&user, b"Retry later\n"));
         assert!(is_of_route(&HeaderMap::new(), br#"{"message":{"error":"too many times"}}"#));

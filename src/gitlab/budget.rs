@@ -5,7 +5,7 @@
 //! at once or not at all; a withdrawal may take the very last call. A refusal (429) holds back what it is about: the limit of
 //! a user everything, that of an application its route.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ const READS_AT_ONCE: usize = 64;
 const MINUTE: Duration = Duration::from_secs(60);
 /// How long a read waits for a window to begin anew; beyond, it is given up and asked for later.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How many limits of GitLab's are told apart; it has a handful.
+const MOST_LIMITS: usize = 16;
 /// How soon it is looked again whether a read may be made that waits for another one.
 const GLANCE: Duration = Duration::from_secs(1);
 /// How long everything is held back after a refusal that does not say for how long.
@@ -72,8 +74,8 @@ pub(super) struct Budget {
 }
 
 struct State {
-    /// What GitLab says that it grants.
-    told: Option<Window>,
+    /// What GitLab says that it grants, by the limit's name: files, say, may have one of their own.
+    told: BTreeMap<String, Window>,
     /// What the configuration grants.
     own: Option<Window>,
     /// Until when GitLab wants to hear nothing.
@@ -122,7 +124,7 @@ impl Budget {
     /// Nothing is known of GitLab's limits yet.
     pub(super) fn new(calls_per_minute: Option<u32>, clock: Clock, metrics: Arc<Metrics>) -> Self {
         let state = State {
-            told: None,
+            told: BTreeMap::new(),
             own: calls_per_minute.map(|calls| Window::of(calls.into())),
             paused_until: None,
             routes: HashMap::new(),
@@ -208,16 +210,18 @@ impl Budget {
     pub(super) fn learn(&self, told: ToldLimit) {
         let now = self.clock.now();
         let mut state = self.state();
-        let known = state.told.take();
-        let window = Window::learn(known, told, now);
-        self.metrics.tell_rate_limit(Some(window.left(0)));
-        state.told = Some(window);
+        let name = told.name.clone();
+        let window = Window::learn(state.told.remove(&name), told, now);
+        if state.told.len() < MOST_LIMITS {
+            state.told.insert(name, window);
+        }
+        self.metrics.tell_rate_limit(state.told.values().map(|window| window.left(0)).min());
     }
 
     /// What was learned is of another token.
     pub(super) fn forget(&self) {
         let mut state = self.state();
-        (state.told, state.paused_until) = (None, None);
+        (state.told, state.paused_until) = (BTreeMap::new(), None);
         self.metrics.tell_rate_limit(None);
     }
 
@@ -271,13 +275,13 @@ impl Budget {
 
 impl State {
     fn windows(&self) -> impl Iterator<Item = &Window> {
-        self.told.iter().chain(&self.own)
+        self.told.values().chain(&self.own)
     }
 
     /// Lets go what is over.
     fn roll(&mut self, now: Timestamp) {
         self.paused_until = self.paused_until.filter(|until| *until > now);
-        for window in self.told.iter_mut().chain(&mut self.own) {
+        for window in self.told.values_mut().chain(&mut self.own) {
             window.roll(now);
         }
     }
@@ -347,7 +351,7 @@ mod tests {
     }
 
     fn told(observed: u64) -> ToldLimit {
-        ToldLimit { limit: 100, observed, window: 60, resets_in: MINUTE }
+        ToldLimit { name: "api".to_owned(), limit: 100, observed, window: 60, resets_in: MINUTE }
     }
 
     #[tokio::test]
@@ -369,10 +373,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn limits_of_other_names_are_others() {
+        let (_, budget) = budget(None);
+        let files = |observed| ToldLimit { name: "files".to_owned(), limit: 50, ..told(observed) };
+        for told in [told(45), files(2), told(46), files(3)] {
+            budget.learn(told);
+            assert_eq!(budget.may_begin(), MayBegin::Everything, "half of each is left");
+        }
+        budget.learn(files(49));
+        assert!(matches!(budget.may_begin(), MayBegin::Withdrawals(_)), "each of them holds back");
+    }
+
+    #[tokio::test]
     async fn nothing_is_begun_while_no_read_would_wait_for_its_turn() {
         let (clock, budget) = budget(None);
         let hour = Duration::from_secs(3600);
-        budget.learn(ToldLimit { limit: 100, observed: 85, window: 3600, resets_in: hour });
+        budget.learn(ToldLimit { window: 3600, resets_in: hour, ..told(85) });
         assert!(budget.admit(Purpose::Read, ROUTE).await.is_err());
         let MayBegin::Withdrawals(until) = budget.may_begin() else {
             panic!("the lane would be claimed again at once");

@@ -10,8 +10,10 @@ const RESERVE: u64 = 20;
 const LONGEST_PACE: Duration = Duration::from_secs(60);
 
 /// What an answer says of a rate limit (contract section 5.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ToldLimit {
+    /// Which of GitLab's limits it is; empty where it has no name.
+    pub(super) name: String,
     /// How many calls there may be.
     pub(super) limit: u64,
     /// How many there were, by whomsoever.
@@ -64,7 +66,7 @@ impl Window {
 
     /// What is known after an answer that told of the limit; answers overtake each other.
     pub(super) fn learn(known: Option<Self>, told: ToldLimit, now: Timestamp) -> Self {
-        let ToldLimit { limit, observed, window, resets_in } = told;
+        let ToldLimit { limit, observed, window, resets_in, name: _ } = told;
         let resets_at = Some(now + resets_in);
         match known {
             // It is over by our clock.
@@ -146,7 +148,8 @@ mod tests {
 
     /// Of the window that ends at a second.
     fn told(observed: u64, window: u64, seconds: u64) -> ToldLimit {
-        ToldLimit { limit: 100, observed, window, resets_in: Duration::from_secs(seconds) }
+        let resets_in = Duration::from_secs(seconds);
+        ToldLimit { name: String::new(), limit: 100, observed, window, resets_in }
     }
 
     #[test]
