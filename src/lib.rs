@@ -18,8 +18,8 @@
 //!    coalesces, what arrives while it is decided makes one more run. The commit is on disk before the 202 leaves
 //!    (`store/writer.rs`: one thread writes, many deliveries share one sync).
 //! 3. **claim** (`status_check/worker.rs`, `store/claiming.rs`): up to 32 lanes at a time, each with a lease; those on which
-//!    a `passed` may show first, and where more are due every other place to the projects in turn. None while GitLab is
-//!    down or grants no more calls.
+//!    a `passed` may show first, and where more are due every other place to the projects in turn. While no read is left
+//!    only those that memory may have to take back, none while GitLab is down or grants no more calls.
 //! 4. **look** (`status_check/look.rs`, [`decision::Decider`]): one read of the merge request, the status list at first
 //!    sight of a SHA; a `passed` that was given for another situation is taken back; then rounds of the facts that the
 //!    evaluation asks for (`decision/facts.rs`). Where only time or the policies changed, `status_check/recall.rs`
@@ -80,7 +80,8 @@
 //! - What GitLab shows is believed only within one run of the process: the file may be an older copy. After an answer
 //!   of unclear fate the status list is read every ten seconds until a minute is over, and once more then.
 //! - A recall never grants and never fails what merely waited while a pipeline may have moved: it takes back, keeps, or
-//!   says again. Everything else is looked at, at once if time woke the lane, in turn if new policies did.
+//!   says again. Everything else is looked at, at once if time woke the lane, in turn if new policies did. What was never
+//!   read stands as unknown meanwhile: what can't pass whatever it is loses its pass without waiting for its turn.
 //! - Whether what changed was looked at since is told by the merge request's own `updated_at` as the last look read it, and by
 //!   no clock. What a sweep found waits as a row (`lane.sweep_at`) and is charged to the budget when it begins, so that a
 //!   restart loses none of it and events go before it.
