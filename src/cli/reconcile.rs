@@ -21,6 +21,8 @@ use crate::status_check::Drift;
 
 /// How wide the bar is.
 const BAR: usize = 30;
+/// How wide its line is. What was longer is covered with blanks: a terminal without colours gets no escapes.
+const LINE: usize = 79;
 
 /// What to reconcile.
 #[derive(Debug, Args)]
@@ -70,7 +72,7 @@ async fn reconcile(arguments: &Arguments) -> Result<Reconciliation, ReconcileErr
     };
     let reconciled = app::reconcile(&config, bundle, Clock::default(), &order, &mut tell).await;
     if terminal {
-        report::talk("\r\u{1b}[K");
+        report::talk(&format!("\r{:LINE$}\r", ""));
     }
     reconciled
 }
@@ -88,7 +90,8 @@ fn failed(error: &ReconcileError) -> ExitStatus {
 /// One line, over and over.
 fn bar(Progress { stage, done, of }: Progress) -> String {
     let filled = (done * BAR).checked_div(of).unwrap_or(BAR).min(BAR);
-    format!("\r[{}{}] {done} of {of} {stage}\u{1b}[K", "#".repeat(filled), " ".repeat(BAR - filled))
+    let line = format!("[{}{}] {done} of {of} {stage}", "#".repeat(filled), " ".repeat(BAR - filled));
+    format!("\r{line:<LINE$}")
 }
 
 fn human(reconciliation: &Reconciliation) -> String {

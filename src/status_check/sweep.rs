@@ -426,3 +426,21 @@ async fn may_pass(resources: &Resources) -> Result<Vec<MergeRequestRef>, StoreEr
         all.extend(page);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_services_sweep_in_step() {
+        let hour = Duration::from_secs(3600);
+        let (mut shortest, mut longest) = (hour, hour);
+        for _ in 0..1000 {
+            let period = jittered(hour);
+            (shortest, longest) = (shortest.min(period), longest.max(period));
+        }
+        let minutes = |count: u64| Duration::from_secs(count * 60);
+        assert!((minutes(54)..minutes(56)).contains(&shortest), "{shortest:?}");
+        assert!((minutes(64)..=minutes(66)).contains(&longest), "{longest:?}");
+    }
+}

@@ -1,6 +1,6 @@
 //! `countersign reconcile`, as a shell sees it: with no service beside it, and with one that runs on the same database.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use countersign::merge_request::MergeRequestRef;
@@ -36,6 +36,16 @@ async fn reconcile(ground: &Ground, arguments: &[&str]) -> Said {
     }
 }
 
+/// All that a person at a terminal sees of it.
+async fn seen_at_a_terminal(ground: &Ground, arguments: &str) -> String {
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--command"]);
+    command.arg(format!("'{}' reconcile {arguments}", env!("CARGO_BIN_EXE_countersign"))).arg("/dev/null");
+    command.env_clear().envs(ground.environment()).stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// How often GitLab was asked to change something.
 fn writes(ground: &Ground) -> u64 {
     ground.gitlab.calls_to("*") - ground.gitlab.calls_to("GET *")
@@ -60,6 +70,20 @@ async fn drifted(ground: Ground) -> (Service, [MergeRequestRef; 2]) {
 
 fn shown(service: &Service, both: [MergeRequestRef; 2]) -> [CheckStatus; 2] {
     both.map(|which| service.gitlab.status(which, service.check).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_a_terminal_a_bar_grows_and_is_gone_before_the_result_stands_there() {
+    let (service, both) = drifted(Ground::prepare(REVIEW_POLICY).await).await;
+    let seen = seen_at_a_terminal(&service.ground, "--dry-run").await;
+    let gone = format!("\r{}\r", " ".repeat(79));
+    let (bars, rest) = seen.split_once(&gone).unwrap_or_else(|| panic!("the bar stays: {seen:?}"));
+    let told: Vec<_> = bars.strip_prefix('\r').unwrap().split('\r').collect();
+    assert!(told.iter().all(|bar| bar.starts_with('[') && bar.len() == 79), "{told:?}");
+    assert!(told.len() >= 3 && told.last().unwrap().contains("] 2 of 2 "), "{told:?}");
+    assert!(rest.starts_with(&format!("shop/pay!{}", both[0].iid)), "{rest:?}");
+    assert!(rest.trim_end().ends_with("2 drifted, 0 mended, 0 not examined"), "{rest:?}");
+    service.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
