@@ -3,15 +3,8 @@
 
 use super::api::{Answer, Body};
 use super::clock::http_time;
-use super::world::World;
+use super::world::{RateLimit, World};
 use crate::merge_request::UserId;
-
-/// So many calls in so many seconds.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct RateLimit {
-    pub(super) calls: u64,
-    pub(super) period: i64,
-}
 
 /// How much of a period's calls a user has made.
 #[derive(Debug, Clone)]

@@ -22,12 +22,18 @@ use super::post_office::PostOffice;
 use super::release::Release;
 use super::snapshot::Snapshot;
 use super::status_checks::{StatusCheck, StatusRows};
-use super::throttle::RateLimit;
 use crate::clock::Clock;
 use crate::merge_request::{CommitSha, MergeRequestRef, ProjectId, StatusCheckId, User, UserId};
 
 /// Where ids of things that nobody named begin: well away from those that tests write by hand.
 const FIRST_ID: u64 = 1001;
+
+/// So many calls in so many seconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RateLimit {
+    pub(super) calls: u64,
+    pub(super) period: i64,
+}
 
 /// Everything that this GitLab knows.
 #[derive(Debug)]

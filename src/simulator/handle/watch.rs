@@ -13,7 +13,7 @@ use crate::simulator::error::SimulatorError;
 use crate::simulator::faults::{Fault, FaultId, Moment};
 use crate::simulator::post_office::{Delivery, Weather};
 use crate::simulator::release::{Edition, Release};
-use crate::simulator::throttle::RateLimit;
+use crate::simulator::world::RateLimit;
 
 /// How often [`Gitlab::eventually`] looks.
 const GLANCE: Duration = Duration::from_millis(2);
