@@ -66,7 +66,7 @@ impl Window {
 
     /// What is known after an answer that told of the limit; answers overtake each other.
     pub(super) fn learn(known: Option<Self>, told: &ToldLimit, now: Timestamp) -> Self {
-        let &ToldLimit { limit, observed, window, resets_in, name: _ } = told;
+        let ToldLimit { limit, observed, window, resets_in, name: _ } = *told;
         let resets_at = Some(now + resets_in);
         match known {
             // It is over by our clock.
