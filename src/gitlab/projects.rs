@@ -49,6 +49,19 @@ pub struct CheckedProject {
     pub archived: bool,
     /// "Status checks must succeed": none where GitLab has no such setting (before 15.5, or without Ultimate).
     pub only_allow_merge_if_all_status_checks_passed: Option<bool>,
+    namespace: Option<Namespace>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Namespace {
+    kind: String,
+}
+
+impl CheckedProject {
+    /// Whether it is in the namespace of a user, above which there is no group.
+    pub fn is_personal(&self) -> bool {
+        self.namespace.as_ref().is_some_and(|namespace| namespace.kind == "user")
+    }
 }
 
 #[derive(Serialize)]
