@@ -114,3 +114,21 @@ impl Client {
         Ok(project.merge_trains_enabled != Some(false))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_project_of_a_user_has_no_group_above_it() {
+        for (namespace, expected) in
+            [(json!({ "kind": "user" }), true), (json!({ "kind": "group" }), false), (json!(null), false)]
+        {
+            let text = json!({ "id": 1, "path_with_namespace": "bea/dotfiles", "namespace": namespace });
+            let project: CheckedProject = serde_json::from_value(text).unwrap();
+            assert_eq!(project.is_personal(), expected, "{namespace}");
+        }
+    }
+}
