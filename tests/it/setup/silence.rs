@@ -101,7 +101,7 @@ async fn where_no_group_has_webhooks_nothing_is_to_be_mended_and_the_truth_is_sa
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_only_a_sweep_finds_is_said() {
     const NOBODY: &str = "{ commits: { all: { verified: true } } }";
-    const PROJECT: &str = "{ expression: 'size(title) > 0' }";
+    const PROJECT: &str = "{ not: { project: { topics: { any: [frozen] } } } }";
     const EMOJI: &str = "{ approvals: { count: 1, methods: [{ emoji: tada }] } }";
     const TITLE: &str = "{ not: { title: { glob: ['bad*'] } } }";
     for (require, version, expected) in [
@@ -112,7 +112,7 @@ async fn what_only_a_sweep_finds_is_said() {
         ),
         (EMOJI, "16.1.0-ee", Some(["emoji (GitLab 16.2 and later do)", "`sweep.full`"])),
         (TITLE, "18.3.0-ee", None),
-        (PROJECT, "18.3.0-ee", None),
+        (PROJECT, "18.3.0-ee", Some(["the project (a system hook does)", "`sweep.full`"])),
     ] {
         let options = SimulatorOptions { version: version.to_owned(), ..SimulatorOptions::default() };
         let policy = format!("policy: gate\nrules: [{{ id: gate, require: {require} }}]\n");
