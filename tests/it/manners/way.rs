@@ -1,62 +1,18 @@
 //! The way to GitLab: a private authority, a proxy, and what the doctor says of them.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use countersign::simulator::CheckStatus;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 
-use crate::world::{Ground, PLAIN_POLICY, World};
+use crate::world::{Ground, PLAIN_POLICY, World, join, tls};
 
 /// A name that no resolver knows.
 const NAME: &str = "gitlab.internal.invalid";
-
-/// An authority of our own, and a GitLab that it vouches for.
-struct Tls {
-    port: u16,
-    ca: String,
-}
-
-/// TLS in front of a server, for a certificate of `name`.
-async fn tls(name: &str, behind: &str) -> Tls {
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let own = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder().with_no_client_auth();
-    let config = config.with_single_cert(vec![own.der().clone()], key).unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let behind = behind.strip_prefix("http://").unwrap().to_owned();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let (acceptor, behind) = (acceptor.clone(), behind.clone());
-            tokio::spawn(async move {
-                // A client that does not believe us hangs up.
-                let Ok(stream) = acceptor.accept(stream).await else { return };
-                join(stream, behind.parse().unwrap()).await;
-            });
-        }
-    });
-    Tls { port, ca: authority.pem() }
-}
-
-async fn join(mut stream: impl AsyncRead + AsyncWrite + Unpin, to: SocketAddr) {
-    if let Ok(mut onward) = TcpStream::connect(to).await {
-        let _closed = copy_bidirectional(&mut stream, &mut onward).await;
-    }
-}
 
 /// A forward proxy that lets through who knows its password, and leads every name to one server.
 struct ForwardProxy {
@@ -140,7 +96,7 @@ async fn a_gitlab_of_a_private_authority_is_believed_with_its_certificate_and_no
         "{found:?}"
     );
     assert_eq!(ground.gitlab.calls_to("*"), 0, "no token went to a stranger");
-    let other = self::tls("localhost", ground.simulator.url()).await;
+    let other = crate::world::tls("localhost", ground.simulator.url()).await;
     let wrong = write(&ground, "other.pem", &other.ca);
     let ground = ground.configure("GITLAB__CA_CERTIFICATES", wrong.to_str().unwrap());
     assert_eq!(doctor(&ground).await[0][0], "reach", "another authority's");
