@@ -210,10 +210,9 @@ impl Budget {
     pub(super) fn learn(&self, told: ToldLimit) {
         let now = self.clock.now();
         let mut state = self.state();
-        let name = told.name.clone();
-        let window = Window::learn(state.told.remove(&name), told, now);
+        let window = Window::learn(state.told.remove(&told.name), &told, now);
         if state.told.len() < MOST_LIMITS {
-            state.told.insert(name, window);
+            state.told.insert(told.name, window);
         }
         self.metrics.tell_rate_limit(state.told.values().map(|window| window.left(0)).min());
     }

@@ -26,7 +26,7 @@ impl Client {
     pub async fn is_on_merge_train(&self, merge_request: MergeRequestRef) -> Result<bool, Error> {
         let MergeRequestRef { project, iid } = merge_request;
         let path = format!("projects/{project}/merge_trains/merge_requests/{iid}");
-        match self.read::<Entry>(ROUTE, &path).await {
+        match self.read_at_once::<Entry>(ROUTE, &path).await {
             Ok(entry) => Ok(UNDER_WAY.contains(&entry.status.as_str())),
             Err(Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(error),

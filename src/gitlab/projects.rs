@@ -97,7 +97,7 @@ impl Client {
     /// Whether a project may have merge trains: false only where it says that it has none (Premium says so, and GitLab
     /// below Premium has neither the attribute nor trains).
     pub async fn has_merge_trains(&self, project: ProjectId) -> Result<bool, Error> {
-        let project: MergeTrains = self.read(ROUTE, &format!("projects/{project}")).await?;
+        let project: MergeTrains = self.read_at_once(ROUTE, &format!("projects/{project}")).await?;
         Ok(project.merge_trains_enabled != Some(false))
     }
 }

@@ -65,8 +65,8 @@ impl Window {
     }
 
     /// What is known after an answer that told of the limit; answers overtake each other.
-    pub(super) fn learn(known: Option<Self>, told: ToldLimit, now: Timestamp) -> Self {
-        let ToldLimit { limit, observed, window, resets_in, name: _ } = told;
+    pub(super) fn learn(known: Option<Self>, told: &ToldLimit, now: Timestamp) -> Self {
+        let ToldLimit { limit, observed, window, resets_in, name: _ } = *told;
         let resets_at = Some(now + resets_in);
         match known {
             // It is over by our clock.
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn reads_slow_down_after_half_and_stop_before_the_end() {
-        let window = |observed| Window::learn(None, told(observed, 60, 60), at(0));
+        let window = |observed| Window::learn(None, &told(observed, 60, 60), at(0));
         assert_eq!(window(20).next_read(0, at(0), at(0)), Turn::Now);
         assert_eq!(window(65).next_read(0, at(0), at(0)), Turn::At(at(2)), "30 to spare in 60 seconds");
         assert_eq!(window(65).next_read(15, at(0), at(0)), Turn::At(at(4)), "15 are under way");
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn too_few_calls_for_an_hour_are_kept_for_its_end() {
-        let window = Window::learn(None, told(85, 3600, 3000), at(0));
+        let window = Window::learn(None, &told(85, 3600, 3000), at(0));
         assert_eq!(window.next_read(0, at(-3600), at(0)), Turn::At(at(2400)), "10 to spare, one in a minute");
         assert_eq!(window.next_read(0, at(0), at(2400)), Turn::Now);
         assert_eq!(window.next_read(1, at(2400), at(2400)), Turn::At(at(2460)));
@@ -174,19 +174,19 @@ mod tests {
 
     #[test]
     fn answers_that_overtake_each_other_never_give_calls_back() {
-        let known = Window::learn(None, told(50, 30, 30), at(0));
-        let known = Window::learn(Some(known), told(48, 30, 30), at(5));
+        let known = Window::learn(None, &told(50, 30, 30), at(0));
+        let known = Window::learn(Some(known), &told(48, 30, 30), at(5));
         assert_eq!((known.left(0), known.resets_at()), (50, Some(at(30))), "that one took five seconds");
-        let known = Window::learn(Some(known), told(60, 30, 29), at(1));
+        let known = Window::learn(Some(known), &told(60, 30, 29), at(1));
         assert_eq!((known.left(0), known.resets_at()), (40, Some(at(30))));
-        let mut known = Window::learn(Some(known), told(2, 90, 59), at(31));
+        let mut known = Window::learn(Some(known), &told(2, 90, 59), at(31));
         assert_eq!(known.left(0), 98, "a new window");
-        known = Window::learn(Some(known), told(90, 30, 1), at(31));
+        known = Window::learn(Some(known), &told(90, 30, 1), at(31));
         assert_eq!(known.left(0), 98, "of the one before");
         known.roll(at(90));
         assert_eq!(known.left(3), 97, "over: all of them again, but those under way");
         assert_eq!(known.next_read(96, at(90), at(90)), Turn::AfterAnother);
-        let known = Window::learn(Some(known), told(99, 90, 1), at(90));
+        let known = Window::learn(Some(known), &told(99, 90, 1), at(90));
         assert_eq!(known.resets_at(), None, "nobody waits for a window that is over");
     }
 }

@@ -26,12 +26,14 @@ pub(super) fn again(settled_as: &'static str, pause: Duration, now: Timestamp) -
     Settlement { unfinished: true, look_at: Some(now + pause), settled_as, ..Settlement::default() }
 }
 
-/// The settlement as it is before anything was said: what shows, and when to come back.
+/// The settlement as it is before anything was said: what shows, and when to come back. What was not asked (`is_partial`) is no
+/// failure.
 pub(super) fn after(
     resources: &Resources,
     claim: &Claim,
     checks: &[(Check, Evaluation)],
     weighed: Vec<Weighed>,
+    is_partial: bool,
 ) -> Settlement {
     let now = resources.clock.now();
     let mut settlement = Settlement { settled_as: "answered", ..Settlement::default() };
@@ -43,7 +45,8 @@ pub(super) fn after(
             settlement.look_by(now + UNSETTLED_LOOK);
         }
     }
-    let curable = weighed.iter().any(|weighed| weighed.verdict == Verdict::UndecidedCurable);
+    let is_curable = |weighed: &Weighed| weighed.verdict == Verdict::UndecidedCurable;
+    let curable = !is_partial && weighed.iter().any(is_curable);
     let unsayable = || weighed.iter().filter(|weighed| weighed.answer == Answer::Unsayable);
     // A GitLab without the word gets it with an upgrade at the earliest.
     if unsayable().any(|weighed| weighed.vocabulary == Vocabulary::OnlyPassed) {

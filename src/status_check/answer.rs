@@ -96,6 +96,18 @@ pub(super) struct Weighed {
     pub(super) known: Option<KnownStatus>,
 }
 
+impl Weighed {
+    /// Whether GitLab may show a `passed` of ours.
+    pub(super) fn may_show_passed(&self) -> bool {
+        self.known.as_ref().is_some_and(KnownStatus::may_show_passed)
+    }
+
+    /// Leaves to another look what is to be said.
+    pub(super) fn silence(&mut self) {
+        self.answer = Answer::Silence;
+    }
+}
+
 /// What a verdict means under the circumstances.
 pub fn answer(verdict: Verdict, circumstances: Circumstances) -> Answer {
     let Circumstances { shown, .. } = circumstances;

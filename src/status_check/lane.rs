@@ -256,7 +256,8 @@ impl<'a> Lane<'a> {
     }
 
     fn cause(&self, revision: &str) -> Cause {
-        let delivery = self.claim.waiting_since.and(self.memory.newest_delivery.as_ref());
+        let served = self.claim.waiting_since.filter(|_| !self.claim.leaves_delivery);
+        let delivery = served.and(self.memory.newest_delivery.as_ref());
         let is_of_others = self.memory.last.as_ref().is_some_and(|last| {
             last.revision.as_deref().is_some_and(|under| under != revision || !last.is_newest)
         });
@@ -275,6 +276,7 @@ impl<'a> Lane<'a> {
     pub(super) async fn settle(self, mut settlement: Settlement) -> Result<(), StoreError> {
         let resources = self.resources;
         if !settlement.unfinished
+            && !settlement.leaves_delivery
             && let Some(since) = self.claim.waiting_since
         {
             resources.metrics.delivery_to_answer.observe(resources.clock.since(since).as_secs_f64());

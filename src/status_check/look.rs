@@ -292,7 +292,7 @@ impl Lane<'_> {
         let checks = decided.checks.iter().map(|(check, _)| check);
         let dropped = self.dropped(subject, checks.clone(), decided.listed.is_some());
         let standing = self.is_mirrored().then(|| self.standing_of(&decided, &weighed, &dropped));
-        let mut settlement = after(self.resources, &self.claim, &decided.checks, weighed);
+        let mut settlement = after(self.resources, &self.claim, &decided.checks, weighed, false);
         settlement.look = Some(LastLook {
             project_path: subject.project_path.clone(),
             sha: subject.sha.clone(),

@@ -4,7 +4,7 @@
 //! that begins withdraws a thousand passes without a single read.
 
 use crate::decision::{self, Check, Recollection};
-use crate::gitlab::Status;
+use crate::gitlab::{Status, was_held_back};
 use crate::policy::PolicySet;
 use crate::policy::evaluation::{Evaluation, Verdict};
 use crate::policy::fact::Facts;
@@ -15,6 +15,7 @@ use super::aftermath::after;
 use super::answer::{Answer, Weighed};
 use super::lane::{Conclusion, Lane};
 use super::mirror::{Extent, Mirroring, Standing};
+use super::pause::pause;
 use super::record::Shared;
 
 /// What a recall came to.
@@ -41,7 +42,17 @@ impl Lane<'_> {
             let recheck_at = checks.iter().filter_map(|(_, evaluation)| evaluation.recheck_at).min();
             return Ok(Recalled::Look { recheck_at });
         }
-        let weighed = self.weigh(&facts.merge_request, &checks, None).await;
+        let mut weighed = self.weigh(&facts.merge_request, &checks, None).await;
+        if is_partial && self.keeps_its_place(&weighed).await {
+            return Ok(LOOK);
+        }
+        // Whether it is on a merge train, say, could not be asked.
+        if was_held_back() {
+            return Ok(LOOK);
+        }
+        if self.claim.leaves_delivery {
+            weighed.iter_mut().filter(|weighed| !weighed.may_show_passed()).for_each(Weighed::silence);
+        }
         let is_sayable = |weighed: &Weighed| self.is_sayable_from_memory(weighed, &facts);
         // Nor does a pass stay for want of a word where not all was asked.
         let is_mute = |weighed: &Weighed| is_partial && weighed.answer == Answer::Unsayable;
@@ -62,27 +73,45 @@ impl Lane<'_> {
         if self.is_decided_under(policies) && statements.iter().all(|statement| statement.status.is_none()) {
             statements.clear();
         }
-        let mut settlement = after(self.resources, &self.claim, &checks, weighed);
+        let mut settlement = after(self.resources, &self.claim, &checks, weighed, is_partial);
         settlement.settled_as = "recalled";
-        let now = self.resources.clock.now();
-        if is_partial {
-            // Nothing failed: what was not asked is asked in its turn.
-            (settlement.unfinished, settlement.undecided, settlement.look_at) = (false, false, None);
-        }
-        if self.is_decided_under(policies) {
-            if is_partial {
-                settlement.look_by(now);
-            }
-        } else if is_partial || may_have_moved(&facts) || !self.is_watched() {
-            // What other policies make of a pipeline that may have moved without an event is looked at in its turn, and so
-            // is what is kept by facts that the policies in between did not read: no event of those woke anybody.
-            settlement.look_by(self.resources.background.reserve(now));
+        // What other policies make of a pipeline that may have moved without an event is looked at in its turn, and so is what
+        // is kept by facts that the policies in between did not read: no event of those woke anybody.
+        let is_dated = !self.is_decided_under(policies) && (may_have_moved(&facts) || !self.is_watched());
+        if (is_partial || is_dated)
+            && let Some(at) = self.turn()
+        {
+            settlement.look_by(at);
         }
         settlement.revision = Some(policies.revision().as_str().to_owned());
         let observations = Observations::default();
-        let mirrored = standing.map(|standing| (standing, Extent::All));
+        let extent = if self.claim.leaves_delivery { Extent::Withdrawals } else { Extent::All };
+        let mirrored = standing.map(|standing| (standing, extent));
         let conclusion = Conclusion { statements, observations, settlement, listed: false, mirrored };
-        Ok(Recalled::Settled(Box::new(self.conclude(policies, conclusion).await?)))
+        let mut settlement = self.conclude(policies, conclusion).await?;
+        if settlement.unfinished {
+            // Its word did not take effect: memory can say it again before GitLab is asked.
+            settlement.recall_by(self.resources.clock.now() + pause(self.claim.attempt));
+        }
+        Ok(Recalled::Settled(Box::new(settlement)))
+    }
+
+    /// When GitLab is asked what memory does not know: at once if only time went on since the last look, in turn under policies
+    /// under which it was never asked; none if that comes in any case.
+    pub(super) fn turn(&self) -> Option<Timestamp> {
+        let now = self.resources.clock.now();
+        match &self.memory.last {
+            Some(last) if last.is_looked_at => Some(now),
+            _ if self.claim.look_owed => None,
+            _ => Some(self.resources.background.reserve(now)),
+        }
+    }
+
+    /// Whether a pass that is not proven any more stays: on a merge train it goes for cause alone, and what was not asked is none.
+    async fn keeps_its_place(&self, weighed: &[Weighed]) -> bool {
+        let is_open = |weighed: &Weighed| weighed.verdict == Verdict::UndecidedCurable;
+        let is_asked = weighed.iter().any(|weighed| is_open(weighed) && weighed.may_show_passed());
+        is_asked && self.resources.is_on_merge_train(self.claim.merge_request).await
     }
 
     /// Whether what another way to answer would say must be true of this very moment, as with answers.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::gitlab::Error;
+use crate::gitlab::{Error, Hold};
 use crate::merge_request::{MergeRequestIid, MergeRequestRef, ProjectId};
 use crate::store::StoreError;
 
@@ -110,6 +110,8 @@ struct Timetable {
     recent_since: Timestamp,
     /// Sweeps with something left, one of a kind at most, each with when that is tried again; the longest waiting first.
     unfinished: Vec<(Timestamp, Sweep)>,
+    /// Whether the last sweep could not have the list of projects.
+    lacks_list: bool,
 }
 
 impl Timetable {
@@ -124,6 +126,7 @@ impl Timetable {
             full_at: resources.settings.sweep_full.map(due),
             recent_since: with_margin(now),
             unfinished: Vec::new(),
+            lacks_list: false,
         }
     }
 
@@ -148,20 +151,23 @@ impl Timetable {
             () = until(self.recent_at) => SweepKind::Recent,
             () = until(self.unfinished.first().map(|(at, _)| *at)) => return self.unfinished.remove(0).1,
         };
-        Sweep::new(resources, kind, self.recent_since)
+        Sweep { lacks_list: self.lacks_list, ..Sweep::new(resources, kind, self.recent_since) }
     }
 
     /// One has come to its end, with or without all of its projects.
     fn done(&mut self, resources: &Resources, sweep: Sweep) {
         let now = resources.clock.now();
         let began = sweep.began;
+        if sweep.kind != SweepKind::LookBack {
+            self.lacks_list = sweep.lacks_list;
+        }
         let due = |period: Option<Duration>| period.map(|period| (began + jittered(period)).max(now));
         match sweep.kind {
             SweepKind::LookBack => {}
             SweepKind::Recent => {
                 self.recent_at = due(resources.settings.sweep_recent);
                 // The next one looks for what this one left.
-                if sweep.is_complete() {
+                if sweep.left.as_ref().is_some_and(Vec::is_empty) {
                     self.recent_since = with_margin(began);
                 }
                 return;
@@ -273,7 +279,10 @@ impl Sweep {
 
     /// Whether it ends without what is left. Not while GitLab is down or takes no more calls: that says nothing of a project.
     fn gives_up(&mut self, resources: &Resources, error: &Error) -> bool {
-        let is_of_all = matches!(error, Error::HeldBack { .. } | Error::RateLimited { .. });
+        let is_of_all = match error {
+            Error::HeldBack { hold, .. } | Error::RateLimited { hold, .. } => *hold != Hold::Route,
+            _ => false,
+        };
         if is_of_all || resources.decider.gitlab.down_since().is_some() {
             return false;
         }
@@ -299,12 +308,18 @@ impl Sweep {
 
     /// A list that never comes must not keep the projects that are known from being swept.
     async fn list(&mut self, resources: &Resources) -> Result<Vec<ProjectId>, SweepError> {
+        // Which is long, and costs as much every few minutes.
+        if self.kind == SweepKind::Recent && self.lacks_list {
+            return Ok(resources.queue.projects_seen().await?);
+        }
         match projects(resources).await {
             Ok(projects) => {
                 self.lacks_list = false;
                 Ok(projects.into_iter().collect())
             }
-            Err(SweepError::Gitlab(error)) if self.gives_up(resources, &error) => {
+            Err(SweepError::Gitlab(error))
+                if matches!(error, Error::Malformed { .. }) || self.gives_up(resources, &error) =>
+            {
                 let kind = self.kind.word();
                 tracing::warn!(kind, %error, "which projects the token reaches is not known for now: others are swept");
                 (self.tries, self.lacks_list) = (0, true);

@@ -216,12 +216,11 @@ impl Worker {
             };
             let now = self.0.clock.now();
             // Time has its moment; other policies come to everybody at once, and so in turn.
-            let is_decided = lane.is_decided_under(&policies);
-            let mut look_at = if is_decided { now } else { self.0.background.reserve(now) };
+            let mut look_at = lane.turn();
             if let MayBegin::Withdrawals(until) = self.0.decider.gitlab.may_begin() {
-                look_at = look_at.max(until);
+                look_at = look_at.map(|at| at.max(until));
             }
-            if look_at > now {
+            if look_at.is_none_or(|at| at > now) {
                 return self.settle_recall(lane, self.to_be_looked_at(look_at, recheck_at)).await;
             }
         }
@@ -258,17 +257,17 @@ impl Worker {
     /// A delivery that waits for a look is not served by memory.
     async fn settle_recall(&self, lane: Lane<'_>, mut settlement: Settlement) -> Result<(), StoreError> {
         if lane.claim.leaves_delivery {
-            settlement.unfinished = true;
+            settlement.leaves_delivery = true;
             settlement.look_by(self.0.clock.now());
         }
         lane.settle(settlement).await
     }
 
-    /// It keeps its word until it is looked at, unless time makes plain before that it can't.
-    fn to_be_looked_at(&self, at: Timestamp, recheck_at: Option<Timestamp>) -> Settlement {
-        let recheck_at = recheck_at.map(|at| self.0.on_our_clock(at).max(self.0.clock.now() + LEAST_PAUSE));
-        let recall_at = recheck_at.filter(|recheck_at| *recheck_at < at);
-        Settlement { look_at: Some(at), recall_at, settled_as: "to be looked at", ..Settlement::default() }
+    /// It keeps its word until it is looked at, unless time makes plain before that it can't. `look_at`: none if a look comes in
+    /// any case.
+    fn to_be_looked_at(&self, look_at: Option<Timestamp>, recheck_at: Option<Timestamp>) -> Settlement {
+        let recall_at = recheck_at.map(|at| self.0.on_our_clock(at).max(self.0.clock.now() + LEAST_PAUSE));
+        Settlement { look_at, recall_at, settled_as: "to be looked at", ..Settlement::default() }
     }
 
     fn note_outcome(&self, looked: &Result<Look, Failure>) {

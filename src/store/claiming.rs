@@ -63,8 +63,7 @@ pub(super) fn claim_recalls(
     now: Timestamp,
 ) -> Result<Vec<Claim>, StoreError> {
     let sql = "SELECT project_id, iid FROM lane
-               WHERE may_pass = 1 AND due_at <= ?1 AND recall_at <= ?1 AND claim IS NULL
-               ORDER BY due_at LIMIT ?2";
+               WHERE may_pass = 1 AND recall_at <= ?1 AND claim IS NULL ORDER BY recall_at LIMIT ?2";
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(sql)?;
     let due = statement.query_map((millis(now), most), |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -185,7 +184,7 @@ fn claim_one(
                                 OR coalesce(look_at <= ?3, false) THEN 0
                            WHEN coalesce(recall_at <= ?3, false) THEN 1
                            WHEN coalesce(sweep_at <= ?3, false) THEN 2 ELSE 0 END, woken_by,
-                      generation > settled_generation
+                      generation > settled_generation, look_at IS NOT NULL
                FROM lane WHERE project_id = ?1 AND iid = ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let key = (project, iid, millis(now));
@@ -228,6 +227,7 @@ fn claim_of(row: &Row<'_>, number: i64, work: Option<Work>) -> Result<Claim, Sto
         generation: row.get(2)?,
         work,
         leaves_delivery: work == Work::Recall && row.get(9)?,
+        look_owed: work == Work::Recall && (row.get(9)? || row.get(10)?),
         attempt: row.get(3)?,
         distrust: row.get::<_, bool>(4)? || work == Work::Sweep,
         undecided_since: time(5)?,

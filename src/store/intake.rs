@@ -55,8 +55,9 @@ pub(super) fn take_for_commit(
     concerned: &Concerned,
     now: Timestamp,
 ) -> Result<Taken, StoreError> {
-    let mut taken = Taken::Nobody;
-    for (merge_request, path) in of_head(connection, (project, sha), now)? {
+    let mut taken =
+        if concerned(None) { look_once_more(connection, companion, project, now)? } else { Taken::Nobody };
+    for (merge_request, path) in of_head(connection, sha, now)? {
         if !concerned(path.as_deref()) {
             continue;
         }
@@ -70,23 +71,37 @@ pub(super) fn take_for_commit(
     Ok(taken)
 }
 
+/// What is being looked at for the first time may be about to be remembered with any head: it is looked at again then. That
+/// leaves alone what the look that is under way comes to: in a busy project there is always an event.
+fn look_once_more(
+    connection: &Connection,
+    companion: Companion,
+    project: ProjectId,
+    now: Timestamp,
+) -> Result<Taken, StoreError> {
+    let sql = "UPDATE lane SET look_at = ?1, woken_by = ?2
+               WHERE project_id = ?3 AND may_pass IN (0, 1) AND due_at > ?1 AND due_at <= ?4 AND claim IS NOT NULL
+                 AND sha IS NULL";
+    let key = (millis(now), companion.as_str(), column(project.get())?, millis(now + LEASE));
+    let looks = connection.prepare_cached(sql)?.execute(key)?;
+    Ok(if looks > 0 { Taken::New } else { Taken::Nobody })
+}
+
 /// The open merge requests with a head. One that is being looked at may be about to be remembered with it: whether it is,
-/// a delivery tells that was not served yet; of one that was never looked at nothing tells, and it may be any of the project.
+/// a delivery tells that was not served yet.
 fn of_head(
     connection: &Connection,
-    (project, sha): (ProjectId, &CommitSha),
+    sha: &CommitSha,
     now: Timestamp,
 ) -> Result<Vec<(MergeRequestRef, Option<String>)>, StoreError> {
     let sql = "SELECT project_id, iid, project_path FROM lane WHERE sha = ?1 AND is_open = 1
                UNION
                SELECT project_id, iid, project_path FROM lane
-               WHERE may_pass IN (0, 1) AND due_at > ?2 AND due_at <= ?3 AND claim IS NOT NULL
-                 AND (sha IS NULL AND project_id = ?4 OR EXISTS
+               WHERE may_pass IN (0, 1) AND due_at > ?2 AND due_at <= ?3 AND claim IS NOT NULL AND EXISTS
                    (SELECT 1 FROM delivery WHERE delivery.project_id = lane.project_id AND delivery.iid = lane.iid
-                        AND delivery.id > lane.settled_generation AND delivery.sha = ?1))";
+                        AND delivery.id > lane.settled_generation AND delivery.sha = ?1)";
     let mut statement = connection.prepare_cached(sql)?;
-    let key = (sha.as_str(), millis(now), millis(now + LEASE), column(project.get())?);
-    let mut rows = statement.query(key)?;
+    let mut rows = statement.query((sha.as_str(), millis(now), millis(now + LEASE)))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let project = ProjectId::new(id(row.get(0)?)?);

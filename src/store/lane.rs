@@ -44,6 +44,8 @@ pub struct Claim {
     pub work: Work,
     /// Whether a delivery waits for a look that is not what is to be done: it goes on waiting.
     pub leaves_delivery: bool,
+    /// Whether a look comes in any case, now or later.
+    pub look_owed: bool,
     /// Which try this is since the last settlement, from 1.
     pub attempt: u32,
     /// Whether what GitLab shows must be read again.
@@ -92,6 +94,8 @@ pub struct Settlement {
     pub ended: bool,
     /// Whether the lane must run again because this run did not finish its work.
     pub unfinished: bool,
+    /// Whether the newest delivery goes on waiting for a look.
+    pub leaves_delivery: bool,
     /// When to ask GitLab again though nothing new comes.
     pub look_at: Option<Timestamp>,
     /// When to decide again from what is remembered.
@@ -115,6 +119,7 @@ impl Claim {
             waiting_since: None,
             woken_by: None,
             leaves_delivery: false,
+            look_owed: false,
             // INVARIANT: numbers of claims begin at 1.
             number: 0,
         }
@@ -262,18 +267,17 @@ fn settle_lane(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let sql = "UPDATE lane SET
-                   claim = NULL,
+                   claim = NULL, is_open = NOT :ended,
                    look_at = CASE WHEN NOT :ended THEN coalesce(min(look_at, :look_at), look_at, :look_at) END,
                    recall_at = CASE WHEN NOT :ended
                                     THEN coalesce(min(recall_at, :recall_at), recall_at, :recall_at) END,
                    doubted = max(doubted, :unfinished AND :distrust),
-                   settled_generation = CASE WHEN :unfinished THEN settled_generation ELSE :generation END,
-                   waiting_since = CASE WHEN :unfinished THEN waiting_since
+                   settled_generation = CASE WHEN :unserved THEN settled_generation ELSE :generation END,
+                   waiting_since = CASE WHEN :unserved THEN waiting_since
                                         WHEN generation > :generation THEN :now END,
                    attempts = CASE WHEN :unfinished AND generation = :generation THEN attempts ELSE 0 END,
                    undecided_since = CASE WHEN :undecided THEN coalesce(undecided_since, :now)
                                           WHEN :unfinished THEN undecided_since END,
-                   is_open = NOT :ended,
                    sweep_at = CASE WHEN NOT :ended THEN sweep_at END,
                    updated_at = CASE WHEN :unfinished THEN updated_at ELSE coalesce(:updated_at, updated_at) END,
                    settled_as = :settled_as
@@ -285,6 +289,7 @@ fn settle_lane(
         ":recall_at": settlement.recall_at.map(millis),
         ":distrust": claim.distrust,
         ":unfinished": settlement.unfinished,
+        ":unserved": settlement.unfinished || settlement.leaves_delivery,
         ":updated_at": settlement.updated_at.map(millis),
         ":undecided": settlement.undecided,
         ":ended": settlement.ended,

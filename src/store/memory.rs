@@ -59,6 +59,7 @@ pub struct LastLook {
 
 /// How the lane was left by the last look.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub struct LastDecision {
     /// What it saw.
     pub look: LastLook,
@@ -68,6 +69,8 @@ pub struct LastDecision {
     pub revision: Option<String>,
     /// Whether no other one came since, not even one that is gone again.
     pub is_newest: bool,
+    /// Whether GitLab was asked under the newest policies, and not only what was remembered.
+    pub is_looked_at: bool,
     /// Whether no others were in force between those of the look and those of today. Where there were, nobody watched over
     /// what they did not read.
     pub is_watched: bool,
@@ -247,22 +250,25 @@ fn last(connection: &Connection, key: (i64, i64)) -> Result<Option<LastDecision>
                       NOT EXISTS (SELECT 1 FROM revision
                                   WHERE id > look_revision AND id < (SELECT max(id) FROM revision)),
                       (SELECT revision.revision FROM revision WHERE revision.id = lane.revision AND engine = ?3),
-                      revision = (SELECT max(id) FROM revision) FROM lane
+                      revision = (SELECT max(id) FROM revision),
+                      look_revision = (SELECT max(id) FROM revision) FROM lane
                WHERE project_id = ?1 AND iid = ?2 AND sha IS NOT NULL AND target_branch IS NOT NULL";
     let last = connection.prepare_cached(sql)?.query_row((key.0, key.1, revision::ENGINE), |row| {
         let (sha, target_branch): (String, String) = (row.get(0)?, row.get(1)?);
         let facts = row.get::<_, Option<[u8; 32]>>(2)?.zip(row.get(3)?);
         let rest: (bool, String, String) = (row.get(5)?, row.get(6)?, row.get(7)?);
-        Ok((sha, (target_branch, facts), rest, row.get(4)?, (row.get(9)?, row.get(10)?, row.get(8)?)))
+        let revisions = (row.get(9)?, row.get(10)?, row.get(11)?, row.get(8)?);
+        Ok((sha, (target_branch, facts), rest, row.get(4)?, revisions))
     });
-    let Some((sha, head, rest, is_open, (revision, is_newest, is_watched))) = last.optional()? else {
+    let Some((sha, head, rest, is_open, revisions)) = last.optional()? else {
         return Ok(None);
     };
     let ((target_branch, facts), (unlisted, dropped, project_path)) = (head, rest);
+    let (revision, is_newest, is_looked_at, is_watched) = revisions;
     let sha = CommitSha::parse(&sha).map_err(|error| StoreError::Row(error.to_string()))?;
     let dropped = dropped.split(',').filter_map(|name| CheckName::parse(name).ok()).collect();
     let look = LastLook { project_path, sha, target_branch, facts, unlisted, dropped };
-    Ok(Some(LastDecision { look, is_open, revision, is_newest, is_watched }))
+    Ok(Some(LastDecision { look, is_open, revision, is_newest, is_looked_at, is_watched }))
 }
 
 #[cfg(test)]

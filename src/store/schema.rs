@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004.sql"),
     include_str!("migrations/0005.sql"),
     include_str!("migrations/0006.sql"),
+    include_str!("migrations/0007.sql"),
 ];
 /// How long a connection waits for another one's lock (backups and the `sqlite3` shell take some).
 const BUSY: Duration = Duration::from_secs(5);

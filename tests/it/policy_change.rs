@@ -202,6 +202,43 @@ async fn what_waits_for_its_turn_keeps_a_pass_until_time_makes_plain_that_it_can
     world.end().await;
 }
 
+/// What needs a label beside what was never read.
+fn agreed() -> String {
+    format!("{PIPELINE}  - id: agreed\n    require: {{ labels: {{ all: [agreed] }} }}\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_taken_back_by_memory_is_looked_at_in_its_turn_whatever_is_said_meanwhile() {
+    let (world, all) = many_passed().await;
+    let looks = world.calls(ONE);
+    put_in_force(&world, &agreed()).await;
+    followed(&world).await;
+    assert!(all.iter().all(|which| world.status(*which) == Pending), "nothing is agreed");
+    let said = world.calls(RESPOND);
+    // A pending is said again before two minutes are over.
+    world.gitlab.advance(MINUTE + Duration::from_secs(30));
+    world.rest().await;
+    assert!(world.calls(RESPOND) > said, "it is said again");
+    let done = world.calls(ONE) - looks;
+    assert!((LOOKS_AT_ONCE..=LOOKS_AT_ONCE + 2).contains(&done), "{done} looks");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_read_is_no_cause_to_leave_a_merge_train() {
+    let (world, all) = many_passed().await;
+    for which in &all {
+        world.gitlab.put_on_merge_train(*which).unwrap();
+    }
+    let looks = world.calls(ONE);
+    put_in_force(&world, &agreed()).await;
+    until_async("the others are decided", async || remaining(&world).await == LATE as u64).await;
+    world.rest().await;
+    assert_eq!(world.calls(ONE) - looks, LOOKS_AT_ONCE);
+    assert!(all.iter().all(|which| world.status(*which) == Passed), "each keeps its place");
+    world.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_policy_passes_nothing_and_takes_nothing_back() {
     let world = World::start(STRICTER).await;

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use countersign::clock::Clock;
-use countersign::simulator::{CallOutcome, CheckStatus, Fault, SimulatorOptions};
+use countersign::simulator::{CallOutcome, CheckStatus, Fault, NewMergeRequest, SimulatorOptions};
 use jiff::Timestamp;
 
 use super::log::{lines, run_logged};
 use super::{THREADS_POLICY, pass_until};
-use crate::world::{DISCUSSIONS, Ground, ONE, PLAIN_POLICY, World, until};
+use crate::world::{DISCUSSIONS, Ground, ONE, PLAIN_POLICY, RESPOND, World, until};
 
-use CheckStatus::{Failed, Passed};
+use CheckStatus::{Failed, Passed, Pending};
 
 const MERGE_REQUESTS: usize = 40;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -188,7 +188,7 @@ async fn what_memory_takes_back_does_not_wait_for_reads_to_be_granted_again() {
     let from = hour + MINUTE * 10;
     let policy = format!(
         "{PLAIN_POLICY}  - id: freeze\n    when: {{ during: {{ from: \"{from}\", to: \"{}\" }} }}
-    require: {{ title: {{ glob: [hotfix*] }} }}\n",
+    require: {{ labels: {{ all: [agreed] }} }}\n",
         from + MINUTE * 120
     );
     let options = SimulatorOptions { clock, ..SimulatorOptions::default() };
@@ -197,8 +197,10 @@ async fn what_memory_takes_back_does_not_wait_for_reads_to_be_granted_again() {
     clock.advance(clock.until(hour) + MINUTE);
     world.rest().await;
     world.gitlab.set_hourly_rate_limit(GRANTED);
-    let all: Vec<_> =
-        ["good", "good", "hotfix"].map(|title| world.open(world.merge_request().title(title))).into();
+    let all: Vec<_> = [None, None, Some("agreed")]
+        .map(|label| label.into_iter().fold(world.merge_request(), NewMergeRequest::label))
+        .map(|new| world.open(new))
+        .into();
     for which in &all {
         world.expect(*which, Passed, "before the freeze").await;
     }
@@ -206,21 +208,25 @@ async fn what_memory_takes_back_does_not_wait_for_reads_to_be_granted_again() {
     world.gitlab.spend_calls(world.ground.bot, GRANTED - 20);
     world.gitlab.add_label(all[0], "seen").unwrap();
     world.settle().await;
-    world.gitlab.edit_title(all[1], "hotfix: now").unwrap();
+    world.gitlab.add_label(all[1], "agreed").unwrap();
     world.gitlab.deliveries_settled().await.unwrap();
-    let reads = world.calls("GET *") - world.calls("GET /version");
+    let reads = || world.calls("GET *") - world.calls("GET /version") - world.calls("GET /projects/:id");
+    let before = reads();
+    // Nor does one that did not take effect wait.
+    world.gitlab.fault(Fault::error_page(RESPOND, 502).times(1));
     clock.advance(clock.until(from));
-    world.until("both are taken back", |_| all[..2].iter().all(|which| world.status(*which) == Failed)).await;
-    assert_eq!(
-        world.calls("GET *") - world.calls("GET /version"),
-        reads,
-        "no read is left\n{}",
-        world.history()
-    );
+    world
+        .until("both are taken back", |_| all[..2].iter().all(|which| world.status(*which) == Pending))
+        .await;
+    assert_eq!(reads(), before, "no read is left\n{}", world.history());
     assert_eq!((world.status(all[2]), refusals(&world)), (Passed, 0));
+    let decision = world.decisions(all[1]).await.pop().unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&decision.record).unwrap();
+    assert_eq!(record["cause"]["event"], "time", "not what waits to be looked at");
     clock.advance(clock.until(hour + MINUTE * 61));
     pass_until(&world, "the delivery was not forgotten", || world.status(all[1]) == Passed).await;
     world.rest().await;
-    assert_eq!([all[0], all[2]].map(|which| world.status(which)), [Failed, Passed]);
+    assert_ne!(world.status(all[0]), Passed);
+    assert_eq!(world.status(all[2]), Passed);
     world.end().await;
 }
