@@ -26,8 +26,6 @@ struct Version {
     /// The feature flag `status_checks_add_status_field` of 14.9 and 14.10.
     status_field: bool,
     words: Words,
-    /// Whether a `pending` that nobody says again is `failed` after two minutes (16.6).
-    runs_out: bool,
     /// `gitlab.version`.
     told: Option<&'static str>,
     /// Whether a check's deliveries are signed, and say that they are JSON (17.3).
@@ -36,12 +34,26 @@ struct Version {
     dates_approvals: bool,
 }
 
-/// Which words a GitLab takes; the columns of the story.
+/// Which words a GitLab takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Words {
-    All = 0,
-    NoPending = 1,
-    OnlyPassed = 2,
+    /// A `pending` that nobody says again is `failed` after two minutes (16.6).
+    All,
+    /// All of them, and nothing runs out (16.5).
+    LastingPending,
+    NoPending,
+    OnlyPassed,
+}
+
+impl Words {
+    /// The column of the story.
+    fn column(self) -> usize {
+        match self {
+            Self::All | Self::LastingPending => 0,
+            Self::NoPending => 1,
+            Self::OnlyPassed => 2,
+        }
+    }
 }
 
 const OLD: Version = Version {
@@ -49,11 +61,10 @@ const OLD: Version = Version {
     status_field: false,
     told: None,
     words: Words::OnlyPassed,
-    runs_out: false,
     signs: false,
     dates_approvals: false,
 };
-const SAYS_ALL: Version = Version { words: Words::All, runs_out: true, ..OLD };
+const SAYS_ALL: Version = Version { words: Words::All, ..OLD };
 const SIGNS: Version = Version { signs: true, ..SAYS_ALL };
 const DATES: Version = Version { dates_approvals: true, ..SIGNS };
 
@@ -67,7 +78,7 @@ const VERSIONS: [Version; 15] = [
     Version { text: "14.10.0-ee", status_field: true, told: Some("15.0"), words: Words::NoPending, ..OLD },
     Version { text: "15.0.0-ee", words: Words::NoPending, ..OLD },
     Version { text: "16.4.9-ee", words: Words::NoPending, ..OLD },
-    Version { text: "16.5.0-ee", runs_out: false, ..SAYS_ALL },
+    Version { text: "16.5.0-ee", words: Words::LastingPending, ..OLD },
     Version { text: "16.6.0-ee", ..SAYS_ALL },
     Version { text: "17.2.9-ee", ..SAYS_ALL },
     Version { text: "17.3.0-ee", ..SIGNS },
@@ -102,12 +113,12 @@ enum Shows {
 }
 
 impl Shows {
-    fn status(self, version: Version) -> CheckStatus {
+    fn status(self, words: Words) -> CheckStatus {
         match self {
             Unanswered => CheckStatus::Unanswered,
             Passed | CannotBeSaid => CheckStatus::Passed,
             Failed => CheckStatus::Failed,
-            RunOut if version.runs_out => CheckStatus::Failed,
+            RunOut if words == Words::All => CheckStatus::Failed,
             Pending | RunOut => CheckStatus::Pending,
         }
     }
@@ -219,19 +230,19 @@ async fn tell(version: Version) -> Vec<String> {
     }
     for (index, (deed, truth, columns)) in STORY.into_iter().enumerate() {
         let step = format!("step {} {deed:?}", index + 1);
-        let expected = columns[version.words as usize];
+        let expected = columns[version.words.column()];
         let (rows, parked) = (world.posted(which).len(), world.metric(PARKED));
         if let Deed::Wait(minutes) = deed {
             let before = world.status(which);
             let meanwhile = wait(&world, which, minutes).await;
-            if meanwhile.iter().any(|shown| ![before, expected.status(version)].contains(shown)) {
+            if meanwhile.iter().any(|shown| ![before, expected.status(version.words)].contains(shown)) {
                 note(&step, format!("showed {meanwhile:?}"));
             }
         }
         act(&world.ground, which, bea, &first_head, deed);
         skip_the_wait(&world).await;
         let shown = world.settled_status(which).await;
-        if shown != expected.status(version) {
+        if shown != expected.status(version.words) {
             note(&step, format!("shows {shown:?}, expected {expected:?}"));
         }
         // Nothing but this step's deed can have led to these.
