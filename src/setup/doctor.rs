@@ -56,12 +56,8 @@ pub async fn examine(patient: &Patient<'_>) -> Diagnosis {
     let inspection = Inspection::open(patient.store);
     let mut findings = vec![configuration(patient.configuration), policies::examine(patient.policies)];
     findings.extend(storage::examine(&inspection));
-    let (address, instance, myself, own) = tokio::join!(
-        address::examine(installation.public_url.as_ref()),
-        gitlab.instance(),
-        gitlab.myself(),
-        gitlab.own_token(),
-    );
+    let (address, instance, myself, own) =
+        tokio::join!(address::examine(installation), gitlab.instance(), gitlab.myself(), gitlab.own_token());
     let now = installation.clock.now();
     findings.extend(address.findings);
     if address.local {
