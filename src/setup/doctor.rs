@@ -13,6 +13,7 @@ use super::hooks;
 use super::installation::Installation;
 use super::merging;
 use super::selection::{Selection, outside, select};
+use super::silence;
 use super::survey::{
     DEVELOPER, MAINTAINER, Sight, Survey, answered_otherwise, no_such_route, role_noun, unlicensed,
 };
@@ -68,9 +69,12 @@ pub async fn examine(patient: &Patient<'_>) -> Diagnosis {
     let mut left_out = 0;
     if let Ok(myself) = &myself {
         let wishes = Wishes { checks: patient.checks.clone(), ..Wishes::default() };
-        let version = instance.ok().and_then(|instance| instance.value.version);
+        let instance = instance.ok().map(|instance| instance.value);
+        let version = instance.as_ref().and_then(|instance| instance.version);
+        let enterprise = instance.and_then(|instance| instance.enterprise);
         let policies = patient.policies.as_deref().ok();
-        let grounds = policies.map(|policies| Grounds { installation, policies, version, wishes: &wishes });
+        let grounds =
+            policies.map(|policies| Grounds { installation, policies, version, enterprise, wishes: &wishes });
         let room = Room { installation, grounds, inspection: inspection.as_ref().ok(), local: address.local };
         left_out = room.examine_all(selection, myself, &mut findings).await;
     }
@@ -143,6 +147,7 @@ impl Room<'_> {
                 tell(merging::plan(grounds, &sight.project), &subject, findings);
             }
             self.examine_hooks(grounds, &sight, findings).await;
+            findings.extend(silence::examine(grounds, &sight));
         }
         // Where there is no database yet, or what is wrong with it, the store's own finding says.
         if let Some(Ok(Some(received))) =
