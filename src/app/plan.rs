@@ -152,6 +152,7 @@ pub fn installation(config: &Config, clock: Clock) -> Result<Installation, Start
     let public_url = config.server.public_url.clone();
     Ok(Installation {
         gitlab,
+        http_as_gitlab: access(&config.gitlab)?.http_as_gitlab()?,
         public_url,
         address,
         scope,

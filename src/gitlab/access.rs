@@ -91,17 +91,28 @@ impl Access {
 
     /// What makes the calls.
     pub(super) fn http(&self, base: &Url) -> Result<reqwest::Client, ClientError> {
-        let mut builder = reqwest::Client::builder()
+        let builder = reqwest::Client::builder();
+        let builder = match self.proxy.as_ref().map(ExposeSecret::expose_secret) {
+            None if is_this_machine(base) => builder.no_proxy(),
+            None => builder,
+            Some(NO_PROXY) => builder.no_proxy(),
+            Some(address) => builder.proxy(proxy(address)?),
+        };
+        self.build(builder)
+    }
+
+    /// What looks at an address from where we are as GitLab calls it: believing what is believed of GitLab itself, and not
+    /// sent on. No proxy counts: the one on our way to GitLab does not stand on its way to us.
+    pub fn http_as_gitlab(&self) -> Result<reqwest::Client, ClientError> {
+        self.build(reqwest::Client::builder().no_proxy())
+    }
+
+    fn build(&self, builder: reqwest::ClientBuilder) -> Result<reqwest::Client, ClientError> {
+        let mut builder = builder
             .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(self.timeout)
             .redirect(reqwest::redirect::Policy::none());
-        match self.proxy.as_ref().map(ExposeSecret::expose_secret) {
-            None if is_this_machine(base) => builder = builder.no_proxy(),
-            None => {}
-            Some(NO_PROXY) => builder = builder.no_proxy(),
-            Some(address) => builder = builder.proxy(proxy(address)?),
-        }
         if let Some(path) = &self.ca_certificates {
             builder = builder.tls_certs_merge(authorities(path)?);
         }

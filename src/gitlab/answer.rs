@@ -69,6 +69,11 @@ pub(super) fn judge(
             let hold = if is_of_route(headers, body) { Hold::Route } else { Hold::Limit };
             Err(Error::RateLimited { route, hold, retry_after: retry_after() })
         }
+        // What is asked in clear is refused by a proxy so, and GitLab never heard of it: as where there is no tunnel.
+        407 => {
+            let reason = "the proxy does not know us (407)".to_owned();
+            Err(Error::NoAnswer { route, reason })
+        }
         // 408 also stands on a connection that was closed for being idle, before our request was even sent.
         408 | 425 | 500.. => Err(Error::Unavailable { route, status: code, retry_after: retry_after() }),
         _ => Err(Error::Refused { route, status: code, message: error::message(body) }),
@@ -80,7 +85,7 @@ pub(super) fn judge(
 pub(super) fn sign_of(route: &'static str, status: StatusCode, headers: &HeaderMap) -> Sign {
     let is_page = text(headers, CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("text/html"));
     match status.as_u16() {
-        502..=504 => Sign::Down,
+        407 | 502..=504 => Sign::Down,
         500.. if is_page => Sign::Down,
         200..=299 if is_page && !route.ends_with("/raw") => Sign::Down,
         408 | 425 | 500.. => Sign::Unclear,
@@ -181,6 +186,7 @@ mod tests {
             (429, "text/plain", Sign::Alive),
             (200, "text/html; charset=utf-8", Sign::Down),
             (403, "text/html", Sign::Unclear),
+            (407, "text/html", Sign::Down),
             (500, "application/json", Sign::Unclear),
             (500, "text/html", Sign::Down),
             (502, "application/json", Sign::Down),

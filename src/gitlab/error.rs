@@ -117,7 +117,7 @@ pub enum Error {
         /// When to try again, if it says so.
         retry_after: Option<Duration>,
     },
-    /// No answer: time-out, reset, refused, TLS, DNS.
+    /// No answer: time-out, reset, refused, TLS, DNS, a proxy that does not let us through.
     #[error("no answer from GitLab to {route}: {reason}")]
     NoAnswer {
         /// The route's template.

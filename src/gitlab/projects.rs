@@ -49,6 +49,19 @@ pub struct CheckedProject {
     pub archived: bool,
     /// "Status checks must succeed": none where GitLab has no such setting (before 15.5, or without Ultimate).
     pub only_allow_merge_if_all_status_checks_passed: Option<bool>,
+    namespace: Option<Namespace>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Namespace {
+    kind: String,
+}
+
+impl CheckedProject {
+    /// Whether it is in the namespace of a user, above which there is no group.
+    pub fn is_personal(&self) -> bool {
+        self.namespace.as_ref().is_some_and(|namespace| namespace.kind == "user")
+    }
 }
 
 #[derive(Serialize)]
@@ -99,5 +112,23 @@ impl Client {
     pub async fn has_merge_trains(&self, project: ProjectId) -> Result<bool, Error> {
         let project: MergeTrains = self.read_at_once(ROUTE, &format!("projects/{project}")).await?;
         Ok(project.merge_trains_enabled != Some(false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_project_of_a_user_has_no_group_above_it() {
+        for (namespace, expected) in
+            [(json!({ "kind": "user" }), true), (json!({ "kind": "group" }), false), (json!(null), false)]
+        {
+            let text = json!({ "id": 1, "path_with_namespace": "bea/dotfiles", "namespace": namespace });
+            let project: CheckedProject = serde_json::from_value(text).unwrap();
+            assert_eq!(project.is_personal(), expected, "{namespace}");
+        }
     }
 }

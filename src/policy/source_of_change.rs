@@ -54,7 +54,7 @@ impl Family {
     }
 
     /// What else can change them, now and then.
-    fn also_changed_by(self) -> &'static [Companion] {
+    pub fn also_changed_by(self) -> &'static [Companion] {
         match self {
             // GitLab: where the target branch is rewritten, or gets commits of the merge request, there is a new diff
             // version of the same head, and no event tells of it.

@@ -13,6 +13,7 @@ use super::hooks;
 use super::installation::Installation;
 use super::merging;
 use super::selection::{Selection, outside, select};
+use super::silence;
 use super::survey::{
     DEVELOPER, MAINTAINER, Sight, Survey, answered_otherwise, no_such_route, role_noun, unlicensed,
 };
@@ -55,12 +56,8 @@ pub async fn examine(patient: &Patient<'_>) -> Diagnosis {
     let inspection = Inspection::open(patient.store);
     let mut findings = vec![configuration(patient.configuration), policies::examine(patient.policies)];
     findings.extend(storage::examine(&inspection));
-    let (address, instance, myself, own) = tokio::join!(
-        address::examine(installation.public_url.as_ref()),
-        gitlab.instance(),
-        gitlab.myself(),
-        gitlab.own_token(),
-    );
+    let (address, instance, myself, own) =
+        tokio::join!(address::examine(installation), gitlab.instance(), gitlab.myself(), gitlab.own_token());
     let now = installation.clock.now();
     findings.extend(address.findings);
     if address.local {
@@ -72,9 +69,12 @@ pub async fn examine(patient: &Patient<'_>) -> Diagnosis {
     let mut left_out = 0;
     if let Ok(myself) = &myself {
         let wishes = Wishes { checks: patient.checks.clone(), ..Wishes::default() };
-        let version = instance.ok().and_then(|instance| instance.value.version);
+        let instance = instance.ok().map(|instance| instance.value);
+        let version = instance.as_ref().and_then(|instance| instance.version);
+        let enterprise = instance.and_then(|instance| instance.enterprise);
         let policies = patient.policies.as_deref().ok();
-        let grounds = policies.map(|policies| Grounds { installation, policies, version, wishes: &wishes });
+        let grounds =
+            policies.map(|policies| Grounds { installation, policies, version, enterprise, wishes: &wishes });
         let room = Room { installation, grounds, inspection: inspection.as_ref().ok(), local: address.local };
         left_out = room.examine_all(selection, myself, &mut findings).await;
     }
@@ -147,6 +147,7 @@ impl Room<'_> {
                 tell(merging::plan(grounds, &sight.project), &subject, findings);
             }
             self.examine_hooks(grounds, &sight, findings).await;
+            findings.extend(silence::examine(grounds, &sight));
         }
         // Where there is no database yet, or what is wrong with it, the store's own finding says.
         if let Some(Ok(Some(received))) =

@@ -30,6 +30,8 @@ pub(super) struct Grounds<'a> {
     pub(super) policies: &'a PolicySet,
     /// Which GitLab it is, if it said so.
     pub(super) version: Option<GitlabVersion>,
+    /// Whether it is an Enterprise Edition, if it said so.
+    pub(super) enterprise: Option<bool>,
     /// What is asked for.
     pub(super) wishes: &'a Wishes,
 }

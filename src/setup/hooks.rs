@@ -12,6 +12,7 @@ use super::wording::moment;
 use crate::gitlab::{Hook, HookPlace, Trigger};
 use crate::merge_request::CheckName;
 use crate::policy::Coverage;
+use crate::policy::fact::Family;
 
 /// Where a hook is to call, and what it is to tell of.
 pub(super) struct HookWish {
@@ -19,15 +20,20 @@ pub(super) struct HookWish {
     pub(super) triggers: BTreeSet<Trigger>,
 }
 
-/// What hooks of such a reach are to tell of for a project, for the checks that it has or is to have.
-pub(super) fn triggers(grounds: &Grounds<'_>, sight: &Sight, reach: Reach) -> BTreeSet<Trigger> {
+/// What the policies may ask for of a project, for the checks that it has or is to have; none if no policy speaks for it.
+pub(super) fn reads(grounds: &Grounds<'_>, sight: &Sight) -> Option<BTreeSet<Family>> {
     let names = grounds.names(sight.checks.as_deref().unwrap_or_default());
     let subject = &sight.project.path_with_namespace;
     let coverages: Vec<_> =
         names.iter().filter_map(|name| grounds.policies.coverage(name, subject)).collect();
-    let reads = coverages.iter().flat_map(Coverage::reads).collect();
+    (!coverages.is_empty()).then(|| coverages.iter().flat_map(Coverage::reads).collect())
+}
+
+/// What hooks of such a reach are to tell of for a project.
+pub(super) fn triggers(grounds: &Grounds<'_>, sight: &Sight, reach: Reach) -> BTreeSet<Trigger> {
+    let Some(reads) = reads(grounds, sight) else { return BTreeSet::new() };
     let mut triggers = needed(&reads, grounds.version, reach);
-    if sight.is_without_checks && !coverages.is_empty() {
+    if sight.is_without_checks {
         // No status check tells of the merge requests themselves.
         triggers.insert(Trigger::MergeRequests);
     }
@@ -60,7 +66,8 @@ pub(super) fn plan(
     let untold: BTreeSet<_> = triggers.iter().copied().filter(|trigger| !told(trigger)).collect();
     match (own.first(), credential) {
         _ if triggers.is_empty() => {
-            let what = "none is needed: the policies read nothing that the status check is not told of";
+            // No more than that: of what nothing here can tell, `silence` speaks.
+            let what = "none of its own is needed beside the status check";
             part.findings.push(Finding::fine("webhook", subject, what));
         }
         _ if untold.is_empty() => {

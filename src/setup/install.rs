@@ -11,10 +11,11 @@ use super::hooks;
 use super::installation::Installation;
 use super::merging;
 use super::selection::{Selection, outside, select};
+use super::silence;
 use super::survey::{MAINTAINER, Sight, Survey, answered_otherwise, role_noun};
 use super::trigger::Reach;
 use crate::gitlab::{
-    Client, Error, Hook, HookPlace, HookSettings, ProtectedBranch, StatusCheckSettings, Trigger,
+    Client, Error, Hook, HookPlace, HookSettings, Instance, ProtectedBranch, StatusCheckSettings, Trigger,
 };
 use crate::policy::PolicySet;
 
@@ -96,8 +97,8 @@ pub async fn install(
     let gitlab = &installation.gitlab;
     // Proves the token: from here on 401 means that something is not licensed or not for this role.
     let myself = gitlab.myself().await?;
-    let version = gitlab.instance().await?.value.version;
-    let grounds = Grounds { installation, policies, version, wishes: &order.wishes };
+    let Instance { version, enterprise, .. } = gitlab.instance().await?.value;
+    let grounds = Grounds { installation, policies, version, enterprise, wishes: &order.wishes };
     let selected = select(installation, &order.selection).await?;
     let mut accounts = Vec::new();
     let mut close = |account: Account| {
@@ -155,6 +156,7 @@ fn plan(grounds: &Grounds<'_>, sight: &Sight, order: &Order) -> Part {
         let wish = hooks::wish(grounds.installation, triggers);
         let above: Vec<Hook> = sight.above.iter().map(|(_, hook)| hook.clone()).collect();
         add(hooks::plan(grounds, subject, HookPlace::Project(sight.project.id), wish, own, &above));
+        add(Part { changes: Vec::new(), findings: silence::examine(grounds, sight) });
     }
     if sight.is_without_checks {
         add(Part { changes: Vec::new(), findings: vec![answered_otherwise(subject)] });

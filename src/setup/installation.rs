@@ -15,6 +15,8 @@ use crate::shared_secret::derive_secret;
 pub struct Installation {
     /// GitLab.
     pub gitlab: Client,
+    /// What calls our own address as GitLab does.
+    pub http_as_gitlab: reqwest::Client,
     /// Where GitLab reaches us, in front of `/webhooks/gitlab`.
     pub public_url: Option<Url>,
     /// Which URLs are ours.

@@ -19,6 +19,7 @@ mod install;
 mod installation;
 mod merging;
 mod selection;
+mod silence;
 mod survey;
 mod trigger;
 mod wording;

@@ -28,13 +28,16 @@ pub(super) struct Sight {
     pub(super) hooks: Result<Vec<Hook>, Finding>,
     /// Webhooks of the groups above it, as far as they are shown.
     pub(super) above: Vec<(HookPlace, Hook)>,
+    /// Whether those of one of these groups are not shown.
+    pub(super) above_is_hidden: bool,
 }
 
 /// Looks at projects, and at each group above them once.
 pub(super) struct Survey<'a> {
     installation: &'a Installation,
     myself: &'a Myself,
-    groups: BTreeMap<String, Vec<(HookPlace, Hook)>>,
+    /// None where they are not shown.
+    groups: BTreeMap<String, Option<Vec<(HookPlace, Hook)>>>,
 }
 
 impl<'a> Survey<'a> {
@@ -63,8 +66,8 @@ impl<'a> Survey<'a> {
         };
         let protected = protected.map_err(|error| unread("protected-branches", &path, level, &error));
         let hooks = hooks.map_err(|error| unread("webhook", &path, level, &error));
-        let above = self.hooks_above(&path).await;
-        Sight { project, role, is_without_checks, checks, protected, hooks, above }
+        let (above, above_is_hidden) = self.hooks_above(&path).await;
+        Sight { project, role, is_without_checks, checks, protected, hooks, above, above_is_hidden }
     }
 
     async fn role(&self, project: ProjectId, path: &str) -> Result<u8, Finding> {
@@ -79,27 +82,30 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// The hooks of the groups above a project. Who may not see them is told nothing of them, which is no finding: most need
+    /// The hooks of the groups above a project, and whether some are not shown, which is no finding by itself: most need
     /// none.
-    async fn hooks_above(&mut self, path: &str) -> Vec<(HookPlace, Hook)> {
+    async fn hooks_above(&mut self, path: &str) -> (Vec<(HookPlace, Hook)>, bool) {
         let gitlab = &self.installation.gitlab;
-        let mut found = Vec::new();
+        let (mut found, mut hidden) = (Vec::new(), false);
         for (at, _) in path.match_indices('/') {
             let Some(group) = path.get(..at) else { continue };
             if !self.groups.contains_key(group) {
                 let hooks = match gitlab.group(group).await {
                     Ok(group) => {
                         let place = HookPlace::Group(group.id);
-                        let hooks = gitlab.hooks(place).await.unwrap_or_default();
-                        hooks.into_iter().map(|hook| (place, hook)).collect()
+                        let hooks = gitlab.hooks(place).await.ok();
+                        hooks.map(|hooks| hooks.into_iter().map(|hook| (place, hook)).collect())
                     }
-                    Err(_) => Vec::new(),
+                    Err(_) => None,
                 };
                 self.groups.insert(group.to_owned(), hooks);
             }
-            found.extend(self.groups.get(group).into_iter().flatten().cloned());
+            match self.groups.get(group) {
+                Some(Some(hooks)) => found.extend(hooks.iter().cloned()),
+                _ => hidden = true,
+            }
         }
-        found
+        (found, hidden)
     }
 }
 

@@ -17,8 +17,12 @@ pub(super) enum Reach {
     Group,
 }
 
+/// Since then GitLab tells of a review that was submitted by the merge request's own events; before by its comments alone, and
+/// of one without a comment nobody does (contract section 3.3).
+pub(super) const TELLS_OF_REVIEWS: GitlabVersion = GitlabVersion { major: 19, minor: 3 };
+
 /// What a hook must tell of for policies that read these facts; empty where no hook is needed. A GitLab whose version is not
-/// known is taken for a new one.
+/// known is asked for every event, and is not relied on to tell of reviews.
 pub(super) fn needed(
     reads: &BTreeSet<Family>,
     version: Option<GitlabVersion>,
@@ -26,7 +30,7 @@ pub(super) fn needed(
 ) -> BTreeSet<Trigger> {
     let exists = |trigger: &Trigger| version.is_none_or(|version| trigger.exists_in(version));
     let reaches = |trigger: &Trigger| reach == Reach::Group || !trigger.is_for_groups();
-    let told = reads.iter().flat_map(|family| tells(*family)).copied();
+    let told = reads.iter().flat_map(|family| tells(*family, version)).copied();
     let mut needed: BTreeSet<_> = told.filter(exists).filter(reaches).collect();
     if !needed.is_empty() {
         // A second way for what the check is told: GitLab repeats neither of them once it was answered.
@@ -36,12 +40,19 @@ pub(super) fn needed(
 }
 
 /// What tells of changes of a family's facts, where the status check is not told.
-fn tells(family: Family) -> impl Iterator<Item = &'static Trigger> {
+fn tells(family: Family, version: Option<GitlabVersion>) -> impl Iterator<Item = &'static Trigger> {
     let companions = match family.source() {
         Source::Companions(companions) => companions,
         Source::OwnEvents | Source::Clock | Source::Nobody => &[],
     };
-    companions.iter().flat_map(|companion| triggers(*companion))
+    let also = family.also_changed_by().iter().filter(move |companion| is_needed_too(**companion, version));
+    companions.iter().chain(also).flat_map(|companion| triggers(*companion))
+}
+
+/// Whether an event is asked for that changes facts now and then. Pushes for their own sake are not: each of them wakes all
+/// that lead to its branch, and what only a rewritten target branch changes a sweep finds.
+fn is_needed_too(companion: Companion, version: Option<GitlabVersion>) -> bool {
+    companion == Companion::Note && version.is_none_or(|version| version < TELLS_OF_REVIEWS)
 }
 
 /// What a hook of a project is to tell for an event.
@@ -96,5 +107,15 @@ mod tests {
         assert_eq!(words(&[Family::Emoji], "16.2"), "merge requests, emoji");
         assert_eq!(words(&[Family::Emoji], "16.1"), "", "there are no such hooks yet");
         assert_eq!(words(&[Family::Emoji], "unknown"), "merge requests, emoji");
+    }
+
+    #[test]
+    fn of_a_review_its_comments_tell_until_gitlab_does() {
+        let notes = "merge requests, comments, internal comments";
+        for (version, expected) in
+            [("18.3", notes), ("19.2", notes), ("19.3", ""), ("20.0", ""), ("unknown", notes)]
+        {
+            assert_eq!(words(&[Family::Reviewers], version), expected, "{version}");
+        }
     }
 }

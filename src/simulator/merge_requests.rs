@@ -287,6 +287,11 @@ impl MergeRequest {
         self.title.starts_with("Draft:")
     }
 
+    /// How far a reviewer is, in GitLab's word.
+    pub fn reviewer_state(&self, user: UserId) -> &str {
+        self.reviewer_states.get(&user).map_or("unreviewed", String::as_str)
+    }
+
     /// How many approvals are missing.
     pub fn approvals_left(&self) -> u32 {
         let given = u32::try_from(self.approvals.len()).unwrap_or(u32::MAX);

@@ -54,6 +54,7 @@
 //! | beyond it: parents, merge bases and signatures of commits | `repository`, `api/projects.rs` | `the_repository_lists_a_range_with_parents_and_a_signature_has_a_verdict` |
 //! | beyond it: a place on a merge train (15.6) | `boarding`, `api/merge_trains.rs` | `a_train_shows_a_place_on_it_until_a_push_takes_it_off`, `a_train_s_pipeline_is_listed_and_is_not_the_head_s` |
 //! | beyond it: reviewers' states, ticks, conflicts | `api/merge_requests.rs`, `api/entity.rs` | `reviewers_are_listed_with_their_states`, `ticks_and_conflicts_are_shown_as_gitlab_shows_them` |
+//! | beyond it: reviews that are submitted (19.3 tells of them) | `reviewing` | `a_submitted_review_is_told_since_19_3_and_before_by_its_comment_alone` |
 //! | beyond it: jobs and bridges of pipelines | `api/pipelines.rs` | `a_pipeline_lists_the_newest_run_of_each_job_and_its_bridges_apart` |
 //! | beyond it: commit statuses as parts of pipelines, with ref and number, and what can't become what it is | `reporting`, `api/commit_statuses.rs` | `a_commit_status_goes_into_the_pipeline_that_fits_and_makes_one_where_none_does`, `a_pipeline_stands_as_what_is_reported_in_it` |
 //! | beyond it: labels that a bot adds and removes | `api/reviews.rs` | `labels_are_added_and_removed_and_remembered_by_whom`, `gitlab_remembers_who_set_a_label` |

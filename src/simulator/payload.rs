@@ -52,6 +52,19 @@ impl World {
         })
     }
 
+    /// `reviewers` of a body, with how far they are where this version says it.
+    pub(super) fn reviewers_payload(&self, merge_request: &MergeRequest) -> Value {
+        let reviewer = |id: &UserId| {
+            let mut user = self.user_payload(*id);
+            if let (true, Some(fields)) = (self.release.sends_reviewer_states(), user.as_object_mut()) {
+                fields.insert("state".to_owned(), json!(merge_request.reviewer_state(*id)));
+                fields.insert("re_requested".to_owned(), json!(false));
+            }
+            user
+        };
+        merge_request.reviewers.iter().map(reviewer).collect()
+    }
+
     /// `project` of a body, null when the project is gone.
     pub(super) fn project_payload(&self, id: Option<ProjectId>) -> Value {
         let Some(project) = id.and_then(|id| self.projects.get(&id)) else { return Value::Null };
@@ -135,12 +148,13 @@ impl World {
         body.insert("labels".to_owned(), Self::labels_payload(merge_request));
         body.insert("changes".to_owned(), happening.changes.clone().into());
         body.insert("repository".to_owned(), self.repository_payload(project));
-        for (key, users) in [("assignees", &merge_request.assignees), ("reviewers", &merge_request.reviewers)]
-        {
-            if !users.is_empty() {
-                let users: Vec<Value> = users.iter().map(|user| self.user_payload(*user)).collect();
-                body.insert(key.to_owned(), users.into());
-            }
+        let assignees: Vec<Value> =
+            merge_request.assignees.iter().map(|user| self.user_payload(*user)).collect();
+        if !assignees.is_empty() {
+            body.insert("assignees".to_owned(), assignees.into());
+        }
+        if !merge_request.reviewers.is_empty() {
+            body.insert("reviewers".to_owned(), self.reviewers_payload(merge_request));
         }
         body
     }

@@ -125,6 +125,16 @@ impl Release {
         self.since(16, 11)
     }
 
+    /// Whether a review that was submitted is told as a change of reviewers (19.3).
+    pub(super) fn tells_of_reviews(&self) -> bool {
+        self.since(19, 3)
+    }
+
+    /// Whether what is sent says how far reviewers are (18.6).
+    pub(super) fn sends_reviewer_states(&self) -> bool {
+        self.since(18, 6)
+    }
+
     /// Whether groups have hooks: everywhere but in the Community Edition, here.
     pub(super) fn has_group_hooks(&self) -> bool {
         self.edition != Edition::Community

@@ -53,7 +53,11 @@ impl World {
         if merge_request.approvals.len() == count {
             return Err(SimulatorError::Refused("not approved".to_owned()));
         }
-        merge_request.reviewer_states.insert(user, "unapproved".to_owned());
+        // Who asks for changes takes an approval back as well, and stays one who asked for them.
+        let state = merge_request.reviewer_states.entry(user).or_default();
+        if state != "requested_changes" {
+            "unapproved".clone_into(state);
+        }
         let lost = free || (approved && merge_request.approvals_left() > 0);
         self.happen(which, user, Happening::new(if lost { "unapproved" } else { "unapproval" }))
     }
@@ -144,23 +148,39 @@ impl World {
         gone.iter().try_for_each(|award| self.announce_award(which, award, "revoke"))
     }
 
-    /// A reviewer says how far the review is. GitLab: who asks for changes takes an approval back.
+    /// A reviewer submits a review, with a comment or without one. GitLab: before 19.3 nothing but the comment is told of it; and
+    /// who asks for changes takes an approval back, which is told as always.
     pub(super) fn review(
         &mut self,
         which: MergeRequestRef,
         user: UserId,
         state: &str,
+        comment: Option<&str>,
     ) -> Result<(), SimulatorError> {
         self.user(user)?;
+        if let Some(comment) = comment {
+            self.discuss(which, user, comment, NoteKind::Comment)?;
+        }
+        let now = self.now();
+        let before = self.reviewers_payload(self.merge_request(which)?);
+        let tells = self.release.tells_of_reviews() && !matches!(state, "review_started" | "unreviewed");
         let merge_request = self.merge_request_mut(which)?;
         if !merge_request.reviewers.contains(&user) {
             merge_request.reviewers.push(user);
         }
-        if state == "requested_changes" {
-            merge_request.approvals.retain(|approval| approval.user != user);
-        }
         merge_request.reviewer_states.insert(user, state.to_owned());
-        self.happen(which, user, Happening::new("update"))
+        let approved = merge_request.approvals.iter().any(|approval| approval.user == user);
+        if tells {
+            let after = self.reviewers_payload(self.merge_request(which)?);
+            self.happen(which, user, Happening::new("update").changed("reviewers", &before, &after))?;
+        } else {
+            // GitLab notes it, and a note touches what it is about.
+            merge_request.updated_at = now;
+        }
+        if approved && state == "requested_changes" {
+            self.unapprove(which, user)?;
+        }
+        Ok(())
     }
 
     /// Somebody adds labels and takes others away. GitLab remembers who did what; an edit that changes nothing sends nothing.

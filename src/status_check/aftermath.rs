@@ -21,6 +21,9 @@ pub(super) const LEAST_PAUSE: Duration = Duration::from_secs(1);
 /// How soon a heartbeat is tried again for which the budget had no room.
 const LATE_HEARTBEAT: Duration = Duration::from_secs(10);
 
+/// How a settlement ends to which something newer came.
+pub(super) const SUPERSEDED: &str = "superseded";
+
 /// A settlement that comes back after a pause.
 pub(super) fn again(settled_as: &'static str, pause: Duration, now: Timestamp) -> Settlement {
     Settlement { unfinished: true, look_at: Some(now + pause), settled_as, ..Settlement::default() }
@@ -122,7 +125,7 @@ pub(super) fn is_unsettled(evaluation: &Evaluation) -> bool {
 
 /// Something newer came, or the right to speak was lost: nothing that was asked is served yet.
 pub(super) fn supersede(settlement: &mut Settlement, now: Timestamp) {
-    settlement.settled_as = "superseded";
+    settlement.settled_as = SUPERSEDED;
     settlement.unfinished = true;
     settlement.look_by(now);
     // What was decided is not what will be said.

@@ -101,11 +101,6 @@ impl Weighed {
     pub(super) fn may_show_passed(&self) -> bool {
         self.known.as_ref().is_some_and(KnownStatus::may_show_passed)
     }
-
-    /// Leaves to another look what is to be said.
-    pub(super) fn silence(&mut self) {
-        self.answer = Answer::Silence;
-    }
 }
 
 /// What a verdict means under the circumstances.

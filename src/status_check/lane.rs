@@ -182,7 +182,8 @@ impl<'a> Lane<'a> {
             let (status, listed) = (*status, telling.listed);
             let saying = Saying { sha, check: *check, name, status, decision, listed };
             let outcome = post(self.resources, &self.claim, saying).await;
-            take_in(telling.settlement, known.check, outcome, self.resources.clock.now());
+            let now = self.resources.clock.now();
+            take_in(telling.settlement, self.claim.work, known.check, outcome, now);
         }
         Ok(())
     }

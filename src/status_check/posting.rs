@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::gitlab::{Error, Status};
 use crate::merge_request::{CheckName, CommitSha, StatusCheckId};
-use crate::store::{Claim, NewAnswer, Settlement, Shown, UNCLEAR_FOR};
+use crate::store::{Claim, NewAnswer, Settlement, Shown, UNCLEAR_FOR, Work};
 use crate::telemetry::Telling;
 
 use super::pause::{PARKED_FOR, pause};
@@ -35,6 +35,8 @@ pub(super) struct Outcome {
     unclear: bool,
     /// When to come back, if the answer did not take effect as meant.
     again: Option<Duration>,
+    /// Whether the same may be said then: nothing that GitLab is asked would change it.
+    as_before: bool,
 }
 
 /// Says it to GitLab, once, and tells what became of it.
@@ -65,7 +67,7 @@ pub(super) async fn post(resources: &Resources, claim: &Claim, saying: Saying<'_
                 Status::Failed => Shown::Failed,
                 Status::Pending => Shown::PostedPending,
             };
-            return Outcome { shown: Some(shown), answer, unclear: false, again: None };
+            return Outcome { shown: Some(shown), answer, unclear: false, again: None, as_before: false };
         }
         Err(error) => error,
     };
@@ -74,7 +76,8 @@ pub(super) async fn post(resources: &Resources, claim: &Claim, saying: Saying<'_
         tracing::warn!(%project, %iid, sha, check = %name, status, %reply, left_out, "not answered");
     }
     let pause = after_refusal(resources, claim, &error, listed).await;
-    Outcome { shown: None, answer, unclear: error.is_unclear(), again: Some(pause) }
+    let as_before = error.is_curable();
+    Outcome { shown: None, answer, unclear: error.is_unclear(), again: Some(pause), as_before }
 }
 
 /// How long to wait after an answer that did not take effect as meant, or whose fate is unclear.
@@ -114,8 +117,15 @@ async fn after_refusal(resources: &Resources, claim: &Claim, error: &Error, list
     }
 }
 
-/// Puts what became of an answer into the settlement.
-pub(super) fn take_in(settlement: &mut Settlement, check: StatusCheckId, outcome: Outcome, now: Timestamp) {
+/// Puts what became of an answer into the settlement. What was said by memory can be said again by memory, before GitLab is
+/// asked if that has to wait.
+pub(super) fn take_in(
+    settlement: &mut Settlement,
+    work: Work,
+    check: StatusCheckId,
+    outcome: Outcome,
+    now: Timestamp,
+) {
     for known in settlement.statuses.iter_mut().filter(|known| known.check == check) {
         known.shown = outcome.shown;
         if outcome.unclear {
@@ -127,6 +137,9 @@ pub(super) fn take_in(settlement: &mut Settlement, check: StatusCheckId, outcome
         settlement.unfinished = true;
         settlement.settled_as = "not answered";
         settlement.look_by(now + pause);
+        if work == Work::Recall && outcome.as_before {
+            settlement.recall_by(now + pause);
+        }
         settlement.revision = None;
     }
 }

@@ -11,7 +11,7 @@ use crate::policy::fact::Facts;
 use crate::store::{Observations, Settlement, Shown, StoreError};
 use jiff::Timestamp;
 
-use super::aftermath::after;
+use super::aftermath::{SUPERSEDED, after};
 use super::answer::{Answer, Weighed};
 use super::lane::{Conclusion, Lane};
 use super::mirror::{Extent, Mirroring, Standing};
@@ -27,98 +27,126 @@ pub(super) enum Recalled {
         /// When time may make plain what to take back, whatever GitLab says.
         recheck_at: Option<Timestamp>,
     },
+    /// What it takes to tell could not be asked for.
+    HeldBack,
 }
 
 impl Lane<'_> {
     /// Decides from what is remembered.
     pub(super) async fn recall(&self, policies: &PolicySet) -> Result<Recalled, StoreError> {
-        const LOOK: Recalled = Recalled::Look { recheck_at: None };
-        let Some(facts) = self.facts().await? else { return Ok(LOOK) };
+        let unheard = Recalled::Look { recheck_at: None };
+        let Some(facts) = self.facts().await? else { return Ok(unheard) };
         let checks = self.checks(&facts);
         let now = self.resources.on_gitlabs_clock(self.resources.clock.now());
-        let Some(recollection) = decision::recall(policies, checks, facts, now) else { return Ok(LOOK) };
+        let Some(recollection) = decision::recall(policies, checks, facts, now) else { return Ok(unheard) };
         let Recollection { checks, facts, is_partial } = recollection;
-        if checks.is_empty() || checks.iter().any(|(_, evaluation)| is_open(evaluation, is_partial)) {
-            let recheck_at = checks.iter().filter_map(|(_, evaluation)| evaluation.recheck_at).min();
-            return Ok(Recalled::Look { recheck_at });
-        }
+        let recheck_at = checks.iter().filter_map(|(_, evaluation)| evaluation.recheck_at).min();
+        let look = Recalled::Look { recheck_at };
         let mut weighed = self.weigh(&facts.merge_request, &checks, None).await;
-        if is_partial && self.keeps_its_place(&weighed).await {
-            return Ok(LOOK);
-        }
-        // Whether it is on a merge train, say, could not be asked.
+        let is_rest_left = self.leave_to_a_look(&facts, &checks, &mut weighed, is_partial).await;
         if was_held_back() {
-            return Ok(LOOK);
+            return Ok(Recalled::HeldBack);
         }
-        if self.claim.leaves_delivery {
-            weighed.iter_mut().filter(|weighed| !weighed.may_show_passed()).for_each(Weighed::silence);
-        }
-        let is_sayable = |weighed: &Weighed| self.is_sayable_from_memory(weighed, &facts);
-        // Nor does a pass stay for want of a word where not all was asked.
-        let is_mute = |weighed: &Weighed| is_partial && weighed.answer == Answer::Unsayable;
-        if weighed.iter().any(|weighed| is_mute(weighed) || !is_sayable(weighed)) {
-            return Ok(LOOK);
+        let takes_back = |weighed: &Weighed| weighed.answer.status().is_some() && weighed.may_show_passed();
+        if checks.is_empty() || (is_rest_left && !weighed.iter().any(takes_back)) {
+            return Ok(look);
         }
         let dropped = self.dropped(&facts.merge_request, checks.iter().map(|(check, _)| check), false);
         let standing =
             self.is_mirrored().then(|| self.standing(&facts.merge_request, &checks, &weighed, &dropped));
-        if let Some(standing) = &standing
-            && self.must_look_to_mirror(policies, standing, may_have_moved(&facts))
+        let extent = if is_rest_left { Extent::Withdrawals } else { Extent::All };
+        let mirrored = standing.map(|standing| (standing, extent));
+        if let Some((standing, extent)) = &mirrored
+            && self.must_look_to_mirror(policies, (standing, *extent), may_have_moved(&facts))
         {
-            return Ok(LOOK);
+            return Ok(look);
         }
         let shared = Shared::new(&facts, policies)?;
         let mut statements = self.state(&shared, &facts.merge_request.sha, &checks, &weighed)?;
-        // Where nothing is said and no other policies decided, the decision before says it all.
-        if self.is_decided_under(policies) && statements.iter().all(|statement| statement.status.is_none()) {
-            statements.clear();
+        // Where nothing is said and no other policies decided, the decision before says it all; what is left to a look is not
+        // decided at all.
+        if is_rest_left || self.is_decided_under(policies) {
+            let says_nothing = statements.iter().all(|statement| statement.status.is_none());
+            statements.retain(|statement| statement.status.is_some() || !(is_rest_left || says_nothing));
         }
-        let mut settlement = after(self.resources, &self.claim, &checks, weighed, is_partial);
+        let mut settlement = after(self.resources, &self.claim, &checks, weighed, is_partial || is_rest_left);
         settlement.settled_as = "recalled";
         // What other policies make of a pipeline that may have moved without an event is looked at in its turn, and so is what
         // is kept by facts that the policies in between did not read: no event of those woke anybody.
         let is_dated = !self.is_decided_under(policies) && (may_have_moved(&facts) || !self.is_watched());
-        if (is_partial || is_dated)
-            && let Some(at) = self.turn()
+        if (is_partial || is_rest_left || is_dated)
+            && let Some(at) = self.turn(policies)
         {
             settlement.look_by(at);
         }
-        settlement.revision = Some(policies.revision().as_str().to_owned());
+        settlement.revision = (!is_rest_left).then(|| policies.revision().as_str().to_owned());
         let observations = Observations::default();
-        let extent = if self.claim.leaves_delivery { Extent::Withdrawals } else { Extent::All };
-        let mirrored = standing.map(|standing| (standing, extent));
         let conclusion = Conclusion { statements, observations, settlement, listed: false, mirrored };
         let mut settlement = self.conclude(policies, conclusion).await?;
-        if settlement.unfinished {
-            // Its word did not take effect: memory can say it again before GitLab is asked.
+        if settlement.settled_as == SUPERSEDED {
+            // Before GitLab is asked, if that has to wait.
             settlement.recall_by(self.resources.clock.now() + pause(self.claim.attempt));
         }
         Ok(Recalled::Settled(Box::new(settlement)))
     }
 
-    /// When GitLab is asked what memory does not know: at once if only time went on since the last look, in turn under policies
-    /// under which it was never asked; none if that comes in any case.
-    pub(super) fn turn(&self) -> Option<Timestamp> {
+    /// Silences what memory may not say; whether there is anything of that.
+    async fn leave_to_a_look(
+        &self,
+        facts: &Facts,
+        checks: &[(Check, Evaluation)],
+        weighed: &mut [Weighed],
+        is_partial: bool,
+    ) -> bool {
+        let mut is_rest_left = self.claim.leaves_delivery;
+        for (weighed, (_, evaluation)) in weighed.iter_mut().zip(checks) {
+            let is_unread = is_partial && evaluation.verdict == Verdict::UndecidedCurable;
+            // On a merge train a pass goes for cause alone, and what was not asked is none.
+            if is_unread
+                && evaluation.is_held_back()
+                && weighed.may_show_passed()
+                && self.resources.is_on_merge_train(self.claim.merge_request).await
+            {
+                (weighed.answer, weighed.on_merge_train) = (Answer::Silence, true);
+                continue;
+            }
+            let is_open = match evaluation.verdict {
+                Verdict::UndecidedCurable => !(is_unread && evaluation.is_held_back()),
+                Verdict::UndecidedIncurable => true,
+                Verdict::Passed | Verdict::Failed | Verdict::Waiting => false,
+            };
+            // Nor does a pass stay for want of a word where not all was asked.
+            let is_mute = is_partial && weighed.answer == Answer::Unsayable;
+            let is_forestalled = self.claim.leaves_delivery && !weighed.may_show_passed();
+            if is_open || is_mute || is_forestalled || !self.is_sayable_from_memory(weighed, facts) {
+                weighed.answer = Answer::Silence;
+                is_rest_left = true;
+            }
+        }
+        is_rest_left
+    }
+
+    /// When GitLab is asked what memory does not know: at once if only time went on, in turn under policies under which it was
+    /// never asked; none if that comes in any case.
+    pub(super) fn turn(&self, policies: &PolicySet) -> Option<Timestamp> {
         let now = self.resources.clock.now();
         match &self.memory.last {
             Some(last) if last.is_looked_at => Some(now),
             _ if self.claim.look_owed => None,
+            _ if self.is_decided_under(policies) => Some(now),
             _ => Some(self.resources.background.reserve(now)),
         }
     }
 
-    /// Whether a pass that is not proven any more stays: on a merge train it goes for cause alone, and what was not asked is none.
-    async fn keeps_its_place(&self, weighed: &[Weighed]) -> bool {
-        let is_open = |weighed: &Weighed| weighed.verdict == Verdict::UndecidedCurable;
-        let is_asked = weighed.iter().any(|weighed| is_open(weighed) && weighed.may_show_passed());
-        is_asked && self.resources.is_on_merge_train(self.claim.merge_request).await
-    }
-
     /// Whether what another way to answer would say must be true of this very moment, as with answers.
-    fn must_look_to_mirror(&self, policies: &PolicySet, standing: &Standing<'_>, moves: bool) -> bool {
+    fn must_look_to_mirror(
+        &self,
+        policies: &PolicySet,
+        standing: (&Standing<'_>, Extent),
+        moves: bool,
+    ) -> bool {
         let (claim, remembered) = (&self.claim, &self.memory.mirrors);
-        let all = (standing, Extent::All);
-        Mirroring::new(self.resources, claim, policies, remembered, all).must_look(moves)
+        Mirroring::new(self.resources, claim, policies, remembered, standing).must_look(moves)
     }
 
     /// The facts of the last look, if they are there in the form that is read today.
@@ -167,13 +195,4 @@ impl Lane<'_> {
 /// Whether something was read that moves without an event: a pipeline, or what other systems say of the head.
 fn may_have_moved(facts: &Facts) -> bool {
     facts.pipeline.is_some() || facts.commit_statuses.is_some()
-}
-
-/// Whether only GitLab can tell. What was not asked tells nothing, unless it can't make it pass any more.
-fn is_open(evaluation: &Evaluation, is_partial: bool) -> bool {
-    match evaluation.verdict {
-        Verdict::UndecidedCurable => !(is_partial && evaluation.is_held_back()),
-        Verdict::UndecidedIncurable => true,
-        Verdict::Passed | Verdict::Failed | Verdict::Waiting => false,
-    }
 }

@@ -32,6 +32,8 @@ const REST: Duration = Duration::from_secs(30);
 const QUEUED_AT_ONCE: usize = 200;
 /// How often a project is tried while GitLab is there before a sweep ends without it.
 const TRIES: u32 = 5;
+/// How long recent sweeps do without a list of projects that GitLab would not give.
+const WITHOUT_LIST: Duration = Duration::from_secs(3600);
 /// The part of its period over which a full sweep is spread.
 const SPREAD: f64 = 0.9;
 
@@ -110,8 +112,9 @@ struct Timetable {
     recent_since: Timestamp,
     /// Sweeps with something left, one of a kind at most, each with when that is tried again; the longest waiting first.
     unfinished: Vec<(Timestamp, Sweep)>,
-    /// Whether the last sweep could not have the list of projects.
-    lacks_list: bool,
+    /// Until when recent sweeps do without the list of projects, which GitLab would not give. What changes in projects that were
+    /// never seen is found by the full ones meanwhile.
+    without_list_until: Timestamp,
 }
 
 impl Timetable {
@@ -126,7 +129,7 @@ impl Timetable {
             full_at: resources.settings.sweep_full.map(due),
             recent_since: with_margin(now),
             unfinished: Vec::new(),
-            lacks_list: false,
+            without_list_until: now,
         }
     }
 
@@ -151,15 +154,16 @@ impl Timetable {
             () = until(self.recent_at) => SweepKind::Recent,
             () = until(self.unfinished.first().map(|(at, _)| *at)) => return self.unfinished.remove(0).1,
         };
-        Sweep { lacks_list: self.lacks_list, ..Sweep::new(resources, kind, self.recent_since) }
+        let lacks_list = kind == SweepKind::Recent && resources.clock.now() < self.without_list_until;
+        Sweep { lacks_list, ..Sweep::new(resources, kind, self.recent_since) }
     }
 
     /// One has come to its end, with or without all of its projects.
     fn done(&mut self, resources: &Resources, sweep: Sweep) {
         let now = resources.clock.now();
         let began = sweep.began;
-        if sweep.kind != SweepKind::LookBack {
-            self.lacks_list = sweep.lacks_list;
+        if sweep.lacks_list && self.without_list_until <= now {
+            self.without_list_until = now + WITHOUT_LIST;
         }
         let due = |period: Option<Duration>| period.map(|period| (began + jittered(period)).max(now));
         match sweep.kind {
@@ -167,7 +171,7 @@ impl Timetable {
             SweepKind::Recent => {
                 self.recent_at = due(resources.settings.sweep_recent);
                 // The next one looks for what this one left.
-                if sweep.left.as_ref().is_some_and(Vec::is_empty) {
+                if sweep.is_complete() {
                     self.recent_since = with_margin(began);
                 }
                 return;
@@ -233,7 +237,8 @@ impl Sweep {
 
     /// Whether nothing is left of it.
     fn is_complete(&self) -> bool {
-        !self.lacks_list && self.left.as_ref().is_some_and(Vec::is_empty)
+        let lacks_list = self.lacks_list && self.kind == SweepKind::Full;
+        !lacks_list && self.left.as_ref().is_some_and(Vec::is_empty)
     }
 
     /// Sweeps what is left, and ends if nothing is, or nothing that can be swept for now; else fails with the last of the
@@ -317,9 +322,7 @@ impl Sweep {
                 self.lacks_list = false;
                 Ok(projects.into_iter().collect())
             }
-            Err(SweepError::Gitlab(error))
-                if matches!(error, Error::Malformed { .. }) || self.gives_up(resources, &error) =>
-            {
+            Err(SweepError::Gitlab(error)) if self.gives_up(resources, &error) => {
                 let kind = self.kind.word();
                 tracing::warn!(kind, %error, "which projects the token reaches is not known for now: others are swept");
                 (self.tries, self.lacks_list) = (0, true);
@@ -372,7 +375,7 @@ impl Sweep {
                 // What it finds later comes on top of that, and has waited long enough.
                 (self.found, self.queued, self.spread) = (HashSet::new(), 0, Duration::ZERO);
             }
-            if self.lacks_list {
+            if self.lacks_list && self.kind == SweepKind::Full {
                 self.left = None;
             }
             return Ok(());

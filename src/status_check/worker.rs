@@ -213,10 +213,17 @@ impl Worker {
             let recheck_at = match lane.recall(&policies).await? {
                 Recalled::Settled(settlement) => return self.settle_recall(lane, *settlement).await,
                 Recalled::Look { recheck_at } => recheck_at,
+                Recalled::HeldBack => {
+                    let recall_at = Some(self.0.clock.now() + pause(lane.claim.attempt));
+                    let settled_as = "held back";
+                    let later =
+                        Settlement { recall_at, unfinished: true, settled_as, ..Settlement::default() };
+                    return self.settle_recall(lane, later).await;
+                }
             };
             let now = self.0.clock.now();
             // Time has its moment; other policies come to everybody at once, and so in turn.
-            let mut look_at = lane.turn();
+            let mut look_at = lane.turn(&policies);
             if let MayBegin::Withdrawals(until) = self.0.decider.gitlab.may_begin() {
                 look_at = look_at.map(|at| at.max(until));
             }
@@ -224,6 +231,7 @@ impl Worker {
                 return self.settle_recall(lane, self.to_be_looked_at(look_at, recheck_at)).await;
             }
         }
+        lane.claim.leaves_delivery = false;
         let looked = lane.look(&policies).await?;
         let said_something = matches!(looked, Ok(Look::Superseded(_)));
         if was_held_back() && !said_something {

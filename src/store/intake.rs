@@ -16,6 +16,9 @@ use super::status;
 
 /// How long a delivery that nothing vouched for leaves the field to others.
 const UNSIGNED_WAIT: Duration = Duration::from_secs(2);
+/// How soon what was looked at for the first time is looked at again, after an event that may be its own: such looks keep to no
+/// other pause.
+const LOOKED_AT_AGAIN: Duration = Duration::from_secs(10);
 /// Where the number of a merge request would stand in the delivery of an event that may concern many.
 const OF_MANY: i64 = 0;
 /// How many old deliveries are forgotten with one commit.
@@ -71,7 +74,7 @@ pub(super) fn take_for_commit(
     Ok(taken)
 }
 
-/// What is being looked at for the first time may be about to be remembered with any head: it is looked at again then. That
+/// What is being looked at for the first time may be about to be remembered with any head: it is looked at again soon. That
 /// leaves alone what the look that is under way comes to: in a busy project there is always an event.
 fn look_once_more(
     connection: &Connection,
@@ -79,10 +82,11 @@ fn look_once_more(
     project: ProjectId,
     now: Timestamp,
 ) -> Result<Taken, StoreError> {
-    let sql = "UPDATE lane SET look_at = ?1, woken_by = ?2
+    let sql = "UPDATE lane SET look_at = min(coalesce(look_at, ?5), ?5), woken_by = ?2
                WHERE project_id = ?3 AND may_pass IN (0, 1) AND due_at > ?1 AND due_at <= ?4 AND claim IS NOT NULL
                  AND sha IS NULL";
-    let key = (millis(now), companion.as_str(), column(project.get())?, millis(now + LEASE));
+    let again = millis(now + LOOKED_AT_AGAIN);
+    let key = (millis(now), companion.as_str(), column(project.get())?, millis(now + LEASE), again);
     let looks = connection.prepare_cached(sql)?.execute(key)?;
     Ok(if looks > 0 { Taken::New } else { Taken::Nobody })
 }

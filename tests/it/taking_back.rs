@@ -7,7 +7,9 @@ use countersign::merge_request::{MergeRequestRef, StatusCheckId};
 use countersign::simulator::{CheckStatus, Fault, FaultKind, NewHook, NewStatusCheck, Push, Weather};
 
 use crate::sender::{self, hook};
-use crate::world::{DISCUSSIONS, HOOK_TOKEN, LIST, PLAIN_POLICY, RESPOND, REVIEW_POLICY, SECRET, World};
+use crate::world::{
+    DISCUSSIONS, Ground, HOOK_TOKEN, LIST, ONE, PLAIN_POLICY, RESPOND, REVIEW_POLICY, SECRET, World,
+};
 
 use CheckStatus::{Failed, Passed, Pending};
 
@@ -310,6 +312,34 @@ async fn of_several_checks_what_is_taken_back_goes_before_what_is_granted() {
     assert_eq!(said()[3..], [(with, Pending), (without, Passed)]);
     assert_eq!(world.calls(RESPOND), 5);
     assert!(world.calls(LIST) <= 1, "all of it was known");
+    world.end().await;
+}
+
+/// Other policies: by one of them no title here passes, and for the other GitLab has to be asked, of which one a minute is allowed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_check_must_take_back_does_not_wait_for_what_another_has_to_ask() {
+    let ground = Ground::prepare(WITHOUT).await.configure("GITLAB__BACKGROUND_CALLS_PER_MINUTE", "5");
+    let world = World::start_on(ground).await;
+    world.write_policies(&[("policy.yaml", WITHOUT), ("with.yaml", WITH)]).await;
+    world.gitlab.delete_status_check(world.ground.project, world.check).unwrap();
+    let [without, with] = ["without", "with"].map(|name| {
+        let url = format!("{}/webhooks/gitlab/{name}", world.url());
+        let check = NewStatusCheck::new(name, &url).secret(SECRET);
+        world.gitlab.create_status_check(world.ground.project, check).unwrap()
+    });
+    let all: Vec<_> = (0..30).map(|_| world.open(world.merge_request())).collect();
+    world.settle().await;
+    let shows =
+        |check, status| all.iter().filter(|which| world.gitlab.status(**which, check) == Ok(status)).count();
+    assert_eq!(shows(without, Passed), all.len());
+    let looks = world.calls(ONE);
+    let stricter = WITHOUT.replace("{ labels: { none: [\"x\"] } }", "{ title: { glob: [\"fix*\"] } }");
+    let asking = WITH.replace("{ labels: { all: [\"x\"] } }", "{ pipeline: success }");
+    world.write_policies(&[("policy.yaml", &stricter), ("with.yaml", &asking)]).await;
+    world.until("all are taken back", |_| shows(without, Failed) == all.len()).await;
+    world.rest().await;
+    assert!((world.calls(ONE) - looks) < 30, "without a look at each: {}", world.calls(ONE) - looks);
+    assert_eq!(shows(with, Passed), 0, "nothing is granted by memory");
     world.end().await;
 }
 

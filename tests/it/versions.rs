@@ -1,7 +1,8 @@
 //! One story of a merge request, told to every GitLab that differs: each shows the truth as far as it can be told it.
 //!
 //! What may be said follows from the version (contract section 1.2, design section 5): everything from 16.5 on, no
-//! `pending` before, and before 15.0 nothing but a pass. Where the truth can't be said the table says so by name.
+//! `pending` before, and before 15.0 nothing but a pass. Where the truth can't be said the table says so by name. That a
+//! `pending` runs out after two minutes came with 16.6, and signed bodies of JSON with 17.3: each is told from both sides.
 
 use std::time::Duration;
 
@@ -11,9 +12,10 @@ use futures_util::StreamExt;
 
 use crate::world::{Ground, REVIEW_POLICY, Service, World};
 
-use self::Shows::{CannotBeSaid, Failed, Passed, Pending, Unanswered};
+use self::Shows::{CannotBeSaid, Failed, Passed, Pending, RunOut, Unanswered};
 use self::Truth::{Closed, Failing, Passing, Waiting};
 
+const MINUTE: Duration = Duration::from_secs(60);
 /// Counts what could not be said.
 const PARKED: &str = "countersign_lanes_parked_total";
 
@@ -26,18 +28,32 @@ struct Version {
     words: Words,
     /// `gitlab.version`.
     told: Option<&'static str>,
-    /// Whether a check's deliveries are signed (17.3).
+    /// Whether a check's deliveries are signed, and say that they are JSON (17.3).
     signs: bool,
     /// Whether `/approvals` says when (18.5): before, only what was seen earlier tells.
     dates_approvals: bool,
 }
 
-/// Which words a GitLab takes; the columns of the story.
+/// Which words a GitLab takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Words {
-    All = 0,
-    NoPending = 1,
-    OnlyPassed = 2,
+    /// A `pending` that nobody says again is `failed` after two minutes (16.6).
+    All,
+    /// All of them, and nothing runs out (16.5).
+    LastingPending,
+    NoPending,
+    OnlyPassed,
+}
+
+impl Words {
+    /// The column of the story.
+    fn column(self) -> usize {
+        match self {
+            Self::All | Self::LastingPending => 0,
+            Self::NoPending => 1,
+            Self::OnlyPassed => 2,
+        }
+    }
 }
 
 const OLD: Version = Version {
@@ -48,8 +64,11 @@ const OLD: Version = Version {
     signs: false,
     dates_approvals: false,
 };
+const SAYS_ALL: Version = Version { words: Words::All, ..OLD };
+const SIGNS: Version = Version { signs: true, ..SAYS_ALL };
+const DATES: Version = Version { dates_approvals: true, ..SIGNS };
 
-const VERSIONS: [Version; 10] = [
+const VERSIONS: [Version; 15] = [
     OLD,
     // There `failed` would approve, whoever says otherwise.
     Version { told: Some("15.0"), ..OLD },
@@ -57,11 +76,16 @@ const VERSIONS: [Version; 10] = [
     // With the flag it would understand `failed`, and nothing tells us that the flag is on.
     Version { text: "14.9.0-ee", status_field: true, ..OLD },
     Version { text: "14.10.0-ee", status_field: true, told: Some("15.0"), words: Words::NoPending, ..OLD },
-    Version { text: "15.4.0-ee", words: Words::NoPending, ..OLD },
-    Version { text: "16.4.0-ee", words: Words::NoPending, ..OLD },
-    Version { text: "16.5.0-ee", words: Words::All, ..OLD },
-    Version { text: "18.3.0-ee", words: Words::All, signs: true, ..OLD },
-    Version { text: "19.0.0-ee", words: Words::All, signs: true, dates_approvals: true, ..OLD },
+    Version { text: "15.0.0-ee", words: Words::NoPending, ..OLD },
+    Version { text: "16.4.9-ee", words: Words::NoPending, ..OLD },
+    Version { text: "16.5.0-ee", words: Words::LastingPending, ..OLD },
+    Version { text: "16.6.0-ee", ..SAYS_ALL },
+    Version { text: "17.2.9-ee", ..SAYS_ALL },
+    Version { text: "17.3.0-ee", ..SIGNS },
+    Version { text: "18.4.6-ee", ..SIGNS },
+    Version { text: "18.5.0-ee", ..DATES },
+    Version { text: "19.0.0-ee", ..DATES },
+    Version { text: "19.4.1-jh", ..DATES },
 ];
 
 /// What is so, as the test knows it.
@@ -82,17 +106,20 @@ enum Shows {
     Passed,
     Failed,
     Pending,
+    /// What a `pending` is in the end: `failed`, where it runs out.
+    RunOut,
     /// It goes on showing an old `passed`: it has no word for anything else. Nothing is posted.
     CannotBeSaid,
 }
 
 impl Shows {
-    fn status(self) -> CheckStatus {
+    fn status(self, words: Words) -> CheckStatus {
         match self {
             Unanswered => CheckStatus::Unanswered,
             Passed | CannotBeSaid => CheckStatus::Passed,
             Failed => CheckStatus::Failed,
-            Pending => CheckStatus::Pending,
+            RunOut if words == Words::All => CheckStatus::Failed,
+            Pending | RunOut => CheckStatus::Pending,
         }
     }
 }
@@ -108,15 +135,19 @@ enum Deed {
     PushBack,
     Close,
     Reopen,
+    /// Nothing, for so many minutes. What shows meanwhile is what showed before, or what shows in the end.
+    Wait(u32),
 }
 
 /// The story: what is done, what is so then, and what is shown by a GitLab that takes all words, one without `pending`,
-/// and one to which every answer is a pass.
-const STORY: [(Deed, Truth, [Shows; 3]); 13] = [
+/// and one to which every answer is a pass. A `pending` is said again for ten minutes (`answers.heartbeat_for`), and no more.
+const STORY: [(Deed, Truth, [Shows; 3]); 15] = [
     (Deed::Approve, Passing, [Passed, Passed, Passed]),
     (Deed::Unapprove, Waiting, [Pending, Failed, CannotBeSaid]),
     (Deed::Title("bad"), Failing, [Failed, Failed, CannotBeSaid]),
     (Deed::Title("good"), Waiting, [Pending, Failed, CannotBeSaid]),
+    (Deed::Wait(9), Waiting, [Pending, Failed, CannotBeSaid]),
+    (Deed::Wait(5), Waiting, [RunOut, Failed, CannotBeSaid]),
     (Deed::Approve, Passing, [Passed, Passed, Passed]),
     (Deed::PushFile("src/other.rs"), Waiting, [Unanswered, Unanswered, Unanswered]),
     // The approval was given for this very patch.
@@ -163,7 +194,19 @@ fn act(ground: &Ground, which: MergeRequestRef, bea: UserId, first_head: &Push, 
         }
         Deed::Close => gitlab.close(which).unwrap(),
         Deed::Reopen => gitlab.reopen(which).unwrap(),
+        Deed::Wait(_) => {}
     }
+}
+
+/// Lets time pass, from one instant at which something is due to the next; gives what showed at any of them.
+async fn wait(world: &World, which: MergeRequestRef, minutes: u32) -> Vec<CheckStatus> {
+    let end = world.gitlab.now() + MINUTE * minutes;
+    let mut shown = vec![world.status(which)];
+    while world.gitlab.now() < end {
+        world.pass(MINUTE.min(world.ground.clock.until(end))).await;
+        shown.push(world.status(which));
+    }
+    shown
 }
 
 /// Deliveries that nothing vouches for wait for two seconds.
@@ -187,12 +230,19 @@ async fn tell(version: Version) -> Vec<String> {
     }
     for (index, (deed, truth, columns)) in STORY.into_iter().enumerate() {
         let step = format!("step {} {deed:?}", index + 1);
-        let expected = columns[version.words as usize];
+        let expected = columns[version.words.column()];
         let (rows, parked) = (world.posted(which).len(), world.metric(PARKED));
+        if let Deed::Wait(minutes) = deed {
+            let before = world.status(which);
+            let meanwhile = wait(&world, which, minutes).await;
+            if meanwhile.iter().any(|shown| ![before, expected.status(version.words)].contains(shown)) {
+                note(&step, format!("showed {meanwhile:?}"));
+            }
+        }
         act(&world.ground, which, bea, &first_head, deed);
         skip_the_wait(&world).await;
         let shown = world.settled_status(which).await;
-        if shown != expected.status() {
+        if shown != expected.status(version.words) {
             note(&step, format!("shows {shown:?}, expected {expected:?}"));
         }
         // Nothing but this step's deed can have led to these.
@@ -210,8 +260,9 @@ async fn tell(version: Version) -> Vec<String> {
         if expected == CannotBeSaid && !posted.is_empty() {
             note(&step, format!("it can't be said, and posted was {posted:?}"));
         }
-        // What is closed needs nobody to look after it.
-        if expected == CannotBeSaid && truth != Closed && world.metric(PARKED) <= parked {
+        // What is closed needs nobody to look after it, and what was counted is not counted again.
+        let is_news = truth != Closed && !matches!(deed, Deed::Wait(_));
+        if expected == CannotBeSaid && is_news && world.metric(PARKED) <= parked {
             note(&step, "it can't be said, and no metric counts it".to_owned());
         }
     }

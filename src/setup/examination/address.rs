@@ -5,11 +5,11 @@ use std::error::Error;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use reqwest::redirect::Policy;
 use url::{Host, Url};
 
 use crate::scope::WEBHOOK_PATH;
 use crate::setup::finding::Finding;
+use crate::setup::installation::Installation;
 
 const SUBJECT: &str = "address";
 const TOPIC: &str = "address";
@@ -27,15 +27,15 @@ pub(in crate::setup) struct Address {
 }
 
 /// Looks at the address.
-pub(in crate::setup) async fn examine(public_url: Option<&Url>) -> Address {
-    let Some(url) = public_url else {
+pub(in crate::setup) async fn examine(installation: &Installation) -> Address {
+    let Some(url) = &installation.public_url else {
         let what = "`server.public_url` is not set: every check whose path ends as ours counts as ours, whatever its host";
         let remedy = "set it to what stands before `/webhooks/gitlab` in the checks' addresses";
         return Address { findings: vec![Finding::warning(PUBLIC_URL, SUBJECT, what, remedy)], local: false };
     };
     let local = is_local(url).await;
     let mut findings = vec![scheme(url, local)];
-    findings.push(call(url).await);
+    findings.push(call(&installation.http_as_gitlab, url).await);
     Address { findings, local }
 }
 
@@ -47,15 +47,10 @@ fn scheme(url: &Url, local: bool) -> Finding {
     Finding::warning(PUBLIC_URL, SUBJECT, what, "put a reverse proxy with TLS before it, and say https")
 }
 
-/// Reads our own page, as GitLab would come: directly, and without following where it is sent.
-async fn call(url: &Url) -> Finding {
+/// Reads our own page, as GitLab would come.
+async fn call(http: &reqwest::Client, url: &Url) -> Finding {
     let address = format!("{}{WEBHOOK_PATH}", url.as_str().trim_end_matches('/'));
-    let http = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(TIMEOUT).build();
-    let answer = match http {
-        Ok(http) => http.get(&address).send().await,
-        Err(error) => Err(error),
-    };
-    let answer = match answer {
+    let answer = match http.get(&address).timeout(TIMEOUT).send().await {
         Ok(answer) => answer,
         Err(error) => return unanswered(&address, &reason_of(&error)),
     };
@@ -75,6 +70,14 @@ async fn call(url: &Url) -> Finding {
 }
 
 fn unanswered(address: &str, reason: &str) -> Finding {
+    // The latter is an authority of the same name with another key, such as one that was made anew.
+    if ["UnknownIssuer", "BadSignature"].iter().any(|word| reason.contains(word)) {
+        let what = format!(
+            "{address} shows a certificate that is believed neither by this machine nor by `gitlab.ca_certificates`: a GitLab that does not believe it either sends nothing, without a word"
+        );
+        let remedy = "let an authority sign it that GitLab trusts, and name that one in `gitlab.ca_certificates` if it is your own";
+        return Finding::wrong(TOPIC, SUBJECT, what, remedy);
+    }
     let words = reason.to_lowercase();
     if ["certificate", "tls", "handshake"].iter().any(|word| words.contains(word)) {
         let what = format!("{address}: {reason}");

@@ -46,10 +46,10 @@ fn unreached(error: &Error) -> Finding {
             "`gitlab.url` must be the final address: redirects elsewhere are not followed"
         }
         Error::NoAnswer { reason, .. } if reason.contains("certificate") => {
-            "`gitlab.ca_certificates` must name the certificate of the authority that signed GitLab's, and `gitlab.url` its host"
+            "`gitlab.ca_certificates` must name the certificate of the authority that signed GitLab's (and a proxy's that is called by https), and `gitlab.url` its host"
         }
         Error::NoAnswer { reason, .. } if reason.contains("tunnel") || reason.contains("proxy") => {
-            "look at `gitlab.proxy`, or HTTPS_PROXY and NO_PROXY: the proxy does not let us through"
+            "look at `gitlab.proxy`, or HTTP_PROXY, HTTPS_PROXY and NO_PROXY: the proxy does not let us through"
         }
         _ => "look at `gitlab.url`, DNS, the proxy and the certificate from this machine",
     };

@@ -121,7 +121,7 @@ fn merge_status(merge_request: &MergeRequest) -> &'static str {
 
 /// A reviewer.
 pub(super) fn reviewer(world: &World, merge_request: &MergeRequest, id: UserId) -> Value {
-    let state = merge_request.reviewer_states.get(&id).map_or("unreviewed", String::as_str);
+    let state = merge_request.reviewer_state(id);
     json!({
         "user": user(world, id),
         "state": state,

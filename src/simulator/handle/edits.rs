@@ -276,7 +276,7 @@ fn difference(world: &World, before: &MergeRequest, after: &MergeRequest) -> Hap
         ("merge_params", World::merge_params(before), World::merge_params(after)),
         ("labels", World::labels_payload(before), World::labels_payload(after)),
         ("assignees", people(&before.assignees), people(&after.assignees)),
-        ("reviewers", people(&before.reviewers), people(&after.reviewers)),
+        ("reviewers", world.reviewers_payload(before), world.reviewers_payload(after)),
     ];
     let changed = fields.into_iter().filter(|(_, previous, current)| previous != current);
     changed.fold(Happening::new("update"), |happening, (field, previous, current)| {

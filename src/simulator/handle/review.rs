@@ -90,9 +90,21 @@ impl Gitlab {
         self.world(|world| world.take_award_back(which, |award| award.user == user && award.name == name))
     }
 
-    /// A reviewer, who becomes one if need be, says how far the review is (`requested_changes`, `reviewed`, …).
+    /// A reviewer, who becomes one if need be, says how far the review is (`requested_changes`, `reviewed`, …). Before 19.3
+    /// nobody is told.
     pub fn review(&self, which: MergeRequestRef, user: UserId, state: &str) -> Result<(), SimulatorError> {
-        self.world(|world| world.review(which, user, state))
+        self.world(|world| world.review(which, user, state, None))
+    }
+
+    /// The same with a comment, of which note hooks hear.
+    pub fn review_with_comment(
+        &self,
+        which: MergeRequestRef,
+        user: UserId,
+        state: &str,
+        comment: &str,
+    ) -> Result<(), SimulatorError> {
+        self.world(|world| world.review(which, user, state, Some(comment)))
     }
 
     /// GitLab notes something by itself.

@@ -1,5 +1,7 @@
 //! Pipelines and jobs find their merge requests: by name, by ref, by commit.
 
+use std::time::Duration;
+
 use countersign::merge_request::MergeRequestRef;
 use countersign::simulator::{
     CheckStatus, Fault, FaultKind, HookEvent, Membership, NewHook, NewJob, NewMergeRequest, NewProject,
@@ -132,6 +134,9 @@ async fn a_pipeline_that_ends_while_a_sweep_looks_for_the_first_time_is_not_miss
     world.gitlab.run_pipeline(which, PipelineKind::Branch, "success").unwrap();
     world.gitlab.deliveries_settled().await.unwrap();
     world.gitlab.lift(held);
+    rest(&world).await;
+    world.gitlab.advance(Duration::from_secs(10));
+    rest(&world).await;
     world.expect(which, CheckStatus::Passed, "its pipeline succeeded").await;
     world.end().await;
 }

@@ -5,6 +5,7 @@ mod commits;
 mod crowds;
 mod loops;
 mod replays;
+mod reviews;
 mod wakes;
 
 use countersign::merge_request::MergeRequestRef;

@@ -1,74 +1,31 @@
 //! The way to GitLab: a private authority, a proxy, and what the doctor says of them.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use countersign::simulator::CheckStatus;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 
-use crate::world::{Ground, PLAIN_POLICY, World};
+use crate::world::{Ground, PLAIN_POLICY, World, join, tls};
 
 /// A name that no resolver knows.
 const NAME: &str = "gitlab.internal.invalid";
 
-/// An authority of our own, and a GitLab that it vouches for.
-struct Tls {
-    port: u16,
-    ca: String,
-}
-
-/// TLS in front of a server, for a certificate of `name`.
-async fn tls(name: &str, behind: &str) -> Tls {
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let own = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder().with_no_client_auth();
-    let config = config.with_single_cert(vec![own.der().clone()], key).unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let behind = behind.strip_prefix("http://").unwrap().to_owned();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let (acceptor, behind) = (acceptor.clone(), behind.clone());
-            tokio::spawn(async move {
-                // A client that does not believe us hangs up.
-                let Ok(stream) = acceptor.accept(stream).await else { return };
-                join(stream, behind.parse().unwrap()).await;
-            });
-        }
-    });
-    Tls { port, ca: authority.pem() }
-}
-
-async fn join(mut stream: impl AsyncRead + AsyncWrite + Unpin, to: SocketAddr) {
-    if let Ok(mut onward) = TcpStream::connect(to).await {
-        let _closed = copy_bidirectional(&mut stream, &mut onward).await;
-    }
-}
-
-/// A forward proxy that lets through who knows its password, and leads every name to one server.
+/// A forward proxy that lets through who knows its password, and leads every name to one server: by a tunnel, or by handing
+/// on what was asked in clear.
 struct ForwardProxy {
     port: u16,
-    tunnels: Arc<AtomicU64>,
+    connections: Arc<AtomicU64>,
 }
 
 async fn forward_proxy(to: u16) -> ForwardProxy {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let tunnels = Arc::new(AtomicU64::new(0));
-    let counter = Arc::clone(&tunnels);
+    let connections = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&connections);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let counter = Arc::clone(&counter);
@@ -82,18 +39,25 @@ async fn forward_proxy(to: u16) -> ForwardProxy {
                 }
                 let is_known =
                     head.contains("Basic Ym90OnNlc2FtZQ==") || head.contains("basic Ym90OnNlc2FtZQ==");
-                if !head.starts_with("CONNECT ") || !is_known {
+                if !is_known {
                     let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
                     let _gone = stream.write_all(refusal).await;
                     return;
                 }
                 counter.fetch_add(1, Ordering::Relaxed);
-                stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
-                join(stream, ([127, 0, 0, 1], to).into()).await;
+                let to = ([127, 0, 0, 1], to).into();
+                if head.starts_with("CONNECT ") {
+                    stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
+                    join(stream, to).await;
+                } else {
+                    assert!(head.contains(" http://"), "a proxy must be told where to: {head}");
+                    let (reading, writing) = tokio::io::split(stream);
+                    join(tokio::io::join(std::io::Cursor::new(head).chain(reading), writing), to).await;
+                }
             });
         }
     });
-    ForwardProxy { port, tunnels }
+    ForwardProxy { port, connections }
 }
 
 fn write(ground: &Ground, name: &str, text: &str) -> PathBuf {
@@ -140,7 +104,7 @@ async fn a_gitlab_of_a_private_authority_is_believed_with_its_certificate_and_no
         "{found:?}"
     );
     assert_eq!(ground.gitlab.calls_to("*"), 0, "no token went to a stranger");
-    let other = self::tls("localhost", ground.simulator.url()).await;
+    let other = crate::world::tls("localhost", ground.simulator.url()).await;
     let wrong = write(&ground, "other.pem", &other.ca);
     let ground = ground.configure("GITLAB__CA_CERTIFICATES", wrong.to_str().unwrap());
     assert_eq!(doctor(&ground).await[0][0], "reach", "another authority's");
@@ -183,9 +147,65 @@ async fn gitlab_is_reached_through_the_proxy_that_is_configured() {
     assert_eq!(found[0][0], "way", "{found:?}");
     let way = &found[0][2];
     assert!(way.contains(&format!("http://127.0.0.1:{}", proxy.port)) && !way.contains("sesame"), "{way}");
-    let tunnels = proxy.tunnels.load(Ordering::Relaxed);
+    let connections = proxy.connections.load(Ordering::Relaxed);
     demand_service(ground).await;
-    assert!(proxy.tunnels.load(Ordering::Relaxed) > tunnels);
+    assert!(proxy.connections.load(Ordering::Relaxed) > connections);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_with_tls_is_believed_by_the_configured_authorities_and_not_without() {
+    let ground = Ground::prepare(PLAIN_POLICY).await;
+    let gitlab = tls(NAME, ground.simulator.url()).await;
+    let proxy = forward_proxy(gitlab.port).await;
+    let before = tls("localhost", &format!("http://127.0.0.1:{}", proxy.port)).await;
+    let alone = write(&ground, "gitlab.pem", &gitlab.ca);
+    let both = write(&ground, "both.pem", &format!("{}{}", gitlab.ca, before.ca));
+    let ground = ground
+        .configure("GITLAB__URL", &format!("https://{NAME}"))
+        .configure("GITLAB__PROXY", &format!("https://bot:sesame@localhost:{}", before.port))
+        .configure("GITLAB__CA_CERTIFICATES", alone.to_str().unwrap());
+    let found = doctor(&ground).await;
+    assert_eq!((found[0][0].as_str(), found[0][1].as_str()), ("reach", "wrong"), "{found:?}");
+    assert!(found[0][2].contains("certificate") && found[0][3].contains("proxy"), "{found:?}");
+    assert_eq!(proxy.connections.load(Ordering::Relaxed), 0, "no password went to a stranger");
+    let ground = ground.configure("GITLAB__CA_CERTIFICATES", both.to_str().unwrap());
+    let found = doctor(&ground).await;
+    assert_eq!((found[0][0].as_str(), found[0][1].as_str()), ("way", "fine"), "{found:?}");
+    let way = &found[0][2];
+    assert!(way.contains(&format!("https://localhost:{}", before.port)) && !way.contains("sesame"), "{way}");
+    let connections = proxy.connections.load(Ordering::Relaxed);
+    demand_service(ground).await;
+    assert!(proxy.connections.load(Ordering::Relaxed) > connections);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gitlab_in_clear_is_reached_through_a_proxy_with_tls_and_without() {
+    for is_encrypted in [false, true] {
+        let ground = Ground::prepare(PLAIN_POLICY).await;
+        let port = ground.simulator.url().rsplit_once(':').unwrap().1.parse().unwrap();
+        let proxy = forward_proxy(port).await;
+        let mut ground = ground.configure("GITLAB__URL", &format!("http://{NAME}"));
+        let at = if is_encrypted {
+            let before = tls("localhost", &format!("http://127.0.0.1:{}", proxy.port)).await;
+            let ca = write(&ground, "ca.pem", &before.ca);
+            ground = ground.configure("GITLAB__CA_CERTIFICATES", ca.to_str().unwrap());
+            ("https", format!("localhost:{}", before.port))
+        } else {
+            ("http", format!("127.0.0.1:{}", proxy.port))
+        };
+        let ground = ground.configure("GITLAB__PROXY", &format!("{}://{}", at.0, at.1));
+        let found = doctor(&ground).await;
+        assert_eq!(found[0][0], "reach", "{found:?}");
+        assert!(found[0][3].contains("gitlab.proxy"), "{found:?}");
+        assert_eq!(ground.gitlab.calls_to("*"), 0, "{found:?}");
+        let ground = ground.configure("GITLAB__PROXY", &format!("{}://bot:sesame@{}", at.0, at.1));
+        let found = doctor(&ground).await;
+        assert_eq!(found[0][0], "way", "{found:?}");
+        assert!(found[0][2].contains(&at.1) && !found[0][2].contains("sesame"), "{found:?}");
+        let connections = proxy.connections.load(Ordering::Relaxed);
+        demand_service(ground).await;
+        assert!(proxy.connections.load(Ordering::Relaxed) > connections);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

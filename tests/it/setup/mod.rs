@@ -5,6 +5,7 @@ mod broken;
 mod doctor;
 mod install;
 mod repair;
+mod silence;
 mod token;
 
 use std::process::Command;

@@ -97,6 +97,49 @@ async fn reviewers_are_listed_with_their_states() {
 }
 
 #[tokio::test]
+async fn a_submitted_review_is_told_since_19_3_and_before_by_its_comment_alone() {
+    let scene = scene().await;
+    let (gitlab, which) = (&scene.gitlab, scene.merge_request);
+    gitlab.create_hook(NewHook::of(scene.project, "http://127.0.0.1:9/").everything_else());
+    let bea = gitlab.create_user("bea");
+    let told = |since: usize| -> Vec<(String, String)> {
+        let sent = gitlab.deliveries().into_iter().skip(since);
+        let mut told: Vec<_> =
+            sent.map(|sent| (sent.event.to_owned(), sent.action.unwrap_or_default())).collect();
+        told.sort();
+        told
+    };
+    let pair = |event: &str, action: &str| (event.to_owned(), action.to_owned());
+    for (version, state_told) in [("19.2.0-ee", false), ("19.3.0-ee", true)] {
+        gitlab.install(version, Edition::Ultimate);
+        let expected = if state_told {
+            vec![pair("Merge Request Hook", "update"), pair("status check", "update")]
+        } else {
+            vec![]
+        };
+        let before = gitlab.deliveries().len();
+        gitlab.review(which, bea, "requested_changes").unwrap();
+        assert_eq!(told(before), expected, "{version}: without a comment");
+        let before = gitlab.deliveries().len();
+        gitlab.review_with_comment(which, bea, "reviewed", "well").unwrap();
+        let mut expected = expected;
+        expected.insert(usize::from(state_told), pair("Note Hook", "create"));
+        assert_eq!(told(before), expected, "{version}: with a comment");
+        let before = gitlab.deliveries().len();
+        gitlab.review(which, bea, "review_started").unwrap();
+        assert_eq!(told(before), [], "{version}: nothing was submitted");
+    }
+    gitlab.approve(which, bea).unwrap();
+    let before = gitlab.deliveries().len();
+    gitlab.install("19.2.0-ee", Edition::Ultimate);
+    gitlab.review(which, bea, "requested_changes").unwrap();
+    let actions: Vec<_> = told(before).into_iter().map(|(_, action)| action).collect();
+    assert!(actions.len() == 2 && actions.iter().all(|action| action.starts_with("unappro")), "{actions:?}");
+    let reviewers = scene.get(&scene.below("/reviewers")).await;
+    assert_eq!(reviewers[0]["state"], "requested_changes");
+}
+
+#[tokio::test]
 async fn a_commit_status_is_kept_and_the_newest_of_a_name_is_listed() {
     let scene = scene().await;
     let path = format!("/projects/{}/statuses/{}", scene.project, scene.head());

@@ -6,6 +6,7 @@
 mod chance;
 mod process;
 mod service;
+mod tls;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use tempfile::TempDir;
 pub use self::chance::{Chance, scale, seed};
 pub use self::process::{Process, delete_database, signal};
 pub use self::service::Service;
+pub use self::tls::{join, tls};
 
 /// The secret of the check in every world; tests look for it where it must not be.
 pub const SECRET: &str = "sesame-of-the-status-check";
