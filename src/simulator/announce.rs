@@ -109,6 +109,11 @@ impl World {
         Ok(())
     }
 
+    /// Tells the hooks of the instance alone.
+    pub(super) fn tell_system_hooks(&mut self, event: HookEvent, body: &Value) {
+        self.send(event, None, body, |_| false);
+    }
+
     /// Tells the hooks of a group, of those above it, and of the instance.
     pub(super) fn tell_group_hooks(&mut self, group: &str, event: HookEvent, body: &Value) {
         self.send(event, None, body, |place| match place {
@@ -125,13 +130,12 @@ impl World {
         is_near: impl Fn(&Place) -> bool,
     ) {
         let hears = |hook: &&Hook| {
-            // GitLab: hooks of the instance hear of members without having asked for it.
             let wants = hook.events.contains(&event);
             let near = match &hook.place {
-                HookPlace::System => event.reaches_system_hooks() && (wants || event == HookEvent::Member),
+                HookPlace::System => event.reaches_system_hooks() && (wants || event.comes_unasked()),
                 HookPlace::Below(place) => wants && is_near(place),
             };
-            near && hook.disabled.is_none()
+            near && self.disabled(hook).is_none()
         };
         let hooks: Vec<Hook> = self.hooks.iter().filter(hears).cloned().collect();
         if hooks.is_empty() {
@@ -157,8 +161,10 @@ impl World {
             ("Content-Type", "application/json".to_owned()),
             ("User-Agent", format!("GitLab/{}", self.release.text)),
             ("X-Gitlab-Event", name.to_owned()),
-            ("X-Gitlab-Event-UUID", event_uuid.to_owned()),
         ];
+        if self.release.has_event_uuid() {
+            headers.push(("X-Gitlab-Event-UUID", event_uuid.to_owned()));
+        }
         if self.release.names_the_instance() {
             headers.push(("X-Gitlab-Instance", self.url.clone()));
         }

@@ -1,5 +1,5 @@
 //! The events that accompany merge requests and belong to none, or to many: jobs, emoji, issues, pushes to branches, members,
-//! access tokens. Their bodies are those of GitLab's data builders (contract section 4).
+//! projects, access tokens. Their bodies are those of GitLab's data builders (contract section 4).
 
 use serde_json::{Value, json};
 
@@ -205,9 +205,44 @@ impl World {
         if let (Some(body), Value::Object(fields)) = (body.as_object_mut(), fields) {
             body.extend(fields);
         }
-        // No group is called so: the hooks of the instance alone.
-        let group = if let Place::Group(path) = place { path.as_str() } else { "" };
-        self.tell_group_hooks(group, HookEvent::Member, &body);
+        match place {
+            Place::Project(_) => self.tell_system_hooks(HookEvent::Member, &body),
+            Place::Group(path) => self.tell_group_hooks(path, HookEvent::Member, &body),
+        }
+        Ok(())
+    }
+
+    /// Tells the hooks of the instance of a project that was changed; with its old path of one that was renamed, or moved to
+    /// another group. GitLab: then no change is told beside it.
+    pub(super) fn announce_project(
+        &mut self,
+        project: ProjectId,
+        old_path: Option<&str>,
+    ) -> Result<(), SimulatorError> {
+        let project = self.project(project)?;
+        let event_name = match old_path.map(|old| old.rsplit_once('/').map_or("", |(namespace, _)| namespace))
+        {
+            None => "project_update",
+            Some(namespace) if namespace == project.namespace() => "project_rename",
+            Some(_) => "project_transfer",
+        };
+        let mut body = json!({
+            "created_at": rest_time(self.clock.now()),
+            "updated_at": rest_time(self.clock.now()),
+            "event_name": event_name,
+            "name": project.name(),
+            "path": project.name(),
+            "path_with_namespace": project.path,
+            "project_id": project.id,
+            "owner_name": project.namespace(),
+            "owner_email": null,
+            "owners": [],
+            "project_visibility": project.visibility.words().0,
+        });
+        if let (Some(body), Some(old)) = (body.as_object_mut(), old_path) {
+            body.insert("old_path_with_namespace".to_owned(), old.into());
+        }
+        self.tell_system_hooks(HookEvent::Project, &body);
         Ok(())
     }
 

@@ -29,6 +29,8 @@ pub enum HookEvent {
     Member,
     /// `Resource Access Token Hook`.
     AccessToken,
+    /// A project that was changed, renamed or moved: hooks of the instance alone hear of it, and need not want it.
+    Project,
 }
 
 impl HookEvent {
@@ -45,12 +47,18 @@ impl HookEvent {
             Self::Issue => "Issue Hook",
             Self::Member => "Member Hook",
             Self::AccessToken => "Resource Access Token Hook",
+            Self::Project => "Project Hook",
         }
     }
 
     /// Whether system hooks know it.
     pub(super) fn reaches_system_hooks(self) -> bool {
-        matches!(self, Self::MergeRequest | Self::Push | Self::Member)
+        matches!(self, Self::MergeRequest | Self::Push | Self::Member | Self::Project)
+    }
+
+    /// Whether system hooks hear of it without having asked for it.
+    pub(super) fn comes_unasked(self) -> bool {
+        matches!(self, Self::Member | Self::Project)
     }
 }
 
@@ -77,17 +85,6 @@ pub(super) struct Hook {
     pub(super) disabled: Option<HookDisabled>,
 }
 
-impl Hook {
-    /// GitLab's word for whether it sends.
-    pub(super) fn alert_status(&self) -> &'static str {
-        match self.disabled {
-            None => "executable",
-            Some(HookDisabled::Until(_)) => "temporarily_disabled",
-            Some(HookDisabled::ForGood) => "disabled",
-        }
-    }
-}
-
 /// How long GitLab sends nothing more after failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HookDisabled {
@@ -98,6 +95,15 @@ pub enum HookDisabled {
 }
 
 impl HookDisabled {
+    /// GitLab's word for whether a hook is called.
+    pub(super) fn alert_status(disabled: Option<Self>) -> &'static str {
+        match disabled {
+            None => "executable",
+            Some(Self::Until(_)) => "temporarily_disabled",
+            Some(Self::ForGood) => "disabled",
+        }
+    }
+
     /// GitLab's `disabled_until`.
     pub(super) fn until(self) -> Option<Timestamp> {
         match self {

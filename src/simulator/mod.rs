@@ -35,8 +35,13 @@
 //! | 7 what became of a hook's deliveries (17.3), hooks of groups, a local network that is not called | `api/hooks.rs`, `post_office` | `what_became_of_a_hook_s_deliveries_is_listed_newest_first`, `a_group_s_hooks_are_for_its_owners`, `an_address_of_the_local_network_is_called_only_where_that_is_allowed` |
 //! | 7 hook headers, keys, signing, system hooks, redaction | `announce`, `post_office` | `hooks_carry_the_headers_of_their_version`, `a_hook_that_is_sent_again_keeps_its_key`, `each_request_of_a_hook_has_a_webhook_uuid_of_its_own_that_says_nothing`, `group_and_system_hooks_hear_what_they_want_to_hear`, `addresses_that_are_not_public_are_redacted_and_people_are_listed_when_there_are_some` |
 //! | 7 ten seconds for a hook, and no second try | `announce`, `post_office` | `gitlab_waits_ten_seconds_for_a_hook_and_twenty_for_a_status_check`, `who_does_not_answer_in_time_is_given_up_and_a_hook_is_not_sent_again` |
+//! | 7 hooks that GitLab calls no more after failures, where it does so, or when the test says so | `disabling` | `a_hook_that_fails_four_times_rests_for_a_minute_then_for_two_and_in_the_end_for_good`, `a_hook_that_takes_something_again_is_called_as_before` |
+//! | 7 `changes: {}` of resolved threads and of Retry | `payload` | `each_action_sends_what_gitlab_would_send_and_the_silent_ones_send_nothing`, `a_push_names_the_old_head_and_a_retry_names_nothing` |
+//! | 7 actions and fields that nobody knows | sent by a test itself | `an_action_that_nobody_knows_and_fields_that_nobody_reads_lead_to_a_look` |
+//! | 1 and 7 deliveries that are under way at once | `post_office` | `deliveries_are_under_way_at_the_same_time` |
+//! | 2 and beyond it: answers that were taken and are lost | `status_checks` | `when_the_newest_row_is_lost_the_one_before_it_counts_again`, `answers_that_gitlab_took_and_lost_are_said_again_and_told_like_a_stranger_s` |
 //! | 7 hooks without Ultimate | `announce` | `unlicensed_gitlabs_send_no_status_checks_but_hooks` |
-//! | 7 notes, pipelines, jobs, emoji, pushes, issues, members, access tokens (4.1) | `announce`, `companions` | `what_accompanies_merge_requests_is_told_as_gitlab_tells_it`, `only_a_merge_request_s_own_pipeline_names_it`, `members_of_groups_are_told_to_groups_and_all_members_to_the_instance`, `older_versions_tell_of_neither_emoji_nor_edited_comments` |
+//! | 7 notes, pipelines, jobs, emoji, pushes, issues, members, projects, access tokens (4.1) | `announce`, `companions` | `what_accompanies_merge_requests_is_told_as_gitlab_tells_it`, `only_a_merge_request_s_own_pipeline_names_it`, `members_of_groups_are_told_to_groups_and_all_members_to_the_instance`, `what_becomes_of_a_project_is_told_to_the_instance_alone`, `older_versions_tell_of_neither_emoji_nor_edited_comments` |
 //! | 8 pages, totals left out beyond 10,000, paths, moves, tags, dates | `api/page.rs`, `server` | `lists_come_in_pages_that_say_where_the_next_one_is`, `beyond_ten_thousand_entries_no_page_says_how_many_there_are`, `a_merge_request_says_what_it_is`, `a_moved_project_sends_readers_on_and_writers_away`, `every_answer_carries_the_date_the_rate_and_a_tag_that_saves_the_body` |
 //! | 8 what is hidden is not found, members from above, forks that are gone | `access`, `api/namespaces.rs` | `membership_is_inherited_invited_and_hidden`, `a_deleted_fork_leaves_no_source_project` |
 //! | 8 limits, proxies, resets, hangs, garbage, fields that are gone | `faults`, `throttle`, `server` | `a_field_can_be_missing_or_say_something_else`, `faults_skip_and_end_and_look_like_proxies_and_limits`, `a_rate_limit_is_kept_per_user_and_ends_with_the_minute`, `a_reset_connection_is_an_error_of_transport_and_nothing_was_done`, `a_call_hangs_until_it_is_released`, `bodies_can_be_garbage_or_break_off`, `an_answer_can_be_taken_without_the_caller_ever_learning`, `what_was_taken_in_is_done_later_although_the_caller_has_gone` |
@@ -73,8 +78,8 @@
 //! - A status that a test reports without the API (`report_status`) belongs to no pipeline. One for a commit that no merge
 //!   request shows makes none.
 //! - Which merge requests block is kept whatever is paid for, and read everywhere but in the Community Edition.
-//! - Hooks are not disabled after failures, but when the test says so; nothing is sent anew by API; a template is only
-//!   shown, and there are no custom headers.
+//! - Nothing is sent anew by API; a template of a hook is only shown, and there are no custom headers. A project that is renamed
+//!   and moved at once is told as one that is moved; groups are not renamed.
 //! - Deliveries carry only actions and fields that GitLab has; what else could come is sent by tests themselves.
 //! - Every call needs a token: what is public to strangers on the web is not shown to them here.
 //! - Explicit pending fails right after two minutes; GitLab's cron takes up to a minute more.
@@ -95,6 +100,7 @@ mod clock;
 mod companions;
 mod diffs;
 mod digest;
+mod disabling;
 mod envelope;
 mod error;
 mod faults;

@@ -165,6 +165,24 @@ impl PostOffice {
         self.state().log.clone()
     }
 
+    /// How many deliveries in a row somebody failed to take by now, and when the last of them was told; none if it took the
+    /// last one.
+    pub(super) fn failures(&self, recipient: Recipient) -> Option<(u32, Timestamp)> {
+        let state = self.state();
+        let ended = state.log.iter().rev().filter(|delivery| delivery.recipient == recipient);
+        let failed = ended
+            .filter_map(|delivery| match delivery.state {
+                DeliveryState::Answered(status) => Some((status >= 400, delivery.at)),
+                DeliveryState::Failed(_) => Some((true, delivery.at)),
+                DeliveryState::Held | DeliveryState::UnderWay | DeliveryState::Dropped => None,
+            })
+            .take_while(|(failed, _)| *failed);
+        failed.fold(None, |counted, (_, at)| match counted {
+            Some((count, last)) => Some((count + 1, last)),
+            None => Some((1, at)),
+        })
+    }
+
     /// Sends a delivery of the log again, as a new one with the same body and key.
     pub(super) fn resend(self: &Arc<Self>, index: usize) -> bool {
         let again = {

@@ -95,6 +95,11 @@ impl Release {
         self.since(19, 0)
     }
 
+    /// Whether hooks carry `X-Gitlab-Event-UUID`.
+    pub(super) fn has_event_uuid(&self) -> bool {
+        self.since(14, 8)
+    }
+
     /// Whether hooks carry `X-Gitlab-Instance`.
     pub(super) fn names_the_instance(&self) -> bool {
         self.since(15, 5)

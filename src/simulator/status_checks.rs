@@ -1,7 +1,7 @@
 //! External status checks and the rows of answers to them.
 //!
 //! GitLab keeps every answer as a row; the newest row for (check, merge request, SHA) is the status, and no row
-//! means pending for ever. Only rows time out. Nothing here may ever forget or reorder a row.
+//! means pending for ever. Only rows time out. Nothing here may ever reorder a row, or forget one but when it is said.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -121,6 +121,7 @@ pub(super) struct StatusRows {
     rows: Vec<StatusRow>,
     newest: BTreeMap<Key, usize>,
     pending: BTreeSet<usize>,
+    lost: BTreeSet<usize>,
 }
 
 impl StatusRows {
@@ -154,7 +155,20 @@ impl StatusRows {
         row.map_or(CheckStatus::Unanswered, |row| row.status)
     }
 
-    /// Every row, oldest first.
+    /// Loses the newest row: what was taken before it counts again. Gives whether there was one.
+    pub(super) fn lose(&mut self, key: &Key) -> bool {
+        let Some(index) = self.newest.remove(key) else { return false };
+        self.lost.insert(index);
+        let is_of_key = |row: &StatusRow| (row.check, row.merge_request, &row.sha) == (key.0, key.1, &key.2);
+        let mut older = self.rows.iter().enumerate().take(index).rev();
+        let before = older.find(|(index, row)| is_of_key(row) && !self.lost.contains(index));
+        if let Some((before, _)) = before {
+            self.newest.insert(key.clone(), before);
+        }
+        true
+    }
+
+    /// Every row that was ever taken, oldest first: lost ones as well.
     pub(super) fn all(&self) -> &[StatusRow] {
         &self.rows
     }
@@ -225,6 +239,24 @@ mod tests {
         assert_eq!(rows.status(&key(1)), CheckStatus::Pending);
         rows.sweep(at(321));
         assert_eq!(rows.status(&key(1)), CheckStatus::Failed);
+    }
+
+    #[test]
+    fn when_the_newest_row_is_lost_the_one_before_it_counts_again() {
+        let mut rows = StatusRows::default();
+        rows.add(key(1), CheckStatus::Passed, UserId::new(1), at(0));
+        rows.add(key(2), CheckStatus::Failed, UserId::new(1), at(1));
+        for _ in 0..2 {
+            rows.add(key(1), CheckStatus::Failed, UserId::new(1), at(2));
+            assert!(rows.lose(&key(1)));
+            assert_eq!(rows.status(&key(1)), CheckStatus::Passed);
+        }
+        assert!(rows.lose(&key(1)));
+        assert_eq!(
+            [rows.status(&key(1)), rows.status(&key(2))],
+            [CheckStatus::Unanswered, CheckStatus::Failed]
+        );
+        assert!(!rows.lose(&key(1)) && rows.all().len() == 4);
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub(super) struct World {
     pub(super) observed: HashMap<UserId, (i64, u64)>,
     pub(super) outbox: Vec<Envelope>,
     pub(super) post_office: Arc<PostOffice>,
+    /// Whether hooks that fail are not called for a while (GitLab's flag `auto_disabling_web_hooks`).
+    pub(super) disables_failing_hooks: bool,
     /// How much of a diff is listed.
     pub(super) diff_limits: DiffLimits,
     /// Fields of GraphQL's merge request that fail, with the message.
@@ -102,6 +104,7 @@ impl World {
             observed: HashMap::new(),
             outbox: Vec::new(),
             post_office,
+            disables_failing_hooks: false,
             diff_limits: DiffLimits::default(),
             failing_fields: BTreeMap::new(),
             snapshots: HashMap::new(),

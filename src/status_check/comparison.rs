@@ -1,7 +1,11 @@
 //! What shows compared with what was left, whenever the list of statuses is read. Whether something was missed can be told
 //! only by a sweep, which looks although nobody told of anything. Nothing is decided here.
+//!
+//! The list says neither who posted what shows nor when. So a status that was not the last word here is always told as somebody
+//! else's: that GitLab lost what was said after it, or that this store is not the one that said it, can't be told apart from it, and
+//! nobody must be able to answer in our place without an alarm.
 
-use crate::decision::{Check, Open};
+use crate::decision::Open;
 use crate::gitlab::Status;
 use crate::policy::evaluation::Verdict;
 use crate::store::{KnownStatus, Shown, Work};
@@ -9,6 +13,10 @@ use crate::store::{KnownStatus, Shown, Work};
 use super::answer::{Answer, Weighed};
 use super::drift::{Drift, Noticed};
 use super::lane::Lane;
+
+/// Of a `passed` on a head for which nothing is remembered to have been said.
+const UNKNOWN_PASS: &str = "GitLab shows `passed`, and nothing is known here of having said it: any Developer of the project can \
+                            post it, and GitLab's audit events name who did; countersign itself, if it did so with another database";
 
 impl Lane<'_> {
     /// What the list of statuses shows that is otherwise than it was left, whatever the verdict.
@@ -21,7 +29,8 @@ impl Lane<'_> {
             let known = self.remembered(sha, *check)?;
             let said = foreign_to(known, *status)?;
             let what = format!(
-                "GitLab shows `{}` and {said}: any Developer of the project can post it, and GitLab's audit events name who did",
+                "GitLab shows `{}` and {said}: any Developer of the project can post it, and GitLab's audit events name who \
+                 did; if they name nobody, GitLab lost what was said last",
                 status.as_str()
             );
             Some(Noticed::of_check(Drift::ForeignStatus, *check, &known.name, what))
@@ -30,7 +39,8 @@ impl Lane<'_> {
         foreign.chain(setup).collect()
     }
 
-    /// What it means that a sweep has something to say for a check: none where it need say nothing.
+    /// What it means that there is something to say for a check although nobody told of anything: none where nothing need be
+    /// said.
     pub(super) fn drift_of(&self, weighed: &Weighed) -> Option<Noticed> {
         let (Answer::Post(status), Some(known)) = (weighed.answer, &weighed.known) else { return None };
         if weighed.verdict == Verdict::UndecidedCurable {
@@ -38,6 +48,14 @@ impl Lane<'_> {
         }
         let never = self.memory.statuses.iter().all(|other| other.check != known.check);
         let drift = match self.remembered(&known.sha, known.check) {
+            None if known.shown == Some(Shown::Passed) => {
+                return Some(Noticed::of_check(
+                    Drift::ForeignStatus,
+                    known.check,
+                    &known.name,
+                    UNKNOWN_PASS.to_owned(),
+                ));
+            }
             None if never => Drift::NeverDecided,
             None => Drift::MissedEvent,
             // What runs out is said again; that is no drift.
@@ -49,18 +67,35 @@ impl Lane<'_> {
                 return None;
             }
             Some(said) if said.written.is_none() || said.confirm_at.is_some() => Drift::LostAnswer,
-            Some(said) if said.written == Some(Shown::Passed) && known.shown != Some(Shown::Passed) => {
-                Drift::LostAnswer
-            }
             Some(_) => Drift::MissedEvent,
         };
         let what = format!("GitLab is to show `{}` and does not", status.as_str());
         Some(Noticed::of_check(drift, known.check, &known.name, what))
     }
 
-    /// Whether nobody told of anything: what is to be said now was missed before.
-    pub(super) fn is_swept(&self) -> bool {
-        self.claim.work == Work::Sweep
+    /// What it means that passes are found that must be taken back before anything is decided.
+    pub(super) fn missed_passes(&self, open: &Open) -> Vec<Noticed> {
+        let listed = open.listed.iter().flatten();
+        let passed = listed.filter(|(_, status)| *status == Status::Passed);
+        passed
+            .filter_map(|(id, _)| {
+                let check = open.checks.iter().find(|check| check.id == Some(*id))?;
+                let (drift, what) = match self.remembered(&open.subject.sha, *id) {
+                    Some(_) => {
+                        (Drift::MissedEvent, "GitLab shows `passed`, which was given for another situation")
+                    }
+                    None => (Drift::ForeignStatus, UNKNOWN_PASS),
+                };
+                Some(Noticed::of_check(drift, *id, &check.name, what.to_owned()))
+            })
+            .collect()
+    }
+
+    /// Logs and counts what is to be mended. If somebody told of something, nothing was missed, and a stranger's answer is one
+    /// all the same.
+    pub(super) fn note_to_mend(&self, noticed: impl Iterator<Item = Noticed>) {
+        let is_swept = self.claim.work == Work::Sweep;
+        self.note_drift(noticed.filter(|one| is_swept || one.drift == Drift::ForeignStatus).collect());
     }
 
     /// Logs and counts what was noticed.
@@ -71,21 +106,6 @@ impl Lane<'_> {
     }
 }
 
-/// What it means that a sweep finds passes that must be taken back before anything is decided.
-pub(super) fn missed_passes(open: &Open) -> Vec<Noticed> {
-    let shows_passed = |check: &&Check| {
-        let listed = open.listed.iter().flatten();
-        listed.into_iter().any(|(id, status)| check.id == Some(*id) && *status == Status::Passed)
-    };
-    let passed = open.checks.iter().filter(shows_passed);
-    let what = "GitLab shows `passed`, which was given for another situation";
-    passed
-        .filter_map(|check| {
-            Some(Noticed::of_check(Drift::MissedEvent, check.id?, &check.name, what.to_owned()))
-        })
-        .collect()
-}
-
 /// What was said instead, if somebody else must have posted what shows.
 fn foreign_to(known: &KnownStatus, status: Status) -> Option<&'static str> {
     // An answer of unclear fate may be what shows.
@@ -93,13 +113,16 @@ fn foreign_to(known: &KnownStatus, status: Status) -> Option<&'static str> {
         return None;
     }
     match (known.written?, status) {
-        (Shown::Passed, Status::Failed) => Some("countersign said `passed`"),
+        // Retry is of what failed alone (GitLab answers 422 otherwise), so it makes no `pending` of this.
+        (Shown::Passed, Status::Failed | Status::Pending) => Some("countersign said `passed`"),
         (Shown::Failed, Status::Passed) => Some("countersign said `failed`"),
         (Shown::ImplicitPending, Status::Passed | Status::Failed) => Some("countersign said nothing"),
         // GitLab itself turns `pending` into `failed`.
         (Shown::PostedPending | Shown::ExpiredPending, Status::Passed) => Some("countersign said `pending`"),
-        // After `failed`, somebody pressed Retry; after `passed`, the answer does not show.
-        (_, Status::Pending) | (Shown::Passed, Status::Passed) | (Shown::Failed, Status::Failed) => None,
+        // Somebody pressed Retry.
+        (Shown::Failed | Shown::ExpiredPending, Status::Pending) => None,
+        (Shown::ImplicitPending | Shown::PostedPending, Status::Pending) => None,
+        (Shown::Passed, Status::Passed) | (Shown::Failed, Status::Failed) => None,
         (Shown::PostedPending | Shown::ExpiredPending, Status::Failed) => None,
     }
 }
@@ -158,6 +181,7 @@ mod tests {
             assert!(!foreign(written, Status::Pending), "{written:?}: or somebody pressed Retry");
         }
         assert!(foreign(Shown::Passed, Status::Failed) && foreign(Shown::ImplicitPending, Status::Failed));
+        assert!(foreign(Shown::Passed, Status::Pending), "nobody can press Retry on what passed");
         assert!(!foreign(Shown::PostedPending, Status::Failed), "GitLab let it run out");
         assert_eq!(foreign_to(&left(None), Status::Passed), None, "our own answer may have arrived");
         let unclear =

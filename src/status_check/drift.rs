@@ -10,13 +10,13 @@ use crate::telemetry::Metrics;
 /// What is otherwise than it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Drift {
-    /// GitLab shows a status that was never said here: somebody else posted it.
+    /// GitLab shows a status that was not the last word here: somebody else posted it, unless GitLab or this store lost what was.
     ForeignStatus,
-    /// An answer was said, or may have been, and does not show.
+    /// An answer of which GitLab never said that it took it does not show.
     LostAnswer,
     /// Something happened that was never told, and the status shows what was right before.
     MissedEvent,
-    /// The check was never decided for the merge request: nobody told of either.
+    /// The check was never decided for the merge request, and no `passed` shows: nobody told of either.
     NeverDecided,
     /// GitLab does not list the check any more.
     CheckGone,

@@ -12,7 +12,6 @@ use crate::store::{Asked, KnownStatus, LastLook, Observations, Settlement, Shown
 
 use super::aftermath::{after, again, observations};
 use super::answer::{Answer, Vocabulary};
-use super::comparison::missed_passes;
 use super::lane::{Conclusion, Lane};
 use super::mirror::{Extent, Standing};
 use super::pause::pause;
@@ -111,8 +110,8 @@ impl Lane<'_> {
         self.titles.clone_from(&open.titles);
         self.updated_at = Some(open.updated_at);
         self.note_drift(self.compare(open, sighted == Sighted::Closed));
-        if sighted != Sighted::Open && self.is_swept() {
-            self.note_drift(missed_passes(open));
+        if sighted != Sighted::Open {
+            self.note_to_mend(self.missed_passes(open).into_iter());
         }
     }
 
@@ -284,8 +283,8 @@ impl Lane<'_> {
         let subject = &decided.facts.merge_request;
         self.resources.metrics.panics.inc_by(decided.panics.try_into().unwrap_or(u64::MAX));
         let weighed = self.weigh(subject, &decided.checks, decided.listed.as_ref()).await;
-        if self.is_swept() && decided.listed.is_some() {
-            self.note_drift(weighed.iter().filter_map(|weighed| self.drift_of(weighed)).collect());
+        if decided.listed.is_some() {
+            self.note_to_mend(weighed.iter().filter_map(|weighed| self.drift_of(weighed)));
         }
         let shared = Shared::new(&decided.facts, policies)?;
         let statements = self.state(&shared, &subject.sha, &decided.checks, &weighed)?;

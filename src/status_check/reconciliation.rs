@@ -11,7 +11,6 @@ use crate::merge_request::{MergeRequestRef, ProjectId};
 use crate::policy::evaluation::Verdict;
 use crate::store::{Claim, StoreError};
 
-use super::comparison::missed_passes;
 use super::drift::Noticed;
 use super::lane::Lane;
 use super::pause::pause;
@@ -99,7 +98,7 @@ impl Lane<'_> {
             Sight::Open(open) => *open,
             Sight::Closed(open) => {
                 let mut noticed = self.compare(&open, true);
-                noticed.extend(missed_passes(&open));
+                noticed.extend(self.missed_passes(&open));
                 return Ok(Some(noticed));
             }
             Sight::NoCheck(open) => return Ok(Some(self.compare(&open, false))),

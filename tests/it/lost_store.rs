@@ -131,7 +131,12 @@ async fn after_the_store_was_deleted_one_sweep_without_any_event_puts_everything
     assert_eq!(scene.world.status(good), CheckStatus::Passed);
     assert_eq!(scene.world.posted(good), [CheckStatus::Passed], "nothing was said in vain");
     assert_eq!(scene.world.status(new), CheckStatus::Passed, "nobody told of it");
-    assert_eq!(scene.world.drift(Drift::NeverDecided), (4, 4), "as far as a new store can tell");
+    assert_eq!(scene.world.drift(Drift::NeverDecided), (1, 1), "nothing showed on the new one");
+    assert_eq!(
+        scene.world.drift(Drift::ForeignStatus),
+        (3, 3),
+        "a new store can't tell ours from a stranger's"
+    );
     scene.world.end().await;
 }
 

@@ -5,10 +5,11 @@ use countersign::simulator::{
     CheckStatus, Membership, MergeRequestState, NewMergeRequest, NewProject, NewStatusCheck,
 };
 use rusqlite::{Connection, OpenFlags};
+use serde_json::json;
 
 use crate::samples::{self, About, Sample};
 use crate::sender::{self, Headers, SIGNING_TOKEN};
-use crate::world::{Ground, HOOK_TOKEN, SECRET, World};
+use crate::world::{Ground, HOOK_TOKEN, PLAIN_POLICY, SECRET, World};
 
 /// What every comment, emoji, pipeline and job can change, and passes by its title without a look at them.
 const WIDE_POLICY: &str = r#"
@@ -132,4 +133,26 @@ async fn every_body_leads_to_its_merge_request_and_to_one_decision_for_each_even
     }
     println!("{} bodies: {kinds:?}", samples.len());
     assert!(kinds["decided"] > 0 && kinds["ended"] > 0 && kinds["wakes nothing"] > 0, "{kinds:?}");
+}
+
+/// GitLab adds actions and fields as it goes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_action_that_nobody_knows_and_fields_that_nobody_reads_lead_to_a_look() {
+    let world = World::start(PLAIN_POLICY).await;
+    let which = world.open(world.merge_request());
+    world.expect(which, CheckStatus::Passed, "good").await;
+    world.settle().await;
+    world.gitlab.hold_deliveries();
+    world.gitlab.edit_title(which, "bad").unwrap();
+    let mut body = world.gitlab.deliveries().last().unwrap().json();
+    body["object_attributes"]["action"] = json!("frobnicated");
+    for place in ["", "/object_attributes", "/project", "/user", "/changes", "/external_approval_rule"] {
+        body.pointer_mut(place).unwrap()["unheard_of"] = json!({ "previous": [1, null], "current": {} });
+    }
+    let body = body.to_string();
+    let url = format!("{}/webhooks/gitlab", world.url());
+    let reply = sender::post(&url, &sender::signed(SECRET, body.as_bytes()), body).await;
+    assert_eq!(reply.status, 202, "{reply:?}");
+    world.expect(which, CheckStatus::Failed, "it was looked at").await;
+    world.end().await;
 }

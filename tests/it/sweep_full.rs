@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use countersign::merge_request::{MergeRequestRef, ProjectId, StatusCheckId};
 use countersign::simulator::{
-    CheckStatus, Fault, Membership, NewMergeRequest, NewProject, NewStatusCheck, ProjectSetting, Weather,
+    CheckStatus, Fault, FaultKind, Membership, NewMergeRequest, NewProject, NewStatusCheck, ProjectSetting,
+    Push, Weather,
 };
 use countersign::status_check::{Drift, SweepKind};
 
-use crate::world::{Ground, ONE, PLAIN_POLICY, REVIEW_POLICY, SECRET, World, until, until_async};
+use crate::world::{
+    Ground, LIST, ONE, PLAIN_POLICY, RESPOND, REVIEW_POLICY, SECRET, World, until, until_async,
+};
 
 use CheckStatus::{Failed, Passed, Pending, Unanswered};
 
@@ -234,16 +237,97 @@ async fn a_pending_that_ran_out_is_no_drift() {
     world.end().await;
 }
 
-/// GitLab has taken our answer and lost it: a copy of its database came back, say.
+/// After `passed` nobody can press Retry, so that a `pending` is somebody's, as any other status is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_gitlab_took_and_does_not_show_is_said_again() {
+async fn a_foreign_pending_or_failed_in_the_place_of_a_pass_is_told_as_foreign() {
     let world = world(PLAIN_POLICY).await;
-    let which = world.open(world.merge_request());
-    world.expect(which, Passed, "good").await;
-    world.gitlab.post_status_as(world.ground.author, which, world.check, Pending).unwrap();
+    let both = [Pending, Failed].map(|status| (world.open(world.merge_request()), status));
+    for (which, status) in both {
+        world.expect(which, Passed, "good").await;
+        world.gitlab.post_status_as(world.ground.author, which, world.check, status).unwrap();
+    }
     world.sweep(SweepKind::Full).await;
-    assert_eq!(world.posted(which), [Passed, Pending, Passed]);
+    for (which, status) in both {
+        assert_eq!(world.posted(which), [Passed, status, Passed]);
+    }
+    assert_eq!(world.drift(Drift::ForeignStatus), (2, 2));
+    for other in [Drift::LostAnswer, Drift::MissedEvent, Drift::NeverDecided] {
+        assert_eq!(world.drift(other), (0, 0), "{other:?}");
+    }
+    world.end().await;
+}
+
+/// GitLab has taken our answers and lost them: a copy of its database came back, say. What it took before shows again, a pass that
+/// was taken back among it. By what GitLab lists nobody can tell that from a stranger's status.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_gitlab_took_and_lost_are_said_again_and_told_like_a_stranger_s() {
+    let world = world(REVIEW_POLICY).await;
+    let bea = world.ground.reviewer();
+    let [first, taken_back] = [(); 2].map(|()| world.open(world.merge_request()));
+    for which in [first, taken_back] {
+        world.gitlab.approve(which, bea).unwrap();
+        world.expect(which, Passed, "approved").await;
+    }
+    world.gitlab.unapprove(taken_back, bea).unwrap();
+    world.expect(taken_back, Pending, "not any more").await;
+    for which in [first, taken_back] {
+        assert_eq!(world.gitlab.lose_answer(which, world.check), Ok(true));
+    }
+    assert_eq!([first, taken_back].map(|which| world.status(which)), [Unanswered, Passed]);
+    world.sweep(SweepKind::Full).await;
+    assert_eq!([first, taken_back].map(|which| world.status(which)), [Passed, Pending]);
+    assert_eq!(world.posted(first), [Passed, Passed]);
+    assert_eq!(world.posted(taken_back), [Passed, Pending, Pending]);
+    assert_eq!(world.drift(Drift::ForeignStatus), (2, 2));
+    assert_eq!(world.drift(Drift::LostAnswer), (0, 0));
+    world.end().await;
+}
+
+/// Our answer was taken, nobody told us, and then it was lost: here nothing speaks for a stranger.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_of_unclear_fate_that_does_not_show_is_a_lost_one() {
+    let world = world(PLAIN_POLICY).await;
+    world.gitlab.fault(Fault::on(RESPOND, FaultKind::ApplyThenReset).times(1));
+    let which = world.open(world.merge_request());
+    world.until("it is taken", |gitlab| gitlab.status(which, world.check) == Ok(Passed)).await;
+    // Its second look, long before its answer can't arrive any more, finds that it shows.
+    for _ in 0..20 {
+        world.rest().await;
+        if world.calls(LIST) >= 2 {
+            break;
+        }
+        world.gitlab.advance(Duration::from_secs(2));
+    }
+    world.rest().await;
+    assert_eq!((world.calls(LIST), world.posted(which)), (2, vec![Passed]), "it was seen to show");
+    assert_eq!(world.gitlab.lose_answer(which, world.check), Ok(true));
+    world.sweep(SweepKind::Full).await;
+    assert_eq!((world.status(which), world.posted(which)), (Passed, vec![Passed, Passed]));
     assert_eq!(world.drift(Drift::LostAnswer), (1, 1));
+    assert_eq!(world.drift(Drift::ForeignStatus), (0, 0));
+    world.end().await;
+}
+
+/// Who pushes and passes the new commit at once, before it is looked at; and who passes a merge request that was never looked at.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_passed_on_a_head_that_was_never_answered_is_told_without_any_sweep() {
+    let world = world(REVIEW_POLICY).await;
+    let _bea = world.ground.reviewer();
+    let pushed = world.open(world.merge_request());
+    world.expect(pushed, Unanswered, "it waits").await;
+    world.settle().await;
+    world.gitlab.hold_deliveries();
+    let new = world.open(world.merge_request());
+    world.gitlab.push(pushed, Push::new().file("src/other.rs")).unwrap();
+    for which in [pushed, new] {
+        world.gitlab.post_status_as(world.ground.author, which, world.check, Passed).unwrap();
+    }
+    world.gitlab.release_deliveries();
+    world.settle().await;
+    for which in [pushed, new] {
+        world.expect(which, Pending, "nobody approves").await;
+    }
+    assert_eq!(world.drift(Drift::ForeignStatus), (2, 2));
     world.end().await;
 }
 

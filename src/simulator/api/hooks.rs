@@ -32,6 +32,7 @@ const HOOK_FLAGS: [(&str, HookEvent); 10] = [
 const SHOWN_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 fn hook_json(world: &World, hook: &Hook) -> Value {
+    let disabled = world.disabled(hook);
     let mut body = json!({
         "id": hook.id,
         "url": hook.url,
@@ -39,8 +40,8 @@ fn hook_json(world: &World, hook: &Hook) -> Value {
         "token_present": hook.token.is_some(),
         "signing_token_present": hook.signing_token.is_some(),
         "enable_ssl_verification": hook.verifies,
-        "alert_status": hook.alert_status(),
-        "disabled_until": hook.disabled.and_then(HookDisabled::until).map(rest_time),
+        "alert_status": HookDisabled::alert_status(disabled),
+        "disabled_until": disabled.and_then(HookDisabled::until).map(rest_time),
         "custom_webhook_template": hook.template,
     });
     let Some(fields) = body.as_object_mut() else { return body };

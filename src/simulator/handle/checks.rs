@@ -197,4 +197,13 @@ impl Gitlab {
             world.answer(which, check, user, status).map(drop)
         })
     }
+
+    /// GitLab loses the newest answer for the current head, as when a copy of its database comes back: what it took before
+    /// shows again. Nobody is told. Gives whether there was one.
+    pub fn lose_answer(&self, which: MergeRequestRef, check: StatusCheckId) -> Result<bool, SimulatorError> {
+        self.world(|world| {
+            let head = world.merge_request(which)?.head().cloned().ok_or(SimulatorError::NoHead(which))?;
+            Ok(world.rows.lose(&(check, which, head)))
+        })
+    }
 }

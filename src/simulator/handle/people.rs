@@ -151,7 +151,7 @@ impl Gitlab {
         self.world(|world| world.announce_expiring_token(project, user))
     }
 
-    /// Changes who sees a group or project.
+    /// Changes who sees a group or project. Of a project the instance's hooks hear.
     pub fn set_visibility(
         &self,
         place: impl Into<Place>,
@@ -161,7 +161,10 @@ impl Gitlab {
         self.world(|world| {
             match &place {
                 Place::Group(path) => world.group_mut(path)?.visibility = visibility,
-                Place::Project(id) => world.project_mut(*id)?.visibility = visibility,
+                Place::Project(id) => {
+                    world.project_mut(*id)?.visibility = visibility;
+                    world.announce_project(*id, None)?;
+                }
             }
             Ok(())
         })
@@ -173,7 +176,7 @@ impl Gitlab {
         gone.map(drop).ok_or_else(|| SimulatorError::NoGroup(path.to_owned()))
     }
 
-    /// Changes a project's settings.
+    /// Changes a project's settings, of which the instance's hooks hear.
     pub fn configure_project(
         &self,
         project: ProjectId,
@@ -187,21 +190,26 @@ impl Gitlab {
                 ProjectSetting::ResetsApprovals(value) => changed.resets_approvals = value,
                 ProjectSetting::MergeMethod(value) => changed.merge_method = value,
                 ProjectSetting::SquashOption(value) => changed.squash_option = value,
-                ProjectSetting::ReporterApprover(approver) => changed.approvers.push(approver),
+                // An approval rule is none of the project's own settings.
+                ProjectSetting::ReporterApprover(approver) => {
+                    changed.approvers.push(approver);
+                    return Ok(());
+                }
             }
-            Ok(())
+            world.announce_project(project, None)
         })
     }
 
-    /// Changes a project's topics.
+    /// Changes a project's topics, of which the instance's hooks hear.
     pub fn set_topics(&self, project: ProjectId, topics: &[&str]) -> Result<(), SimulatorError> {
         self.world(|world| {
             world.project_mut(project)?.topics = topics.iter().map(|topic| (*topic).to_owned()).collect();
-            Ok(())
+            world.announce_project(project, None)
         })
     }
 
-    /// Moves a project; a GET by the old path answers 301, anything else 404.
+    /// Renames a project, or moves it to another group; a GET by the old path answers 301, anything else 404. The instance's
+    /// hooks hear of it.
     pub fn move_project(&self, project: ProjectId, path: &str) -> Result<(), SimulatorError> {
         self.world(|world| {
             if let Some((parent, _)) = path.rsplit_once('/') {
@@ -212,7 +220,7 @@ impl Gitlab {
             moved.moved_from.push(old.clone());
             world.paths.remove(&old);
             world.paths.insert(path.to_owned(), project);
-            Ok(())
+            world.announce_project(project, Some(&old))
         })
     }
 

@@ -139,6 +139,11 @@ impl Gitlab {
         self.shared.post_office.shun_local_network(!allowed);
     }
 
+    /// Whether GitLab stops calling hooks of projects and groups that fail, as GitLab.com does. At first it does not.
+    pub fn disable_failing_hooks(&self, disables: bool) {
+        self.world(|world| world.disables_failing_hooks = disables);
+    }
+
     /// Keeps deliveries back from now on.
     pub fn hold_deliveries(&self) {
         self.shared.post_office.hold();

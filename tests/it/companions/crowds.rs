@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign::merge_request::MergeRequestRef;
-use countersign::simulator::{CheckStatus, DeliveryState, HookEvent, Membership, NewHook};
+use countersign::simulator::{CheckStatus, DeliveryState, HookEvent, Membership, NewHook, Weather};
 use serde_json::json;
 
 use super::{address, crowds, decided, policy, rest, world, world_on};
@@ -101,6 +101,61 @@ async fn who_leaves_a_group_takes_the_passes_along() {
     world.end().await;
 }
 
+/// Of settings of a project the hooks of the instance alone are told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_of_a_project_wake_its_merge_requests_and_no_others() {
+    let world = world(&policy("{not: {project: {topics: {any: [legacy]}}}}")).await;
+    let (gitlab, here) = (&world.gitlab, world.ground.project);
+    let other = gitlab.create_project("shop/other");
+    let both: Vec<_> = (0..2).map(|_| world.open(world.merge_request())).collect();
+    for which in &both {
+        world.expect(*which, CheckStatus::Passed, "it is new").await;
+    }
+    rest(&world).await;
+    let before = decided(&world, &both).await;
+    gitlab.set_topics(other, &["legacy"]).unwrap();
+    rest(&world).await;
+    assert_eq!(decided(&world, &both).await, before, "it is another project's");
+    gitlab.set_topics(here, &["legacy"]).unwrap();
+    rest(&world).await;
+    assert_eq!(decided(&world, &both).await, [before[0] + 1, before[1] + 1]);
+    assert_eq!(passed(&world, &both), 0);
+    gitlab.set_topics(here, &[]).unwrap();
+    rest(&world).await;
+    assert_eq!(passed(&world, &both), 2);
+    let told: Vec<_> = gitlab.deliveries().iter().map(|sent| sent.json()["event_name"].clone()).collect();
+    assert_eq!(told.iter().filter(|name| *name == "project_update").count(), 3);
+    world.end().await;
+}
+
+/// Which policies speak for a project goes by its path: the old one reads nothing of projects.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_project_that_is_renamed_or_moved_comes_under_other_policies() {
+    let text =
+        "policy: gate\napplies_to: {projects: [shop/pay]}\nrules: [{id: gate, require: {draft: false}}]\n";
+    for (path, event) in [("shop/paid", "project_rename"), ("bank/pay", "project_transfer")] {
+        let world = world(text).await;
+        let both: Vec<_> = (0..2).map(|_| world.open(world.merge_request())).collect();
+        for which in &both {
+            world.expect(*which, CheckStatus::Passed, "it is spoken for").await;
+        }
+        world.gitlab.move_project(world.ground.project, path).unwrap();
+        rest(&world).await;
+        let told = world.gitlab.deliveries().last().unwrap().json();
+        assert_eq!(
+            (&told["event_name"], &told["old_path_with_namespace"]),
+            (&json!(event), &json!("shop/pay"))
+        );
+        for which in &both {
+            assert_eq!(world.status(*which), CheckStatus::Failed, "{event}: no policy speaks for it");
+        }
+        world.gitlab.move_project(world.ground.project, "shop/pay").unwrap();
+        rest(&world).await;
+        assert_eq!(passed(&world, &both), 2, "{event} and back");
+        world.end().await;
+    }
+}
+
 /// GitLab tells a group's new path, and nothing of the projects and merge requests below it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_that_is_renamed_brings_its_projects_under_other_policies() {
@@ -110,8 +165,11 @@ async fn a_group_that_is_renamed_brings_its_projects_under_other_policies() {
     .await;
     let which = world.open(world.merge_request());
     world.expect(which, CheckStatus::Passed, "of a shop").await;
+    // GitLab says nothing of the projects of a group that is renamed.
+    world.gitlab.set_weather(Weather { drop: 1.0, ..Weather::default() });
     world.gitlab.move_project(world.ground.project, "bank/pay").unwrap();
     rest(&world).await;
+    world.gitlab.set_weather(Weather::default());
     assert_eq!(world.status(which), CheckStatus::Passed, "nobody told yet");
     let body =
         json!({ "event_name": "group_rename", "group_id": 64, "full_path": "bank", "old_full_path": "shop" });

@@ -2,8 +2,8 @@
 
 use countersign::merge_request::{MergeRequestRef, ProjectId, UserId};
 use countersign::simulator::{
-    Gitlab, Membership, NewHook, NewIssue, NewJob, NewMergeRequest, PipelineKind, Recipient, Simulator,
-    SimulatorOptions,
+    Gitlab, Membership, NewHook, NewIssue, NewJob, NewMergeRequest, PipelineKind, ProjectSetting, Recipient,
+    Simulator, SimulatorOptions, Visibility,
 };
 use serde_json::{Value, json};
 
@@ -129,6 +129,37 @@ async fn members_of_groups_are_told_to_groups_and_all_members_to_the_instance() 
     let told = scene.told(|gitlab| gitlab.remove_member(project, ana).unwrap());
     assert_eq!(name(&told), [(system, "System Hook", json!("user_remove_from_team"))]);
     assert_eq!(name(&scene.told(|gitlab| gitlab.remove_member(project, ana).unwrap())), [], "she was none");
+}
+
+/// GitLab: of a project that is renamed or moved no change is told beside it.
+#[tokio::test]
+async fn what_becomes_of_a_project_is_told_to_the_instance_alone() {
+    let scene = scene("18.3.0-ee").await;
+    let project = scene.project;
+    let heard = |deed: &dyn Fn(&Gitlab)| {
+        let told = scene.told(deed);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!((told[0].0, told[0].1), (Recipient::Hook(scene.system), "System Hook"));
+        told[0].2.clone()
+    };
+    for deed in [
+        &|gitlab: &Gitlab| gitlab.set_topics(project, &["rust"]).unwrap(),
+        &|gitlab: &Gitlab| gitlab.configure_project(project, ProjectSetting::MergeMethod("ff")).unwrap(),
+        &|gitlab: &Gitlab| gitlab.set_visibility(project, Visibility::Internal).unwrap(),
+    ] as [&dyn Fn(&Gitlab); 3]
+    {
+        let body = heard(deed);
+        assert_eq!((&body["event_name"], &body["project_id"]), (&json!("project_update"), &json!(project)));
+        assert_eq!(body["path_with_namespace"], "shop/tools/web");
+        assert!(body.get("old_path_with_namespace").is_none() && body.get("object_kind").is_none());
+    }
+    for (path, event) in [("shop/tools/site", "project_rename"), ("mall/site", "project_transfer")] {
+        let body = heard(&|gitlab: &Gitlab| gitlab.move_project(project, path).unwrap());
+        assert_eq!((&body["event_name"], &body["path_with_namespace"]), (&json!(event), &json!(path)));
+        assert_eq!((&body["path"], &body["project_visibility"]), (&json!("site"), &json!("internal")));
+    }
+    let body = heard(&|gitlab: &Gitlab| gitlab.move_project(project, "mall/shop").unwrap());
+    assert_eq!(body["old_path_with_namespace"], "mall/site");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What GitLab sends: when, to whom, with which headers and body.
 
+use std::time::Duration;
+
 use countersign::merge_request::{MergeRequestRef, ProjectId};
 use countersign::simulator::{
     Delivery, DeliveryState, Edition, Gitlab, HookEvent, NewHook, NewMergeRequest, NewProject,
@@ -8,8 +10,10 @@ use countersign::simulator::{
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
 
-use super::receiver;
+use super::{Received, receiver};
 
 /// Nobody listens there.
 const NOWHERE: &str = "http://127.0.0.1:9/";
@@ -265,6 +269,85 @@ async fn a_late_delivery_is_overtaken() {
         |body: &[u8]| serde_json::from_slice::<Value>(body).unwrap()["object_attributes"]["title"].clone();
     let titles: Vec<Value> = received.lock().unwrap().iter().skip(1).map(|(_, body)| title(body)).collect();
     assert_eq!(titles, ["two", "one"]);
+}
+
+#[tokio::test]
+async fn deliveries_are_under_way_at_the_same_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (_simulator, gitlab, _, which) = opened(&url).await;
+    gitlab.edit_title(which, "one").unwrap();
+    // Neither is answered before both are there.
+    let mut both = Vec::new();
+    for _ in 0..2 {
+        let next = tokio::time::timeout(Duration::from_secs(10), listener.accept()).await;
+        both.push(next.expect("one waits for the other").unwrap().0);
+    }
+    for stream in &mut both {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    }
+    gitlab.deliveries_settled().await.unwrap();
+    let ended: Vec<_> = gitlab.deliveries().into_iter().map(|sent| (sent.state, sent.attempts)).collect();
+    assert_eq!(ended, [(DeliveryState::Answered(200), 1), (DeliveryState::Answered(200), 1)]);
+}
+
+/// One more comment, and how many were taken by now.
+async fn told(gitlab: &Gitlab, which: MergeRequestRef, received: &Received) -> usize {
+    gitlab.comment(which, "x").unwrap();
+    gitlab.deliveries_settled().await.unwrap();
+    received.lock().unwrap().len()
+}
+
+/// Status checks and hooks of the instance are called whatever they answer.
+#[tokio::test]
+async fn a_hook_that_fails_four_times_rests_for_a_minute_then_for_two_and_in_the_end_for_good() {
+    let ((url, received), (elsewhere, pushes)) = (receiver(500), receiver(500));
+    let (_simulator, gitlab, project, which) = opened(NOWHERE).await;
+    gitlab.disable_failing_hooks(true);
+    gitlab.create_hook(NewHook::of(project, &url).without_merge_requests().event(HookEvent::Note));
+    gitlab.create_hook(NewHook::system(&elsewhere).without_merge_requests().event(HookEvent::Push));
+    for count in 1..=4 {
+        assert_eq!(told(&gitlab, which, &received).await, count);
+    }
+    for (rest, before, after) in [(60, 4, 5), (120, 5, 6), (240, 6, 7)] {
+        gitlab.advance(Duration::from_secs(rest - 1));
+        assert_eq!(told(&gitlab, which, &received).await, before, "it rests for {rest} s");
+        gitlab.advance(Duration::from_secs(2));
+        assert_eq!(told(&gitlab, which, &received).await, after, "after {rest} s");
+    }
+    for count in 8..=40 {
+        gitlab.advance(Duration::from_hours(24) + Duration::from_secs(1));
+        assert_eq!(told(&gitlab, which, &received).await, count, "it never rests for more than a day");
+    }
+    gitlab.advance(Duration::from_hours(1000));
+    assert_eq!(told(&gitlab, which, &received).await, 40);
+    for _ in 0..6 {
+        gitlab.write_file(project, "main", "a", Some("a")).unwrap();
+        gitlab.deliveries_settled().await.unwrap();
+    }
+    assert_eq!(pushes.lock().unwrap().len(), 6);
+}
+
+#[tokio::test]
+async fn a_hook_that_takes_something_again_is_called_as_before() {
+    let (url, received) = receiver(200);
+    let (_simulator, gitlab, project, which) = opened(NOWHERE).await;
+    gitlab.disable_failing_hooks(true);
+    gitlab.create_hook(NewHook::of(project, &url).without_merge_requests().event(HookEvent::Note));
+    gitlab.allow_local_network(false);
+    for _ in 0..6 {
+        assert_eq!(told(&gitlab, which, &received).await, 0);
+    }
+    gitlab.allow_local_network(true);
+    assert_eq!(told(&gitlab, which, &received).await, 0, "it rests");
+    gitlab.advance(Duration::from_secs(61));
+    for count in 1..=3 {
+        assert_eq!(told(&gitlab, which, &received).await, count);
+    }
+    gitlab.allow_local_network(false);
+    assert_eq!(told(&gitlab, which, &received).await, 3);
+    gitlab.allow_local_network(true);
+    assert_eq!(told(&gitlab, which, &received).await, 4, "one failure after a success is the first one");
 }
 
 #[tokio::test]
