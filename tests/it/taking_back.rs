@@ -289,16 +289,21 @@ rules:
     require: { labels: { all: ["x"] } }
 "#;
 
+/// `without` and `with`, in place of the one that is there.
+fn two_checks(world: &World) -> [StatusCheckId; 2] {
+    world.gitlab.delete_status_check(world.ground.project, world.check).unwrap();
+    ["without", "with"].map(|name| {
+        let url = format!("{}/webhooks/gitlab/{name}", world.url());
+        let check = NewStatusCheck::new(name, &url).secret(SECRET);
+        world.gitlab.create_status_check(world.ground.project, check).unwrap()
+    })
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_several_checks_what_is_taken_back_goes_before_what_is_granted() {
     let world = World::start(WITHOUT).await;
     world.write_policies(&[("without.yaml", WITHOUT), ("with.yaml", WITH)]).await;
-    world.gitlab.delete_status_check(world.ground.project, world.check).unwrap();
-    let [without, with] = ["without", "with"].map(|name| {
-        let url = format!("{}/webhooks/gitlab/{name}", world.url());
-        let check = NewStatusCheck::new(name, &url).secret(SECRET);
-        world.gitlab.create_status_check(world.ground.project, check).unwrap()
-    });
+    let [without, with] = two_checks(&world);
     let which = world.open(world.merge_request());
     world.settle().await;
     let said =
@@ -321,12 +326,7 @@ async fn what_one_check_must_take_back_does_not_wait_for_what_another_has_to_ask
     let ground = Ground::prepare(WITHOUT).await.configure("GITLAB__BACKGROUND_CALLS_PER_MINUTE", "5");
     let world = World::start_on(ground).await;
     world.write_policies(&[("policy.yaml", WITHOUT), ("with.yaml", WITH)]).await;
-    world.gitlab.delete_status_check(world.ground.project, world.check).unwrap();
-    let [without, with] = ["without", "with"].map(|name| {
-        let url = format!("{}/webhooks/gitlab/{name}", world.url());
-        let check = NewStatusCheck::new(name, &url).secret(SECRET);
-        world.gitlab.create_status_check(world.ground.project, check).unwrap()
-    });
+    let [without, with] = two_checks(&world);
     let all: Vec<_> = (0..30).map(|_| world.open(world.merge_request())).collect();
     world.settle().await;
     let shows =
