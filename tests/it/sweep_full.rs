@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use countersign::merge_request::{MergeRequestRef, ProjectId, StatusCheckId};
 use countersign::simulator::{
-    CheckStatus, Fault, FaultKind, Membership, NewMergeRequest, NewProject, NewStatusCheck, ProjectSetting,
-    Push, Weather,
+    CheckStatus, Fault, FaultId, FaultKind, Membership, NewMergeRequest, NewProject, NewStatusCheck,
+    ProjectSetting, Push, Weather,
 };
 use countersign::status_check::{Drift, SweepKind};
 
@@ -472,15 +472,21 @@ async fn what_changed_is_looked_for_every_few_minutes_and_what_was_seen_is_not_l
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_sweep_that_could_not_list_everything_goes_on_with_what_is_left() {
+/// A full sweep begins, and GitLab lists one project and not the next one: the merge request of the first, that of the other with
+/// its check, and what keeps it from being listed.
+async fn half_listed() -> (World, MergeRequestRef, (MergeRequestRef, StatusCheckId), FaultId) {
     let world = world(PLAIN_POLICY).await;
     let (other, check) = project_with_check(&world, "shop/second");
     deaf(&world);
     let (first, second) = (merge_request(&world, world.ground.project), merge_request(&world, other));
-    // One project is listed, the next one is not.
-    let down = world.gitlab.fault(Fault::error_page(CHANGED, 502).skip(1));
+    let broken = world.gitlab.fault(Fault::error_page(CHANGED, 502).skip(1));
     world.app().sweep_now(SweepKind::Full);
+    (world, first, (second, check), broken)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_sweep_that_could_not_list_everything_goes_on_with_what_is_left() {
+    let (world, first, (second, check), down) = half_listed().await;
     until_async("it is tried again, in vain", async || {
         world.gitlab.advance(Duration::from_secs(2));
         world.calls(CHANGED) >= 8
@@ -502,12 +508,7 @@ async fn a_full_sweep_that_could_not_list_everything_goes_on_with_what_is_left()
 /// GitLab always fails at one project, whatever else it does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_project_that_is_never_listed_keeps_no_other_from_being_swept() {
-    let world = world(PLAIN_POLICY).await;
-    let (other, check) = project_with_check(&world, "shop/second");
-    deaf(&world);
-    let (first, second) = (merge_request(&world, world.ground.project), merge_request(&world, other));
-    let broken = world.gitlab.fault(Fault::error_page(CHANGED, 502).skip(1));
-    world.app().sweep_now(SweepKind::Full);
+    let (world, first, (second, check), broken) = half_listed().await;
     until_async("the one that is listed is looked at", async || {
         world.gitlab.advance(Duration::from_secs(2));
         world.status(first) == Passed
