@@ -277,7 +277,7 @@ impl<'a> Lane<'a> {
     pub(super) async fn settle(self, mut settlement: Settlement) -> Result<(), StoreError> {
         let resources = self.resources;
         if !settlement.unfinished
-            && !settlement.leaves_delivery
+            && !self.claim.leaves_delivery
             && let Some(since) = self.claim.waiting_since
         {
             resources.metrics.delivery_to_answer.observe(resources.clock.since(since).as_secs_f64());

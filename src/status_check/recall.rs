@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::aftermath::{SUPERSEDED, after};
 use super::answer::{Answer, Weighed};
-use super::lane::{Conclusion, Lane};
+use super::lane::{Conclusion, Lane, Statement};
 use super::mirror::{Extent, Mirroring, Standing};
 use super::pause::pause;
 use super::record::Shared;
@@ -65,9 +65,9 @@ impl Lane<'_> {
         let mut statements = self.state(&shared, &facts.merge_request.sha, &checks, &weighed)?;
         // Where nothing is said and no other policies decided, the decision before says it all; what is left to a look is not
         // decided at all.
-        if is_rest_left || self.is_decided_under(policies) {
-            let says_nothing = statements.iter().all(|statement| statement.status.is_none());
-            statements.retain(|statement| statement.status.is_some() || !(is_rest_left || says_nothing));
+        let says_something = |statement: &Statement| statement.status.is_some();
+        if is_rest_left || (self.is_decided_under(policies) && !statements.iter().any(says_something)) {
+            statements.retain(says_something);
         }
         let mut settlement = after(self.resources, &self.claim, &checks, weighed, is_partial || is_rest_left);
         settlement.settled_as = "recalled";

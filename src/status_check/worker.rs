@@ -265,7 +265,6 @@ impl Worker {
     /// A delivery that waits for a look is not served by memory.
     async fn settle_recall(&self, lane: Lane<'_>, mut settlement: Settlement) -> Result<(), StoreError> {
         if lane.claim.leaves_delivery {
-            settlement.leaves_delivery = true;
             settlement.look_by(self.0.clock.now());
         }
         lane.settle(settlement).await

@@ -94,8 +94,6 @@ pub struct Settlement {
     pub ended: bool,
     /// Whether the lane must run again because this run did not finish its work.
     pub unfinished: bool,
-    /// Whether the newest delivery goes on waiting for a look.
-    pub leaves_delivery: bool,
     /// When to ask GitLab again though nothing new comes.
     pub look_at: Option<Timestamp>,
     /// When to decide again from what is remembered.
@@ -289,7 +287,7 @@ fn settle_lane(
         ":recall_at": settlement.recall_at.map(millis),
         ":distrust": claim.distrust,
         ":unfinished": settlement.unfinished,
-        ":unserved": settlement.unfinished || settlement.leaves_delivery,
+        ":unserved": settlement.unfinished || claim.leaves_delivery,
         ":updated_at": settlement.updated_at.map(millis),
         ":undecided": settlement.undecided,
         ":ended": settlement.ended,
